@@ -1,0 +1,266 @@
+/** Every code an HTTP error of the server can carry. */
+export type ErrorCode =
+  | "invalid_json"
+  | "invalid_field"
+  | "unknown_field"
+  | "invalid_key"
+  | "unknown_variant"
+  | "unknown_segment"
+  | "unknown_flag"
+  | "unknown_space"
+  | "unknown_operator"
+  | "invalid_range"
+  | "invalid_percentage"
+  | "invalid_weights"
+  | "invalid_pattern"
+  | "invalid_value"
+  | "type_mismatch"
+  | "prerequisite_cycle"
+  | "limit_exceeded"
+  | "not_client_side"
+  | "flag_not_found"
+  | "segment_not_found"
+  | "project_not_found"
+  | "environment_not_found"
+  | "key_not_found"
+  | "token_not_found"
+  | "change_not_found"
+  | "route_not_found"
+  | "already_exists"
+  | "archived"
+  | "in_use"
+  | "revision_conflict"
+  | "idempotency_mismatch"
+  | "unauthenticated"
+  | "forbidden"
+  | "wrong_key_kind"
+  | "too_many_requests"
+  | "body_too_large"
+  | "unsupported_media_type"
+  | "not_acceptable"
+  | "invalid_cursor"
+  | "invalid_encoding"
+  | "request_timeout"
+  | "store_unavailable"
+  | "spool_full"
+  | "disk_full"
+  | "internal";
+
+/** One entry of the error dictionary: HTTP status, what happened, the way out. `{name}` stands for data of the error. */
+export interface ErrorEntry {
+  readonly status: number;
+  readonly title: string;
+  readonly detail: string;
+  readonly hint: string;
+}
+
+const entry = (status: number, title: string, detail: string, hint: string): ErrorEntry => ({ status, title, detail, hint });
+
+/** The closed dictionary of errors. `docs/errors.md` and the OpenAPI document are proven equal to it. */
+export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
+  invalid_json: entry(
+    400,
+    "Body is not JSON",
+    "The body could not be read as JSON: {reason}.",
+    "Send one JSON document with `content-type: application/json`.",
+  ),
+  invalid_field: entry(
+    422,
+    "Field not valid",
+    "`{field}` is not valid: {reason}.",
+    "Correct the field named in `field` and send the request again; nothing was changed.",
+  ),
+  unknown_field: entry(
+    422,
+    "Field not known",
+    "`{field}` is not a field of this request.",
+    "Remove it, or use the name given in `allowed`; nothing was changed.",
+  ),
+  invalid_key: entry(422, "Key not valid", "`{field}` must be 1-128 of `A-Z a-z 0-9 . _ -`.", "Choose another key."),
+  unknown_variant: entry(
+    422,
+    "Variant not known",
+    "`{field}` names a variant this flag does not have.",
+    "Use one of the names in `allowed`, or add the variant to the flag first.",
+  ),
+  unknown_segment: entry(
+    422,
+    "Segment not known",
+    "`{field}` names a segment this project does not have.",
+    "Create the segment first, or correct its key.",
+  ),
+  unknown_flag: entry(
+    422,
+    "Flag not known",
+    "`{field}` names a flag this project does not have.",
+    "Create the flag first, or correct its key.",
+  ),
+  unknown_space: entry(
+    422,
+    "Space not known",
+    "`{field}` names a space this project does not have.",
+    "Use the flag's own `share/...` or `split/...` space, a layer or a holdout.",
+  ),
+  unknown_operator: entry(422, "Operator not known", "`{field}` is not an operator.", "Use one of the operators in `allowed`."),
+  invalid_range: entry(
+    422,
+    "Range not valid",
+    "`{field}` must hold ascending, disjoint ranges [from, to) of whole parts per million between 0 and 1000000.",
+    "Correct the ranges; 25 % is [0, 250000].",
+  ),
+  invalid_percentage: entry(
+    422,
+    "Percentage not valid",
+    "`{field}` must be a number from 0 to 100 with at most 4 decimals.",
+    'Send for example {"percentage": 12.5}; the live value was not changed.',
+  ),
+  invalid_weights: entry(
+    422,
+    "Weights do not sum to 100",
+    "The weights of `{field}` sum to {sum}; they must sum to exactly 100, each with at most 4 decimals.",
+    "Correct the weights; 33.33, 33.33 and 33.34 is exact.",
+  ),
+  invalid_pattern: entry(
+    422,
+    "Regular expression not valid",
+    "`{field}` is not a pattern of the linear-time engine (RE2 syntax): {reason}.",
+    "Look-ahead, look-behind and back-references are not available; rewrite the pattern.",
+  ),
+  invalid_value: entry(
+    422,
+    "Value not valid for the operator",
+    "`{field}` does not fit the operator: {reason}.",
+    "Give the operator a value of the kind named in `allowed`.",
+  ),
+  type_mismatch: entry(
+    422,
+    "Value not of the flag's type",
+    "`{field}` is not a {expected}.",
+    "Give every variant a value of the flag's type, or make another flag.",
+  ),
+  prerequisite_cycle: entry(
+    409,
+    "Prerequisites form a cycle",
+    "`{field}` closes a cycle: {cycle}.",
+    "Remove one of the prerequisites of the cycle.",
+  ),
+  limit_exceeded: entry(
+    422,
+    "Definition too large",
+    "`{field}` is over a limit: {reason}.",
+    "Move lists into segments or shorten the definition.",
+  ),
+  not_client_side: entry(
+    422,
+    "Not fit for browsers",
+    "`{field}` may not be used by a flag that browsers see: {reason}.",
+    "Keep the flag off browsers (`clientSide: false`), or change the rule.",
+  ),
+  flag_not_found: entry(
+    404,
+    "No such flag",
+    "This project has no flag `{key}`.",
+    "Check the key; `nearest` names the closest one there is.",
+  ),
+  segment_not_found: entry(
+    404,
+    "No such segment",
+    "This project has no segment `{key}`.",
+    "Check the key, or create the segment.",
+  ),
+  project_not_found: entry(
+    404,
+    "No such project",
+    "There is no project `{key}` that this token may see.",
+    "Check the key and the token's scope.",
+  ),
+  environment_not_found: entry(
+    404,
+    "No such environment",
+    "This project has no environment `{key}` that this token may see.",
+    "Check the key and the token's scope.",
+  ),
+  key_not_found: entry(404, "No such SDK key", "This project has no SDK key `{key}`.", "List the keys of the project."),
+  token_not_found: entry(404, "No such token", "There is no token `{key}`.", "List the tokens."),
+  change_not_found: entry(404, "No such change", "There is no change `{key}`.", "List the changes of the project."),
+  route_not_found: entry(404, "No such route", "The server has no `{method} {path}`.", "The routes are listed at /docs."),
+  already_exists: entry(
+    409,
+    "Key already taken",
+    "`{key}` exists already, or did before it was archived; keys are never reused.",
+    "Choose another key, or edit what is there.",
+  ),
+  archived: entry(409, "Flag is archived", "`{key}` is archived and cannot be changed.", "Restore it first, or make a new flag."),
+  in_use: entry(409, "Still in use", "`{key}` is used by {users}.", "Remove those uses first."),
+  revision_conflict: entry(
+    412,
+    "Somebody else changed it",
+    "The revision sent in If-Match is not the current one, {revision}.",
+    "Read `change` for what the other person did, then send again with the new ETag.",
+  ),
+  idempotency_mismatch: entry(
+    422,
+    "Idempotency-Key used before",
+    "This Idempotency-Key came with another request before.",
+    "Make a new key for every new command.",
+  ),
+  unauthenticated: entry(401, "Not signed in", "No valid key or token was sent.", "Send `authorization: Bearer <token>`."),
+  forbidden: entry(
+    403,
+    "Not allowed",
+    "This needs the role {needed} here.",
+    "Use a token with that role and scope, or ask an admin.",
+  ),
+  wrong_key_kind: entry(
+    403,
+    "Wrong kind of key",
+    "This door takes {needed}.",
+    "Use an SDK key for /sdk and OFREP, an access token for /api.",
+  ),
+  too_many_requests: entry(429, "Too many requests", "The limit is {limit}.", "Wait for the time in Retry-After."),
+  body_too_large: entry(413, "Body too large", "The body is over {limit} bytes.", "Send it in smaller pieces."),
+  unsupported_media_type: entry(
+    415,
+    "Content type not read here",
+    "`{received}` is not read here.",
+    "Send one of the types in `allowed`.",
+  ),
+  not_acceptable: entry(
+    406,
+    "Format not available",
+    "`{received}` is not a format of this route.",
+    "Ask for one of the formats in `allowed`.",
+  ),
+  invalid_cursor: entry(400, "Cursor not valid", "The cursor was not made by this route.", "Start again without a cursor."),
+  invalid_encoding: entry(
+    400,
+    "Body could not be inflated",
+    "The body is not valid {encoding}.",
+    "Send it again, or uncompressed.",
+  ),
+  request_timeout: entry(408, "Request too slow", "The request did not arrive within {limit} ms.", "Send it again."),
+  store_unavailable: entry(
+    503,
+    "Store not available",
+    "{store} cannot take this now: {reason}.",
+    "Nothing was changed. Try again after the time in Retry-After.",
+  ),
+  spool_full: entry(
+    503,
+    "Event spool is full",
+    "The events on disk reached the bound of {limit} bytes.",
+    "Nothing was stored. Keep the events and send them again after the time in Retry-After.",
+  ),
+  disk_full: entry(
+    507,
+    "Disk is full",
+    "There was no room left to write {what}.",
+    "Nothing was stored. Make room; the server goes on by itself.",
+  ),
+  internal: entry(
+    500,
+    "Fault in the server",
+    "The server met a fault it does not know; request {requestId}.",
+    "Try again; if it stays, report the request id.",
+  ),
+};

@@ -1,0 +1,90 @@
+import type { Json } from "./json.ts";
+import type { EpochMs, FlagKey, Revision, VariantName } from "./names.ts";
+
+/**
+ * A batch as an SDK sends it to `POST /sdk/v1/events`. Every event carries `seq`, the instance's own count from 1 over
+ * exposures and metric events together; `(instance, seq)` names an event for ever, so that one sent again is counted once.
+ */
+export interface EventBatch {
+  /** Any text of 1-64 characters that tells one batch from another in logs. */
+  readonly batchId: string;
+  /** The client's clock when the batch was sent: with the server's it gives the clock offset kept beside each event. */
+  readonly sentAtMs: EpochMs;
+  /** Name and version of the sender, for example `node/0.1.0`. */
+  readonly sdk: string;
+  /** One run of one process: a UUID made at start. */
+  readonly instance: string;
+  readonly exposures?: readonly Exposure[];
+  readonly metrics?: readonly MetricEvent[];
+  readonly counts?: readonly EvaluationCount[];
+  /** How many events this instance made and dropped so far, per arm: what the loss ledger is computed from. */
+  readonly ledger?: readonly ArmLedger[];
+}
+
+/** A unit met an arm for the first time in this instance. */
+export interface Exposure {
+  readonly seq: number;
+  readonly timeMs: EpochMs;
+  readonly flag: FlagKey;
+  readonly variant: VariantName;
+  /** Id of the rule that served; absent when the fallthrough did. */
+  readonly rule?: string;
+  /** Exactly one of `experiment` and `release` is present. */
+  readonly experiment?: string;
+  readonly release?: string;
+  readonly epoch: number;
+  readonly revision: Revision;
+  readonly unit: string;
+  readonly attributes?: { readonly [name: string]: Json };
+}
+
+/** Something a unit did: the raw material of metrics. */
+export interface MetricEvent {
+  readonly seq: number;
+  readonly timeMs: EpochMs;
+  readonly name: string;
+  readonly unit: string;
+  readonly value?: number;
+  readonly properties?: { readonly [name: string]: Json };
+}
+
+/** Evaluations of one flag and variant since the instance's last report. */
+export interface EvaluationCount {
+  readonly flag: FlagKey;
+  /** Absent when the caller's default was served. */
+  readonly variant?: VariantName;
+  readonly count: number;
+}
+
+/** Running totals of one arm in one instance. */
+export interface ArmLedger {
+  readonly experiment?: string;
+  readonly release?: string;
+  readonly variant: VariantName;
+  /** Exposures made since the instance started, dropped ones included. */
+  readonly produced: number;
+  /** Exposures given up on: full queue, too large, deadline of `close()`. */
+  readonly dropped: number;
+}
+
+/** Answer to a batch, sent only once its accepted events are durable. */
+export interface BatchReceipt {
+  readonly accepted: number;
+  /** Events that were there already. */
+  readonly duplicates: number;
+  readonly rejected: readonly RejectedEvent[];
+}
+
+export interface RejectedEvent {
+  readonly list: "exposures" | "metrics" | "counts";
+  readonly index: number;
+  readonly code: string;
+  readonly field: string;
+}
+
+/** What an instance says after each swap and every 60 s: which revision decides there now. */
+export interface Receipt {
+  readonly instance: string;
+  readonly sdk: string;
+  readonly revision: Revision;
+}

@@ -1,0 +1,55 @@
+/**
+ * The names and units every package shares. They are aliases, not brands: on a wire they are plain strings and
+ * numbers, and the makers of the compiled forms (`core`) check them once, on arrival.
+ */
+
+/** Key of a flag, segment, layer, holdout, metric, experiment or release: 1-128 of `A-Z a-z 0-9 . _ -`, case-sensitive. */
+export type FlagKey = string;
+export type SegmentKey = string;
+export type VariantName = string;
+
+/**
+ * Id of a space inside one snapshot: a kind, a slash, the key of its owner.
+ * `share/checkout-v2` is the flag's own share, `split/checkout-v2` the line its variants divide,
+ * `layer/search` and `holdout/2026-q4` are shared by many flags.
+ */
+export type SpaceId = string;
+
+/** Path of an attribute in an evaluation context: `country`, `company.plan`. An own property with the whole dotted name wins. */
+export type AttributePath = string;
+
+/** Parts per million of a space, an integer from 0 to 1,000,000. */
+export type Ppm = number;
+
+/** Revision of an environment, an integer that only rises, also when the content goes back to an earlier one. */
+export type Revision = number;
+
+/** Milliseconds since 1970-01-01T00:00:00Z. */
+export type EpochMs = number;
+
+/** Pattern of every key people choose. Names that JavaScript finds special (`__proto__`, `constructor`) are ordinary keys. */
+export const KEY_PATTERN = "^[A-Za-z0-9._-]{1,128}$";
+
+/** Length of a space: the number of points a unit can fall on. */
+export const SPACE_PPM = 1_000_000;
+
+/** Limits of a definition; beyond them the API answers 422 and an SDK isolates the flag. */
+export const LIMITS: {
+  readonly conditionDepth: number;
+  readonly rulesPerFlag: number;
+  readonly valuesPerList: number;
+  readonly conditionsPerFlag: number;
+  readonly patternLength: number;
+  readonly flagBytes: number;
+} = {
+  /** Nesting of `all`, `any` and `not` inside one condition. */
+  conditionDepth: 32,
+  rulesPerFlag: 1_000,
+  valuesPerList: 10_000,
+  /** Tests, draws and groups of one flag or segment, added up. */
+  conditionsPerFlag: 10_000,
+  /** Characters of a regular expression. */
+  patternLength: 1_024,
+  /** JSON text of one flag with its targeting, in UTF-8 bytes. */
+  flagBytes: 1_048_576,
+};

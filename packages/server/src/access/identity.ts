@@ -1,0 +1,35 @@
+/** What may be done, least first; each role may do what the ones before it may. */
+export const ROLES: readonly Role[] = ["viewer", "analyst", "operator", "editor", "admin"];
+
+export type Role = "viewer" | "analyst" | "operator" | "editor" | "admin";
+
+/** Who calls `/api`: a person or a machine behind an access token. */
+export interface Actor {
+  /** Id of the token; never the token itself. */
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  /** Absent: every project. */
+  readonly projects?: readonly string[];
+  /** Absent: every environment of those projects. */
+  readonly environments?: readonly string[];
+}
+
+/** Who calls `/sdk`: an application behind an SDK key, bound to one environment of one project. */
+export interface SdkIdentity {
+  /** Id of the key; never the key itself. */
+  readonly id: string;
+  readonly project: string;
+  readonly environment: string;
+  /** `server` sees the full snapshot, `client` only what browsers may see. */
+  readonly kind: "server" | "client";
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Set by the access hooks of `/api` routes. */
+    actor: Actor | undefined;
+    /** Set by the access hooks of `/sdk` routes. */
+    sdk: SdkIdentity | undefined;
+  }
+}

@@ -1,0 +1,21 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const source = (path: string): string => fileURLToPath(new URL(`./packages/${path}`, import.meta.url));
+
+// Tests run on the sources, so that a failing line is the line on the screen; what spawns a process runs the build.
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^@belay\/protocol\/schemas$/, replacement: source("protocol/src/schemas.ts") },
+      { find: /^@belay\/core\/client$/, replacement: source("core/src/client/index.ts") },
+      { find: /^@belay\/core\/legacy-hashes$/, replacement: source("core/src/legacy-hashes.ts") },
+      { find: /^@belay\/([a-z-]+)$/, replacement: `${source("")}$1/src/index.ts` },
+    ],
+  },
+  test: {
+    include: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts"],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+});
