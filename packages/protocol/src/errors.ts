@@ -99,7 +99,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     422,
     "Space not known",
     "`{field}` names a space this project does not have.",
-    "Use the flag's own `share/...` or `split/...` space, a layer or a holdout.",
+    "Use one of the flag's own spaces (`share`, `split`), a layer or a holdout.",
   ),
   unknown_operator: entry(422, "Operator not known", "`{field}` is not an operator.", "Use one of the operators in `allowed`."),
   invalid_range: entry(

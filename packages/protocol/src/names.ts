@@ -9,9 +9,9 @@ export type SegmentKey = string;
 export type VariantName = string;
 
 /**
- * Id of a space inside one snapshot: a kind, a slash, the key of its owner.
- * `share/checkout-v2` is the flag's own share, `split/checkout-v2` the line its variants divide,
- * `layer/search` and `holdout/2026-q4` are shared by many flags.
+ * Name of a space a draw refers to. A flag carries its own spaces under short names, `share` (its own share) and
+ * `split` (the line its variants divide); spaces shared by many flags stand in the snapshot as `layer/<key>` and
+ * `holdout/<key>`. A flag's own name wins.
  */
 export type SpaceId = string;
 

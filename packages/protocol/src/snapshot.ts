@@ -2,10 +2,12 @@ import type { Condition, FlagType, Space, Targeting } from "./flag.ts";
 import type { Json } from "./json.ts";
 import type { FlagKey, Revision, SegmentKey, SpaceId, VariantName } from "./names.ts";
 
-/** One flag as an SDK needs it: its type, its values and how it decides. No descriptions, owners or e-mails. */
+/** One flag as an SDK needs it: its type, its values, its own spaces and how it decides. No descriptions, owners or e-mails. */
 export interface SnapshotFlag extends Targeting {
   readonly type: FlagType;
   readonly variants: { readonly [name: VariantName]: Json };
+  /** The flag's own spaces by short name, conventionally `share` and `split`; only those its draws use. */
+  readonly spaces?: { readonly [name: SpaceId]: Space };
 }
 
 /** Everything one environment's decisions need and nothing else. */
@@ -14,6 +16,7 @@ export interface Snapshot {
   readonly project: string;
   readonly environment: string;
   readonly revision: Revision;
+  /** Spaces that several flags share: layers and holdouts. */
   readonly spaces: { readonly [id: SpaceId]: Space };
   readonly segments: { readonly [key: SegmentKey]: Condition };
   readonly flags: { readonly [key: FlagKey]: SnapshotFlag };
