@@ -1,0 +1,24 @@
+// `npm start`: install if needed, build what changed, serve. Everything after the build is the server's own output.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build } from "./build.mjs";
+import { ensureInstalled, ROOT } from "./install.mjs";
+import { requireNode } from "./node-version.mjs";
+
+const MAIN = join(ROOT, "packages", "server", "dist", "main.js");
+
+requireNode();
+try {
+  ensureInstalled("start");
+  console.log(existsSync(MAIN) ? "building… (what changed)" : "building…");
+  build(["packages/server", "packages/sdk-node"]);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
+
+console.log("starting…");
+// In this process, not a child: signals, environment and terminal are the server's own, and no second Node stays in memory.
+process.argv[1] = MAIN;
+await import(pathToFileURL(MAIN).href);
