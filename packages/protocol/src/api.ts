@@ -1,0 +1,277 @@
+/**
+ * Requests and answers of `/api/v1`. Times are RFC 3339 text in UTC; percentages are numbers from 0 to 100 with at most
+ * 4 decimals. `reason` is free text that goes into the audit log.
+ */
+
+import type { EvaluationContext } from "./context.ts";
+import type { Condition, FlagKind, FlagTest, FlagType, Part, Rule, Space, Targeting, Tracks } from "./flag.ts";
+import type { Json } from "./json.ts";
+import type { FlagKey, Revision, SegmentKey, VariantName } from "./names.ts";
+
+/** One page of a list in stable order; `next` is the cursor of the page after it, absent on the last one. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next?: string;
+}
+
+/** What every write may carry. */
+export interface Reasoned {
+  readonly reason?: string;
+}
+
+export interface Project {
+  readonly key: string;
+  readonly name: string;
+  /** Attribute paths that never reach a browser: client-side flags may not read them. */
+  readonly privateAttributes: readonly string[];
+  readonly createdAt: string;
+  /** Revision of the project at which this last changed. */
+  readonly revision: Revision;
+}
+
+export interface ProjectCreation extends Reasoned {
+  readonly key: string;
+  readonly name?: string;
+  readonly privateAttributes?: readonly string[];
+  /** Keys of the first environments; `development`, `staging` and `production` when absent. */
+  readonly environments?: readonly string[];
+}
+
+export interface Environment {
+  readonly project: string;
+  readonly key: string;
+  readonly name: string;
+  readonly createdAt: string;
+  /** The environment's current revision. */
+  readonly revision: Revision;
+}
+
+export interface EnvironmentCreation extends Reasoned {
+  readonly key: string;
+  readonly name?: string;
+}
+
+/** A flag as all environments of its project share it. */
+export interface Flag {
+  readonly project: string;
+  readonly key: FlagKey;
+  readonly type: FlagType;
+  readonly variants: { readonly [name: VariantName]: Json };
+  readonly description: string;
+  readonly tags: readonly string[];
+  readonly owner?: string;
+  readonly kind: FlagKind;
+  /** After that many days a `release` flag counts as overdue. */
+  readonly expectedLifetimeDays?: number;
+  /** May browsers see it? */
+  readonly clientSide: boolean;
+  /** Made once; never changed by an edit. */
+  readonly spaces: { readonly share: Space; readonly split: Space };
+  readonly archived: boolean;
+  readonly createdAt: string;
+  /** Revision of the project at which the flag last changed: its ETag. */
+  readonly revision: Revision;
+}
+
+export interface FlagCreation extends Reasoned {
+  readonly key: FlagKey;
+  /** `boolean` when absent. */
+  readonly type?: FlagType;
+  /** `{ "on": true, "off": false }` when absent, which only a boolean flag may leave out. */
+  readonly variants?: { readonly [name: VariantName]: Json };
+  readonly description?: string;
+  readonly tags?: readonly string[];
+  readonly owner?: string;
+  readonly kind?: FlagKind;
+  readonly expectedLifetimeDays?: number;
+  readonly clientSide?: boolean;
+  /** Attribute that is the unit in this flag's spaces; `targetingKey` when absent. Fixed for the flag's life. */
+  readonly by?: string;
+}
+
+/** Absent fields stay; `null` clears `owner` and `expectedLifetimeDays`. Key, type and salts never change. */
+export interface FlagEdit extends Reasoned {
+  readonly variants?: { readonly [name: VariantName]: Json };
+  readonly description?: string;
+  readonly tags?: readonly string[];
+  readonly owner?: string | null;
+  readonly kind?: FlagKind;
+  readonly expectedLifetimeDays?: number | null;
+  readonly clientSide?: boolean;
+}
+
+/** How a flag decides in one environment. */
+export interface FlagTargeting extends Targeting {
+  readonly project: string;
+  readonly environment: string;
+  readonly flag: FlagKey;
+  /** Where the reserved rule `rollout` stands; absent without such a rule. */
+  readonly rollout?: RolloutState;
+  /** Revision of the environment at which this targeting last changed: its ETag. */
+  readonly revision: Revision;
+}
+
+export interface RolloutState {
+  readonly percentage: number;
+  readonly variant: VariantName;
+}
+
+/**
+ * A split as people write it: percentages that sum to exactly 100. The server turns it into parts over the flag's `split`
+ * space, in the order of the variants' names, inside `share` percent of its `share` space.
+ */
+export interface Weighted {
+  readonly weights: { readonly [variant: VariantName]: number };
+  /** Percentage of units that take part; everybody, and no share to raise, when absent. */
+  readonly share?: number;
+  readonly tracks?: Tracks;
+}
+
+export type ServeDraft = { readonly variant: VariantName } | { readonly split: readonly Part[] } | Weighted;
+
+export interface RuleDraft extends Omit<Rule, "serve"> {
+  readonly serve: ServeDraft;
+}
+
+/** A whole targeting as `PUT` takes it. `tracks.epoch` is stamped by the server, whatever is sent. */
+export interface TargetingDraft extends Reasoned {
+  readonly enabled: boolean;
+  readonly off?: VariantName;
+  readonly prerequisites?: readonly FlagTest[];
+  readonly rules: readonly RuleDraft[];
+  readonly fallthrough?: ServeDraft;
+}
+
+export interface RolloutDraft extends Reasoned {
+  /** From 0 to 100, at most 4 decimals. */
+  readonly percentage: number;
+  /** What the share gets; a boolean flag's true variant, or the variant rolled out already, when absent. */
+  readonly variant?: VariantName;
+}
+
+/** What a rollout did. `from` is the percentage before. */
+export interface RolloutResult {
+  readonly project: string;
+  readonly environment: string;
+  readonly flag: FlagKey;
+  readonly percentage: number;
+  readonly from: number;
+  readonly variant: VariantName;
+  /** A disabled flag serves its `off` variant whatever the percentage. */
+  readonly enabled: boolean;
+  readonly revision: Revision;
+}
+
+export interface EnabledDraft extends Reasoned {
+  readonly enabled: boolean;
+}
+
+export interface Segment {
+  readonly project: string;
+  readonly key: SegmentKey;
+  readonly description: string;
+  readonly when: Condition;
+  readonly createdAt: string;
+  /** Revision of the project at which the segment last changed: its ETag. */
+  readonly revision: Revision;
+}
+
+export interface SegmentCreation extends Reasoned {
+  readonly key: SegmentKey;
+  readonly description?: string;
+  readonly when: Condition;
+}
+
+export interface SegmentEdit extends Reasoned {
+  readonly description?: string;
+  readonly when: Condition;
+}
+
+/** `server` reads the full snapshot; `client` only what browsers may see. */
+export type SdkKeyKind = "server" | "client";
+
+export interface SdkKey {
+  readonly id: string;
+  readonly project: string;
+  readonly environment: string;
+  readonly kind: SdkKeyKind;
+  readonly name: string;
+  readonly createdAt: string;
+  readonly revoked: boolean;
+}
+
+export interface SdkKeyCreation extends Reasoned {
+  readonly environment: string;
+  readonly kind: SdkKeyKind;
+  readonly name?: string;
+}
+
+/** A key with its secret: shown once, stored as a hash. A repeated request with the same Idempotency-Key omits it. */
+export interface SdkKeyCreated extends SdkKey {
+  readonly secret?: string;
+}
+
+export type Role = "viewer" | "analyst" | "operator" | "editor" | "admin";
+
+export interface Token {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  /** Absent: every project. */
+  readonly projects?: readonly string[];
+  /** Absent: every environment of those projects. */
+  readonly environments?: readonly string[];
+  readonly createdAt: string;
+  /** Absent: never. */
+  readonly expiresAt?: string;
+  readonly revoked: boolean;
+}
+
+export interface TokenCreation extends Reasoned {
+  readonly name: string;
+  readonly role: Role;
+  readonly projects?: readonly string[];
+  readonly environments?: readonly string[];
+  readonly expiresAt?: string;
+}
+
+/** A token with its secret: shown once, stored as a hash. */
+export interface TokenCreated extends Token {
+  readonly secret?: string;
+}
+
+/** One audited edit. */
+export interface Change {
+  readonly id: number;
+  readonly project?: string;
+  readonly environment?: string;
+  /** Revision it made in its environment, or in its project where it concerns all of them. */
+  readonly revision: Revision;
+  /** Revisions it made in environments. */
+  readonly raised: { readonly [environment: string]: Revision };
+  readonly at: string;
+  readonly actor: { readonly id: string; readonly name: string };
+  readonly reason?: string;
+  readonly requestId: string;
+  /** For example `rollout.set`, `flag.create`. */
+  readonly action: string;
+  readonly target: { readonly kind: string; readonly key: string };
+  /** The thing as it was; absent when the change made it. */
+  readonly before?: Json;
+  /** The thing as it is since; absent when the change removed it. */
+  readonly after?: Json;
+}
+
+/** One running SDK and the revision it said it decides with. */
+export interface Instance {
+  readonly instance: string;
+  readonly sdk: string;
+  readonly environment: string;
+  readonly revision: Revision;
+  readonly seenAt: string;
+}
+
+export interface ExplainRequest {
+  readonly flag: FlagKey;
+  readonly context: EvaluationContext;
+}

@@ -1,0 +1,22 @@
+/**
+ * The door `@belay/protocol/schemas`: JSON Schemas (TypeBox) of what crosses a wire, for validation and OpenAPI. Only the
+ * server and tools take it; nothing of it reaches a browser.
+ */
+export {
+  EnabledDraftSchema,
+  EnvironmentCreationSchema,
+  ExplainRequestSchema,
+  FlagCreationSchema,
+  FlagEditSchema,
+  ProjectCreationSchema,
+  ReasonSchema,
+  RolloutDraftSchema,
+  SdkKeyCreationSchema,
+  SegmentCreationSchema,
+  SegmentEditSchema,
+  TargetingDraftSchema,
+  TokenCreationSchema,
+} from "./schemas/api.ts";
+export { ConditionSchema, JsonSchema, KeySchema, oneOf } from "./schemas/flag.ts";
+export { ReceiptSchema } from "./schemas/receipt.ts";
+export { reference, type Schema } from "./schemas/schema.ts";

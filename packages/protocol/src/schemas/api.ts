@@ -1,0 +1,168 @@
+import { Type } from "@sinclair/typebox";
+import type {
+  EnabledDraft,
+  EnvironmentCreation,
+  ExplainRequest,
+  FlagCreation,
+  FlagEdit,
+  ProjectCreation,
+  Role,
+  RolloutDraft,
+  RuleDraft,
+  SdkKeyCreation,
+  SdkKeyKind,
+  SegmentCreation,
+  SegmentEdit,
+  ServeDraft,
+  TargetingDraft,
+  TokenCreation,
+} from "../api.ts";
+import type { Condition } from "../flag.ts";
+import { LIMITS } from "../names.ts";
+import {
+  FlagKindSchema,
+  FlagTestSchema,
+  FlagTypeSchema,
+  JsonSchema,
+  KeySchema,
+  oneOf,
+  PartSchema,
+  TracksSchema,
+} from "./flag.ts";
+import { reference, type Schema } from "./schema.ts";
+
+const closed = { additionalProperties: false } as const;
+
+const reason = Type.Optional(Type.String({ maxLength: 1_000, description: "Why; kept in the audit log" }));
+const name = Type.Optional(Type.String({ minLength: 1, maxLength: 200 }));
+const description = Type.Optional(Type.String({ maxLength: 10_000 }));
+const tags = Type.Optional(Type.Array(KeySchema, { maxItems: 50 }));
+const ownerText = Type.String({ minLength: 1, maxLength: 200 });
+const lifetimeDays = Type.Integer({ minimum: 1, maximum: 36_500 });
+const clientSide = Type.Optional(Type.Boolean());
+const attributePath = Type.String({ minLength: 1, maxLength: 256 });
+const when: Schema<Condition> = reference<Condition>("Condition");
+
+/** The names `x-error` carry the code a refused field answers with, where it is not `invalid_field`. */
+const Percentage = Type.Number({ minimum: 0, maximum: 100, "x-error": "invalid_percentage" });
+
+export const ProjectCreationSchema: Schema<ProjectCreation> = Type.Object(
+  {
+    key: KeySchema,
+    name,
+    privateAttributes: Type.Optional(Type.Array(attributePath, { maxItems: 1_000 })),
+    environments: Type.Optional(Type.Array(KeySchema, { minItems: 1, maxItems: 50, uniqueItems: true })),
+    reason,
+  },
+  closed,
+);
+
+export const EnvironmentCreationSchema: Schema<EnvironmentCreation> = Type.Object({ key: KeySchema, name, reason }, closed);
+
+const variants = Type.Optional(Type.Record(KeySchema, JsonSchema, { minProperties: 1, maxProperties: 1_000, ...closed }));
+
+export const FlagCreationSchema: Schema<FlagCreation> = Type.Object(
+  {
+    key: KeySchema,
+    type: Type.Optional(FlagTypeSchema),
+    variants,
+    description,
+    tags,
+    owner: Type.Optional(ownerText),
+    kind: Type.Optional(FlagKindSchema),
+    expectedLifetimeDays: Type.Optional(lifetimeDays),
+    clientSide,
+    by: Type.Optional(attributePath),
+    reason,
+  },
+  closed,
+);
+
+export const FlagEditSchema: Schema<FlagEdit> = Type.Object(
+  {
+    variants,
+    description,
+    tags,
+    owner: Type.Optional(Type.Union([ownerText, Type.Null()])),
+    kind: Type.Optional(FlagKindSchema),
+    expectedLifetimeDays: Type.Optional(Type.Union([lifetimeDays, Type.Null()])),
+    clientSide,
+    reason,
+  },
+  closed,
+);
+
+/** A serve as people may write it: one variant, raw parts, or weights. */
+export const ServeDraftSchema: Schema<ServeDraft> = Type.Unsafe<ServeDraft>(
+  Type.Union([
+    Type.Object({ variant: KeySchema }, closed),
+    Type.Object({ split: Type.Array(PartSchema, { maxItems: 1_000 }) }, closed),
+    Type.Object(
+      {
+        weights: Type.Record(KeySchema, Percentage, { minProperties: 1, maxProperties: 1_000, ...closed }),
+        share: Type.Optional(Percentage),
+        tracks: Type.Optional(TracksSchema),
+      },
+      closed,
+    ),
+  ]),
+);
+
+const RuleDraftSchema: Schema<RuleDraft> = Type.Object(
+  { id: KeySchema, name, when: Type.Optional(when), serve: ServeDraftSchema },
+  closed,
+);
+
+export const TargetingDraftSchema: Schema<TargetingDraft> = Type.Object(
+  {
+    enabled: Type.Boolean(),
+    off: Type.Optional(KeySchema),
+    prerequisites: Type.Optional(Type.Array(FlagTestSchema, { maxItems: 1_000 })),
+    rules: Type.Array(RuleDraftSchema, { maxItems: LIMITS.rulesPerFlag, "x-error": "limit_exceeded" }),
+    fallthrough: Type.Optional(ServeDraftSchema),
+    reason,
+  },
+  closed,
+);
+
+export const RolloutDraftSchema: Schema<RolloutDraft> = Type.Object(
+  { percentage: Percentage, variant: Type.Optional(KeySchema), reason },
+  closed,
+);
+
+export const EnabledDraftSchema: Schema<EnabledDraft> = Type.Object({ enabled: Type.Boolean(), reason }, closed);
+
+/** A body that may only say why. */
+export const ReasonSchema: Schema<{ reason?: string }> = Type.Object({ reason }, closed);
+
+export const SegmentCreationSchema: Schema<SegmentCreation> = Type.Object({ key: KeySchema, description, when, reason }, closed);
+
+export const SegmentEditSchema: Schema<SegmentEdit> = Type.Object({ description, when, reason }, closed);
+
+const SdkKeyKindSchema: Schema<SdkKeyKind> = oneOf(["server", "client"]);
+
+export const SdkKeyCreationSchema: Schema<SdkKeyCreation> = Type.Object(
+  { environment: KeySchema, kind: SdkKeyKindSchema, name, reason },
+  closed,
+);
+
+const RoleSchema: Schema<Role> = oneOf(["viewer", "analyst", "operator", "editor", "admin"]);
+
+const scope = Type.Optional(Type.Array(KeySchema, { minItems: 1, maxItems: 1_000 }));
+
+export const TokenCreationSchema: Schema<TokenCreation> = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 200 }),
+    role: RoleSchema,
+    projects: scope,
+    environments: scope,
+    expiresAt: Type.Optional(Type.String({ maxLength: 40, description: "RFC 3339" })),
+    reason,
+  },
+  closed,
+);
+
+export const ExplainRequestSchema: Schema<ExplainRequest> = Type.Object(
+  { flag: KeySchema, context: Type.Unsafe<ExplainRequest["context"]>(Type.Record(Type.String(), JsonSchema)) },
+  closed,
+);

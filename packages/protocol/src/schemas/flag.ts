@@ -1,0 +1,113 @@
+import { Type } from "@sinclair/typebox";
+import type { Condition, Draw, FlagKind, FlagTest, FlagType, Operator, Part, Serve, Space, Test, Tracks } from "../flag.ts";
+import type { Json } from "../json.ts";
+import { KEY_PATTERN } from "../names.ts";
+import { reference, type Schema } from "./schema.ts";
+
+const closed = { additionalProperties: false } as const;
+
+/** Any JSON value. */
+export const JsonSchema: Schema<Json> = Type.Unsafe<Json>(Type.Unknown({ description: "Any JSON value" }));
+
+/** A key people choose. */
+export const KeySchema: Schema<string> = Type.String({ pattern: KEY_PATTERN, "x-error": "invalid_key" });
+
+const AttributePathSchema: Schema<string> = Type.String({ minLength: 1, maxLength: 256 });
+
+export const FlagTypeSchema: Schema<FlagType> = oneOf(["boolean", "string", "number", "object"]);
+
+export const FlagKindSchema: Schema<FlagKind> = oneOf(["release", "experiment", "operational", "permission"]);
+
+const OPERATORS: readonly Operator[] = [
+  "in",
+  "contains",
+  "startsWith",
+  "endsWith",
+  "matches",
+  "lt",
+  "lte",
+  "gt",
+  "gte",
+  "before",
+  "after",
+  "semverEq",
+  "semverLt",
+  "semverLte",
+  "semverGt",
+  "semverGte",
+  "exists",
+  "cidr",
+];
+
+export const OperatorSchema: Schema<Operator> = oneOf(OPERATORS, { "x-error": "unknown_operator" });
+
+export const SpaceSchema: Schema<Space> = Type.Object(
+  {
+    salt: Type.String({ minLength: 1, maxLength: 256 }),
+    by: Type.Optional(AttributePathSchema),
+    legacy: Type.Optional(
+      Type.Object({ fn: Type.String(), points: Type.Integer({ minimum: 1 }), text: Type.String({ maxLength: 256 }) }, closed),
+    ),
+  },
+  closed,
+);
+
+const PpmSchema: Schema<number> = Type.Integer({ minimum: 0, maximum: 1_000_000, "x-error": "invalid_range" });
+
+export const DrawSchema: Schema<Draw> = Type.Object(
+  {
+    space: Type.String({ minLength: 1, maxLength: 160 }),
+    in: Type.Array(Type.Tuple([PpmSchema, PpmSchema], { "x-error": "invalid_range" }), { maxItems: 1_000 }),
+  },
+  closed,
+);
+
+export const TestSchema: Schema<Test> = Type.Object(
+  { attribute: AttributePathSchema, op: OperatorSchema, value: JsonSchema },
+  closed,
+);
+
+export const FlagTestSchema: Schema<FlagTest> = Type.Object(
+  { flag: KeySchema, variants: Type.Array(KeySchema, { maxItems: 1_000 }) },
+  closed,
+);
+
+const nested: Schema<Condition> = reference<Condition>("Condition");
+
+/** A condition; it refers to itself under the id `Condition`, so a validator needs it among its references. */
+export const ConditionSchema: Schema<Condition> = Type.Unsafe<Condition>(
+  Type.Union(
+    [
+      Type.Object({ all: Type.Array(nested) }, closed),
+      Type.Object({ any: Type.Array(nested) }, closed),
+      Type.Object({ not: nested }, closed),
+      Type.Object({ segment: KeySchema }, closed),
+      Type.Object({ draw: DrawSchema }, closed),
+      FlagTestSchema,
+      TestSchema,
+    ],
+    { $id: "Condition" },
+  ),
+);
+
+const epoch = Type.Optional(Type.Integer({ minimum: 0 }));
+
+export const TracksSchema: Schema<Tracks> = Type.Unsafe<Tracks>(
+  Type.Union([Type.Object({ experiment: KeySchema, epoch }, closed), Type.Object({ release: KeySchema, epoch }, closed)]),
+);
+
+export const PartSchema: Schema<Part> = Type.Unsafe<Part>(
+  Type.Object(
+    { variant: KeySchema, draws: Type.Array(DrawSchema, { maxItems: 16 }), tracks: Type.Optional(TracksSchema) },
+    closed,
+  ),
+);
+
+export const ServeSchema: Schema<Serve> = Type.Unsafe<Serve>(
+  Type.Union([Type.Object({ variant: KeySchema }, closed), Type.Object({ split: Type.Array(PartSchema) }, closed)]),
+);
+
+/** One of some texts. */
+export function oneOf<T extends string>(texts: readonly T[], options: { readonly [keyword: string]: unknown } = {}): Schema<T> {
+  return Type.Unsafe<T>(Type.Union(texts.map((text) => Type.Literal(text)) as never, { ...options, "x-one-of": texts }));
+}
