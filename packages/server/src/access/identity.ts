@@ -1,7 +1,8 @@
+import type { Role, SdkKeyKind } from "@belay/protocol";
+import type {} from "fastify";
+
 /** What may be done, least first; each role may do what the ones before it may. */
 export const ROLES: readonly Role[] = ["viewer", "analyst", "operator", "editor", "admin"];
-
-export type Role = "viewer" | "analyst" | "operator" | "editor" | "admin";
 
 /** Who calls `/api`: a person or a machine behind an access token. */
 export interface Actor {
@@ -22,7 +23,7 @@ export interface SdkIdentity {
   readonly project: string;
   readonly environment: string;
   /** `server` sees the full snapshot, `client` only what browsers may see. */
-  readonly kind: "server" | "client";
+  readonly kind: SdkKeyKind;
 }
 
 declare module "fastify" {
