@@ -14,7 +14,7 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts"],
+    include: ["{packages,examples}/*/src/**/*.test.ts", "benchmarks/src/**/*.test.ts", "scripts/*.test.ts"],
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },
