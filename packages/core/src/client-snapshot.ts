@@ -1,0 +1,32 @@
+import type { FlagKey, Snapshot } from "@belay/protocol";
+import { namesUsedByCondition, namesUsedByFlag } from "./names-used.ts";
+
+/**
+ * The part of a snapshot that browsers may hold: the visible flags, and of segments and shared spaces only those that
+ * they use. A prerequisite on a flag that is not visible leaves its user malformed there; the server refuses to save one.
+ */
+export function clientSnapshot(snapshot: Snapshot, isVisible: (key: FlagKey) => boolean): Snapshot {
+  const flags = Object.entries(snapshot.flags).filter(([key]) => isVisible(key));
+  const spaces = new Set<string>();
+  const segments = new Set<string>();
+  const waiting = flags.map(([, flag]) => namesUsedByFlag(flag));
+  for (let names = waiting.pop(); names !== undefined; names = waiting.pop()) {
+    for (const id of names.spaces) spaces.add(id);
+    for (const key of names.segments) {
+      const segment = Object.hasOwn(snapshot.segments, key) ? snapshot.segments[key] : undefined;
+      if (segment === undefined || segments.has(key)) continue;
+      segments.add(key);
+      waiting.push(namesUsedByCondition(segment));
+    }
+  }
+  return {
+    ...snapshot,
+    spaces: pick(snapshot.spaces, spaces),
+    segments: pick(snapshot.segments, segments),
+    flags: Object.fromEntries(flags),
+  };
+}
+
+function pick<T>(table: { readonly [name: string]: T }, names: ReadonlySet<string>): { readonly [name: string]: T } {
+  return Object.fromEntries(Object.entries(table).filter(([name]) => names.has(name)));
+}

@@ -1,0 +1,33 @@
+import type { Evaluation, EvaluationContext, FlagKey, Json, Revision } from "@belay/protocol";
+import type { Outcome } from "./program.ts";
+import type { Ruleset } from "./ruleset.ts";
+
+/**
+ * Decides a flag and says what led to it. The value always has the fallback's type: another one is `TYPE_MISMATCH`, and
+ * the fallback is served.
+ *
+ * @example
+ * const { value, variant, reason } = evaluate(ruleset, "pricing", { targetingKey: "user-42" }, "compact");
+ */
+export function evaluate<T extends Json>(ruleset: Ruleset, key: FlagKey, context: EvaluationContext, fallback: T): Evaluation<T> {
+  return toEvaluation(ruleset.decide(key, context), fallback, ruleset.revision);
+}
+
+/** An outcome as the public result. */
+export function toEvaluation<T extends Json>(outcome: Outcome, fallback: T, revision: Revision): Evaluation<T> {
+  const { value, variant, reason, ruleId, errorCode } = outcome;
+  if (value === undefined) return { value: fallback, reason, revision, ...(errorCode === undefined ? {} : { errorCode }) };
+  if (!hasTypeOf(value, fallback)) return { value: fallback, reason: "ERROR", revision, errorCode: "TYPE_MISMATCH" };
+  return {
+    value,
+    ...(variant === undefined ? {} : { variant }),
+    reason,
+    ...(ruleId === undefined ? {} : { ruleId }),
+    revision,
+  };
+}
+
+/** Are both booleans, texts, numbers or objects? `null` stands for an object, as JSON has it. */
+export function hasTypeOf<T extends Json>(value: Json, fallback: T): value is T {
+  return typeof value === typeof fallback;
+}

@@ -1,0 +1,152 @@
+/**
+ * MurmurHash3 x86 32-bit over the UTF-8 bytes of a JavaScript string, in place: no encoder, no bytes, no garbage.
+ *
+ * Source: Austin Appleby, MurmurHash3 (public domain), variant x86_32. A lone surrogate hashes as U+FFFD (EF BF BD),
+ * as `TextEncoder` writes it.
+ *
+ * A prefix (a salt) is hashed once into a `HashPrefix`; hashing a unit then starts where the salt ended:
+ *
+ *     bytes  s a l t | s a l t | u n i t | - 4 2
+ *            `------ prefix ------'`-- per call --'     h after two whole blocks is all that is kept
+ */
+export interface HashPrefix {
+  /** State after the prefix's whole 4-byte blocks. */
+  readonly h: number;
+  /** Bytes of the prefix that fill no block yet, little-endian. */
+  readonly tail: number;
+  /** How many they are, 0 to 3. Salts of 8 ASCII characters leave none: the fast path. */
+  readonly tailBytes: number;
+  /** Length of the prefix in bytes. */
+  readonly bytes: number;
+}
+
+const C1 = 0xcc9e2d51;
+const C2 = 0x1b873593;
+const ADD = 0xe6546b64;
+const REPLACEMENT_UTF8 = 0xbdbfef;
+
+/** The prefix of no bytes at all, optionally with another seed than 0. */
+export function emptyPrefix(seed = 0): HashPrefix {
+  return { h: seed | 0, tail: 0, tailBytes: 0, bytes: 0 };
+}
+
+/** Hashes `salt` into a prefix that `hashAfter` continues from. */
+export function hashPrefix(salt: string, seed = 0): HashPrefix {
+  absorb(emptyPrefix(seed), salt);
+  return { h, tail, tailBytes, bytes };
+}
+
+/**
+ * Hash of the prefix followed by `text`, as a signed 32-bit integer (`>>> 0` gives the usual unsigned one).
+ *
+ * The loop reads four ASCII characters at a time and leaves for the general path at the first other one: ids are ASCII
+ * nearly always, and the test is one OR per block. Blocks are mixed inline: the call would cost as much as the mixing.
+ */
+export function hashAfter(prefix: HashPrefix, text: string): number {
+  if (prefix.tailBytes !== 0) return hashGeneral(prefix, text);
+  const length = text.length;
+  const blocksEnd = length & ~3;
+  let hash = prefix.h;
+  let i = 0;
+  for (; i < blocksEnd; i += 4) {
+    const a = text.charCodeAt(i);
+    const b = text.charCodeAt(i + 1);
+    const c = text.charCodeAt(i + 2);
+    const d = text.charCodeAt(i + 3);
+    if ((a | b | c | d) > 0x7f) return hashGeneral(prefix, text);
+    let k = Math.imul(a | (b << 8) | (c << 16) | (d << 24), C1);
+    k = (k << 15) | (k >>> 17);
+    hash ^= Math.imul(k, C2);
+    hash = (hash << 13) | (hash >>> 19);
+    hash = (Math.imul(hash, 5) + ADD) | 0;
+  }
+  let rest = 0;
+  for (let shift = 0; i < length; i++, shift += 8) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return hashGeneral(prefix, text);
+    rest |= unit << shift;
+  }
+  return finish(hash, rest, prefix.bytes + length);
+}
+
+/** MurmurHash3 x86_32 of `text` in UTF-8, unsigned. */
+export function murmur3(text: string, seed = 0): number {
+  return hashAfter(emptyPrefix(seed), text) >>> 0;
+}
+
+// What `absorb` leaves behind. Module state instead of a returned object keeps the general path free of garbage too;
+// nothing else runs between writing and reading it.
+let h = 0;
+let tail = 0;
+let tailBytes = 0;
+let bytes = 0;
+
+/** Any prefix, any text: one code point at a time. */
+function hashGeneral(prefix: HashPrefix, text: string): number {
+  absorb(prefix, text);
+  return finish(h, tail, bytes);
+}
+
+function absorb(prefix: HashPrefix, text: string): void {
+  h = prefix.h;
+  tail = prefix.tail;
+  tailBytes = prefix.tailBytes;
+  bytes = prefix.bytes;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) push(unit, 1);
+    else if (unit < 0x800) push(0xc0 | (unit >>> 6) | ((0x80 | (unit & 0x3f)) << 8), 2);
+    else if ((unit & 0xf800) !== 0xd800) push(threeBytes(unit), 3);
+    else {
+      const low = i + 1 < text.length ? text.charCodeAt(i + 1) : 0;
+      const isPair = unit < 0xdc00 && (low & 0xfc00) === 0xdc00;
+      if (isPair) i++;
+      push(isPair ? fourBytes(unit, low) : REPLACEMENT_UTF8, isPair ? 4 : 3);
+    }
+  }
+}
+
+/** Appends `count` bytes, packed little-endian. */
+function push(packed: number, count: number): void {
+  bytes += count;
+  tail |= packed << (8 * tailBytes);
+  tailBytes += count;
+  if (tailBytes < 4) return;
+  h = mixBlock(h, tail);
+  tailBytes -= 4;
+  // What did not fit begins the next block; a shift by 32 would be a shift by 0, hence the test.
+  tail = tailBytes === 0 ? 0 : packed >>> (8 * (count - tailBytes));
+}
+
+function mixBlock(state: number, block: number): number {
+  let k = Math.imul(block, C1);
+  k = (k << 15) | (k >>> 17);
+  let mixed = state ^ Math.imul(k, C2);
+  mixed = (mixed << 13) | (mixed >>> 19);
+  return (Math.imul(mixed, 5) + ADD) | 0;
+}
+
+/** Mixes the last 0-3 bytes (a zero tail mixes to nothing) and the length, then avalanches. */
+function finish(state: number, rest: number, length: number): number {
+  let k = Math.imul(rest, C1);
+  k = (k << 15) | (k >>> 17);
+  let mixed = state ^ Math.imul(k, C2) ^ length;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return mixed ^ (mixed >>> 16);
+}
+
+function threeBytes(unit: number): number {
+  return 0xe0 | (unit >>> 12) | ((0x80 | ((unit >>> 6) & 0x3f)) << 8) | ((0x80 | (unit & 0x3f)) << 16);
+}
+
+function fourBytes(high: number, low: number): number {
+  const point = 0x10000 + ((high & 0x3ff) << 10) + (low & 0x3ff);
+  return (
+    0xf0 |
+    (point >>> 18) |
+    ((0x80 | ((point >>> 12) & 0x3f)) << 8) |
+    ((0x80 | ((point >>> 6) & 0x3f)) << 16) |
+    ((0x80 | (point & 0x3f)) << 24)
+  );
+}

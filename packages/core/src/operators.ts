@@ -1,0 +1,347 @@
+/**
+ * The operators: what value each takes, and how it is asked. Rules that keep them small: a missing attribute, or one of
+ * the wrong type, never matches; a list attribute matches if any element does; nothing is coerced.
+ */
+import type { EvaluationContext, Json, Operator, Test } from "@belay/protocol";
+import { attributeReader, readAttribute } from "./attribute.ts";
+import { type Cidr, inCidr, parseCidr } from "./cidr.ts";
+import { type Defects, quotable } from "./defect.ts";
+import { parseInstant } from "./instant.ts";
+import { LIMITS } from "./limits.ts";
+import type { CompiledTest, Pattern } from "./program.ts";
+import { compareSemver, parseSemver, type Semver } from "./semver.ts";
+
+/** Makes a pattern of the linear-time engine; throws on one the engine lacks. */
+export type PatternCompiler = (pattern: string) => Pattern;
+
+type Scalar = string | number | boolean;
+
+/** The value of a test in the form it is asked in. */
+interface Operand {
+  readonly scalar?: Scalar;
+  readonly list?: readonly Scalar[];
+  readonly version?: Semver;
+  readonly patterns?: readonly Pattern[];
+  readonly blocks?: readonly Cidr[];
+}
+
+/** Reads a rule's value for one operator; `undefined` once a defect has been noted. */
+type OperandReader = (
+  value: unknown,
+  field: string,
+  defects: Defects,
+  pattern: PatternCompiler | undefined,
+) => Operand | undefined;
+
+/** Lists up to this length are compared one by one: cheaper than hashing a fresh string for a `Set`. */
+const SHORT_LIST = 4;
+/** A pattern is searched in at most so many characters of an attribute. */
+const SEARCHED_LENGTH_MAX = 10_000;
+
+// The numbers of the operators in a compiled test; `matchOne` switches on them.
+const IN = 0;
+const CONTAINS = 1;
+const STARTS_WITH = 2;
+const ENDS_WITH = 3;
+const MATCHES = 4;
+const LT = 5;
+const LTE = 6;
+const GT = 7;
+const GTE = 8;
+const BEFORE = 9;
+const AFTER = 10;
+const SEMVER_EQ = 11;
+const SEMVER_LT = 12;
+const SEMVER_LTE = 13;
+const SEMVER_GT = 14;
+const SEMVER_GTE = 15;
+const EXISTS = 16;
+const CIDR = 17;
+
+const OPERATOR_TABLE: Readonly<Record<Operator, readonly [number: number, read: OperandReader]>> = {
+  in: [IN, readScalars],
+  contains: [CONTAINS, readTexts],
+  startsWith: [STARTS_WITH, readTexts],
+  endsWith: [ENDS_WITH, readTexts],
+  matches: [MATCHES, readPatterns],
+  lt: [LT, readOrdered],
+  lte: [LTE, readOrdered],
+  gt: [GT, readOrdered],
+  gte: [GTE, readOrdered],
+  before: [BEFORE, readInstant],
+  after: [AFTER, readInstant],
+  semverEq: [SEMVER_EQ, readVersion],
+  semverLt: [SEMVER_LT, readVersion],
+  semverLte: [SEMVER_LTE, readVersion],
+  semverGt: [SEMVER_GT, readVersion],
+  semverGte: [SEMVER_GTE, readVersion],
+  exists: [EXISTS, readBoolean],
+  cidr: [CIDR, readBlocks],
+};
+
+/** Every operator's name. */
+export const OPERATORS: readonly Operator[] = Object.keys(OPERATOR_TABLE) as Operator[];
+
+/** Compiles a test; `undefined` once its defects have been noted. */
+export function compileTest(
+  source: { readonly [name: string]: unknown },
+  field: string,
+  defects: Defects,
+  pattern: PatternCompiler | undefined,
+): CompiledTest | undefined {
+  const { attribute, op, value } = source;
+  if (typeof attribute !== "string" || attribute === "") {
+    defects.invalid(`${field}.attribute`, attribute, "it must be the path of an attribute");
+    return undefined;
+  }
+  if (typeof op !== "string" || !Object.hasOwn(OPERATOR_TABLE, op)) {
+    defects.add("unknown_operator", `${field}.op`, { received: quotable(op), allowed: OPERATORS });
+    return undefined;
+  }
+  const [operator, read] = OPERATOR_TABLE[op as Operator];
+  const operand = read(value, `${field}.value`, defects, pattern);
+  if (operand === undefined) return undefined;
+  const list = operand.list ?? [];
+  return {
+    reader: attributeReader(attribute),
+    operator,
+    scalar: operand.scalar,
+    list,
+    set: operator === IN && list.length > SHORT_LIST ? new Set(list) : undefined,
+    version: operand.version,
+    patterns: operand.patterns ?? [],
+    blocks: operand.blocks ?? [],
+    source: { attribute, op: op as Operator, value: value as Json } satisfies Test,
+  };
+}
+
+/** Does the context answer the test with yes? */
+export function matchTest(test: CompiledTest, context: EvaluationContext): boolean {
+  const value = readAttribute(test.reader, context);
+  if (test.operator === EXISTS) return (value !== undefined) === test.scalar;
+  if (value === undefined) return false;
+  if (!Array.isArray(value)) return matchOne(test, value);
+  for (const element of value) if (matchOne(test, element)) return true;
+  return false;
+}
+
+function matchOne(test: CompiledTest, value: unknown): boolean {
+  switch (test.operator) {
+    case IN:
+      return test.set === undefined ? isOneOf(test.list, value) : test.set.has(value);
+    case CONTAINS:
+    case STARTS_WITH:
+    case ENDS_WITH:
+      return typeof value === "string" && matchText(test, value);
+    case MATCHES:
+      return typeof value === "string" && matchPatterns(test.patterns, value);
+    case LT:
+    case LTE:
+    case GT:
+    case GTE:
+      return matchOrder(test, value);
+    case BEFORE:
+    case AFTER:
+      return matchInstant(test, value);
+    case CIDR:
+      return typeof value === "string" && test.blocks.some((block) => inCidr(value, block));
+    default:
+      return typeof value === "string" && test.version !== undefined && matchVersion(test.operator, value, test.version);
+  }
+}
+
+function isOneOf(list: readonly Scalar[], value: unknown): boolean {
+  for (let i = 0; i < list.length; i++) if (list[i] === value) return true;
+  return false;
+}
+
+function matchText(test: CompiledTest, text: string): boolean {
+  const { operator, list } = test;
+  for (let i = 0; i < list.length; i++) {
+    const wanted = list[i] as string;
+    if (
+      operator === CONTAINS ? text.includes(wanted) : operator === STARTS_WITH ? text.startsWith(wanted) : text.endsWith(wanted)
+    ) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** The engine is linear in the text; the cut bounds the constant too. */
+function matchPatterns(patterns: readonly Pattern[], text: string): boolean {
+  const searched = text.length > SEARCHED_LENGTH_MAX ? text.slice(0, SEARCHED_LENGTH_MAX) : text;
+  return patterns.some((pattern) => pattern.test(searched));
+}
+
+/** Numbers compare with numbers, text with text by code point; anything else does not match. */
+function matchOrder(test: CompiledTest, value: unknown): boolean {
+  const wanted = test.scalar;
+  if (typeof value === "number" && typeof wanted === "number")
+    return isOrdered(test.operator, value < wanted ? -1 : value > wanted ? 1 : value === wanted ? 0 : Number.NaN);
+  if (typeof value === "string" && typeof wanted === "string") return isOrdered(test.operator, compareCodePoints(value, wanted));
+  return false;
+}
+
+function isOrdered(operator: number, order: number): boolean {
+  switch (operator) {
+    case LT:
+    case SEMVER_LT:
+      return order < 0;
+    case LTE:
+    case SEMVER_LTE:
+      return order <= 0;
+    case GT:
+    case SEMVER_GT:
+      return order > 0;
+    case GTE:
+    case SEMVER_GTE:
+      return order >= 0;
+    default:
+      return order === 0;
+  }
+}
+
+function matchVersion(operator: number, text: string, wanted: Semver): boolean {
+  const order = compareSemver(text, wanted);
+  return order !== undefined && isOrdered(operator, order);
+}
+
+function matchInstant(test: CompiledTest, value: unknown): boolean {
+  const at = typeof value === "string" ? parseInstant(value) : value instanceof Date ? value.getTime() : undefined;
+  if (at === undefined) return false;
+  return test.operator === BEFORE ? at < (test.scalar as number) : at > (test.scalar as number);
+}
+
+/**
+ * UTF-16 order is code point order except that surrogates (U+D800-DFFF, standing for U+10000 and up) sort below
+ * U+E000-FFFF; lifting them over that block mends it.
+ */
+function compareCodePoints(a: string, b: string): -1 | 0 | 1 {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [left, right] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (left !== right) return lifted(left) < lifted(right) ? -1 : 1;
+  }
+  return a.length < b.length ? -1 : a.length > b.length ? 1 : 0;
+}
+
+function lifted(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
+}
+
+function readScalars(value: unknown, field: string, defects: Defects): Operand | undefined {
+  const list = readList(value, field, defects, "a text, a number or a boolean, or a list of them", isScalar);
+  return list && { list };
+}
+
+function readTexts(value: unknown, field: string, defects: Defects): Operand | undefined {
+  const list = readList(value, field, defects, "a text or a list of texts", isText);
+  return list && { list };
+}
+
+function readPatterns(
+  value: unknown,
+  field: string,
+  defects: Defects,
+  pattern: PatternCompiler | undefined,
+): Operand | undefined {
+  const list = readList(value, field, defects, "a regular expression or a list of them", isText);
+  if (list === undefined) return undefined;
+  const patterns: Pattern[] = [];
+  for (const text of list) {
+    const compiled = compilePattern(text, pattern);
+    if (typeof compiled === "string") {
+      defects.add("invalid_pattern", field, { received: text, reason: compiled });
+      return undefined;
+    }
+    patterns.push(compiled);
+  }
+  return { list, patterns };
+}
+
+/** The pattern, or why there is none. */
+function compilePattern(text: string, pattern: PatternCompiler | undefined): Pattern | string {
+  if (pattern === undefined) return "no pattern engine is available here";
+  if (text.length > LIMITS.patternLength) return `it is longer than ${LIMITS.patternLength} characters`;
+  try {
+    return pattern(text);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function readOrdered(value: unknown, field: string, defects: Defects): Operand | undefined {
+  if ((typeof value === "number" && Number.isFinite(value)) || typeof value === "string") return { scalar: value };
+  noValue(value, field, defects, "one number or text");
+  return undefined;
+}
+
+function readInstant(value: unknown, field: string, defects: Defects): Operand | undefined {
+  const at = typeof value === "string" ? parseInstant(value) : undefined;
+  if (at !== undefined) return { scalar: at };
+  noValue(value, field, defects, "one RFC 3339 date-time, for example 2026-11-22T12:00:00Z");
+  return undefined;
+}
+
+function readVersion(value: unknown, field: string, defects: Defects): Operand | undefined {
+  const version = typeof value === "string" ? parseSemver(value) : undefined;
+  if (version !== undefined) return { version };
+  noValue(value, field, defects, "one SemVer 2.0 version, for example 2.3.0");
+  return undefined;
+}
+
+function readBoolean(value: unknown, field: string, defects: Defects): Operand | undefined {
+  if (typeof value === "boolean") return { scalar: value };
+  noValue(value, field, defects, "true or false");
+  return undefined;
+}
+
+function readBlocks(value: unknown, field: string, defects: Defects): Operand | undefined {
+  const list = readList(value, field, defects, "a CIDR block such as 10.0.0.0/8, or a list of them", isText);
+  if (list === undefined) return undefined;
+  const blocks: Cidr[] = [];
+  for (const text of list) {
+    const block = parseCidr(text);
+    if (block === undefined) {
+      noValue(text, field, defects, "a CIDR block such as 10.0.0.0/8 or 2001:db8::/32");
+      return undefined;
+    }
+    blocks.push(block);
+  }
+  return { list, blocks };
+}
+
+function readList<T extends Scalar>(
+  value: unknown,
+  field: string,
+  defects: Defects,
+  allowed: string,
+  is: (element: unknown) => element is T,
+): readonly T[] | undefined {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (list.length > LIMITS.valuesPerList) {
+    defects.add("limit_exceeded", field, {
+      received: list.length,
+      allowed: LIMITS.valuesPerList,
+      reason: `a list holds at most ${LIMITS.valuesPerList} values`,
+    });
+    return undefined;
+  }
+  const wrong = list.findIndex((element) => !is(element));
+  if (wrong === -1) return list as readonly T[];
+  noValue(list[wrong], Array.isArray(value) ? `${field}[${wrong}]` : field, defects, allowed);
+  return undefined;
+}
+
+function noValue(value: unknown, field: string, defects: Defects, allowed: string): void {
+  defects.add("invalid_value", field, { received: quotable(value), allowed, reason: `it must be ${allowed}` });
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isScalar(value: unknown): value is Scalar {
+  return typeof value === "string" || typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value));
+}

@@ -1,0 +1,213 @@
+/**
+ * What a flag compiles to. Deciding only walks these nodes and compares integers; everything that can be looked up,
+ * parsed or refused was so when the snapshot arrived.
+ *
+ *     CompiledFlag ── own spaces (salt state) ── one per flag, small
+ *          └── Program ── prerequisites, rules, fallthrough ── shared by all flags that say the same
+ *                 └── Outcome ── the constant a decision picks
+ *
+ * A flag is its salts plus a program. A thousand plain 50 % rollouts differ in nothing but salts, so they share one
+ * program: that is what keeps a simple flag near 200 bytes.
+ */
+import type { EvaluationErrorCode, FlagType, Json, Reason, Space, Test, VariantName } from "@belay/protocol";
+import type { AttributeReader } from "./attribute.ts";
+import type { Cidr } from "./cidr.ts";
+import type { LegacyHashFunction } from "./legacy-hash-function.ts";
+import { type HashPrefix, hashPrefix } from "./murmur3.ts";
+import type { Position } from "./placement.ts";
+import type { Semver } from "./semver.ts";
+import type { Tracked } from "./tracked.ts";
+
+/** A constant made at compile time; deciding picks one. */
+export interface Outcome {
+  /** `undefined`: the caller's default. */
+  readonly value: Json | undefined;
+  readonly variant: VariantName | undefined;
+  readonly reason: Reason;
+  readonly ruleId: string | undefined;
+  readonly errorCode: EvaluationErrorCode | undefined;
+  /** What a first exposure is recorded for; `undefined` where nothing is. */
+  readonly tracks: Tracked | undefined;
+  /** Place in the flag's counters: 0 for the caller's default, otherwise the variant's index + 1. */
+  readonly slot: number;
+}
+
+/** A salt, hashed. `tick` and `position` remember the unit's place within one evaluation. */
+export class SpaceState implements HashPrefix {
+  readonly salt: string;
+  readonly h: number;
+  readonly tail: number;
+  readonly tailBytes: number;
+  readonly bytes: number;
+  tick = 0;
+  position: Position = 0;
+
+  constructor(salt: string) {
+    const prefix = hashPrefix(salt);
+    this.salt = salt;
+    this.h = prefix.h;
+    this.tail = prefix.tail;
+    this.tailBytes = prefix.tailBytes;
+    this.bytes = prefix.bytes;
+  }
+}
+
+/** A space that several flags share; its salt may arrive, change or go with a later change of the snapshot. */
+export interface SharedSpace {
+  readonly id: string;
+  definition: Space | undefined;
+  state: SpaceState | undefined;
+}
+
+/** One question "is the unit's point inside?" with its boundaries as positions. */
+export interface CompiledDraw {
+  readonly space: string;
+  /** Index among the flag's own spaces; -1 when `shared` holds it. */
+  readonly own: number;
+  readonly shared: SharedSpace | undefined;
+  readonly by: AttributeReader;
+  readonly legacy: { readonly place: LegacyHashFunction; readonly points: number; readonly text: string } | undefined;
+  /** The only range, or the hull of several. Empty: `from` above `last`. */
+  readonly from: Position;
+  readonly last: Position;
+  /** Pairs [from, last] when there are several ranges. */
+  readonly ranges: Int32Array | undefined;
+  /** Another draw of the same evaluation may ask for this space: remember the position. */
+  isReused: boolean;
+  readonly inPpm: readonly (readonly [number, number])[];
+}
+
+export interface CompiledPart {
+  readonly draws: readonly CompiledDraw[];
+  readonly outcome: Outcome;
+}
+
+/** Exactly one of `outcome` (a plain variant) and `parts` (a split) is present. */
+export interface CompiledServe {
+  readonly outcome: Outcome | undefined;
+  readonly parts: readonly CompiledPart[] | undefined;
+}
+
+export interface CompiledRule extends CompiledServe {
+  readonly id: string;
+  readonly name: string | undefined;
+  readonly when: Node | undefined;
+}
+
+/** What a test compiles to by operator. One class for all nodes keeps the walk monomorphic: a switch, no megamorphic calls. */
+export class Node {
+  readonly kind: NodeKind;
+  readonly children: readonly Node[];
+  readonly test: CompiledTest | undefined;
+  readonly draw: CompiledDraw | undefined;
+  readonly segment: SegmentRef | undefined;
+  readonly flag: CompiledFlagTest | undefined;
+
+  constructor(kind: NodeKind, parts: Partial<Omit<Node, "kind">> = {}) {
+    this.kind = kind;
+    this.children = parts.children ?? NO_NODES;
+    this.test = parts.test;
+    this.draw = parts.draw;
+    this.segment = parts.segment;
+    this.flag = parts.flag;
+  }
+}
+
+export type NodeKind = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+export const TEST = 0;
+export const ALL = 1;
+export const ANY = 2;
+export const NOT = 3;
+export const SEGMENT = 4;
+export const DRAW = 5;
+export const FLAG = 6;
+
+const NO_NODES: readonly Node[] = [];
+
+/** A compiled question about one attribute: the operator's number, and its value in the form it is asked in. */
+export interface CompiledTest {
+  readonly reader: AttributeReader;
+  readonly operator: number;
+  /** One number, text or boolean, where the rule gives one. */
+  readonly scalar: string | number | boolean | undefined;
+  /** Texts of `contains`, `startsWith`, `endsWith`; short lists of `in`. */
+  readonly list: readonly (string | number | boolean)[];
+  /** Long lists of `in`. */
+  readonly set: ReadonlySet<unknown> | undefined;
+  readonly version: Semver | undefined;
+  readonly patterns: readonly Pattern[];
+  readonly blocks: readonly Cidr[];
+  readonly source: Test;
+}
+
+/** A compiled regular expression; `test` searches, it does not match the whole text. */
+export interface Pattern {
+  test(text: string): boolean;
+}
+
+export interface CompiledFlagTest {
+  readonly ref: FlagRef;
+  readonly variants: readonly VariantName[];
+}
+
+/** The one holder of a flag that others ask for: found once, filled again at each change. The memo lasts one evaluation. */
+export interface FlagRef {
+  readonly key: string;
+  flag: CompiledFlag | undefined;
+  tick: number;
+  outcome: Outcome | undefined;
+}
+
+/** The one holder of a segment. A malformed one exists, but has no node. */
+export interface SegmentRef {
+  readonly key: string;
+  state: "absent" | "malformed" | "fine";
+  node: Node | undefined;
+  /** Further segments and flags it asks for. */
+  refs: Refs;
+  tick: number;
+  matches: boolean;
+}
+
+/** The names a definition depends on. */
+export interface Refs {
+  readonly flags: ReadonlySet<FlagRef>;
+  readonly segments: ReadonlySet<SegmentRef>;
+  readonly spaces: ReadonlySet<SharedSpace>;
+}
+
+export interface Program {
+  readonly type: FlagType;
+  readonly variants: readonly VariantName[];
+  /** The answer whatever the context: a disabled flag, or one without rules whose fallthrough is plain. */
+  readonly constant: Outcome | undefined;
+  readonly isEnabled: boolean;
+  readonly off: Outcome;
+  readonly prerequisites: readonly CompiledFlagTest[];
+  readonly rules: readonly CompiledRule[];
+  readonly fallthrough: CompiledServe | undefined;
+  /** Nothing served: the caller's default. */
+  readonly none: Outcome;
+  readonly refs: Refs;
+}
+
+/** A flag in force. Its first two own spaces stand in fields: an array for them would double the flag. */
+export class CompiledFlag {
+  readonly program: Program;
+  readonly space0: SpaceState | undefined;
+  readonly space1: SpaceState | undefined;
+  readonly spaces: readonly SpaceState[] | undefined;
+  /** The answer without walking the program: its constant, or the fault that linking found. */
+  gate: Outcome | undefined;
+  /** First of the flag's counters. */
+  slot = 0;
+
+  constructor(program: Program, salts: readonly string[]) {
+    const spaces = salts.map((salt) => new SpaceState(salt));
+    this.program = program;
+    this.space0 = spaces[0];
+    this.space1 = spaces[1];
+    this.spaces = spaces.length > 2 ? spaces : undefined;
+    this.gate = program.constant;
+  }
+}

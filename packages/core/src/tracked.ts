@@ -1,0 +1,28 @@
+import type { EvaluationContext, Tracks, VariantName } from "@belay/protocol";
+import { type AttributeReader, readAttribute, unitText } from "./attribute.ts";
+import { murmur3 } from "./murmur3.ts";
+
+/** What an exposure through a part is recorded for, and who is the unit there. */
+export class Tracked {
+  readonly experiment: string | undefined;
+  readonly release: string | undefined;
+  readonly epoch: number;
+  readonly variant: VariantName;
+  /** 32 bits that differ for each (experiment or release, epoch, variant): the seed of the unit's dedupe fingerprint. */
+  readonly seed: number;
+  readonly #by: AttributeReader;
+
+  constructor(tracks: Tracks, variant: VariantName, by: AttributeReader) {
+    this.experiment = "experiment" in tracks ? tracks.experiment : undefined;
+    this.release = "release" in tracks ? tracks.release : undefined;
+    this.epoch = tracks.epoch ?? 0;
+    this.variant = variant;
+    this.seed = murmur3(JSON.stringify([this.experiment ?? null, this.release ?? null, this.epoch, variant]));
+    this.#by = by;
+  }
+
+  /** The unit that is exposed: the attribute that the part's last draw divides by, `targetingKey` where there is none. */
+  unit(context: EvaluationContext): string | undefined {
+    return unitText(readAttribute(this.#by, context));
+  }
+}
