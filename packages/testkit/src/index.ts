@@ -1,4 +1,16 @@
+export { type FaultProxy, type NetworkFaults, startFaultProxy } from "./fault-proxy.ts";
 export { freePort } from "./free-port.ts";
+export {
+  type Behaviour,
+  type DoorDocument,
+  type DoorEvent,
+  type DoorName,
+  type DoorRequest,
+  doorFaults,
+  type SdkDoor,
+  type SdkDoorOptions,
+  startSdkDoor,
+} from "./sdk-door.ts";
 export { type Dice, seeded } from "./seeded.ts";
 export { ADMIN_TOKEN, type Exit, type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
 export { type TempDir, tempDir } from "./temp-dir.ts";

@@ -1,0 +1,434 @@
+/*
+ * The client both SDKs share. It owns the rules in force, answers from them without waiting, and wires the connection,
+ * the ledger and the delivery together; the platform around it is all arguments.
+ */
+import type { Evaluation, EvaluationContext, FlagKey, Json, Revision, Snapshot, SnapshotChange } from "@belay/protocol";
+import { unitText } from "../attribute.ts";
+import { hasTypeOf, toEvaluation } from "../evaluate.ts";
+import { type Explanation, explain } from "../explain.ts";
+import type { Outcome } from "../program.ts";
+import { type CompileOptions, compile, type Ruleset } from "../ruleset.ts";
+import type { Application, ClientEvents, ClientState } from "./application.ts";
+import { Connection } from "./connection.ts";
+import { Delivery, type DeliverySettings } from "./delivery.ts";
+import { type DeliveryReport, Ledger, type LedgerLimits } from "./ledger.ts";
+import { nearestKey } from "./nearest-key.ts";
+import type { Platform } from "./ports.ts";
+import { Receipts } from "./receipts.ts";
+import { SENDABLE, type Sendable, sendable, sendableAttributes } from "./sendable.ts";
+import type { Failure, Sync, SyncTimings } from "./sync.ts";
+
+/** What is known before the server answers. */
+export interface Held {
+  readonly snapshot: Snapshot;
+  /** `server`: it came from this server earlier, and its revision counts; `application`: the first answer replaces it. */
+  readonly from: "server" | "application";
+}
+
+export interface ClientSettings {
+  readonly sdk: string;
+  /** A UUID of this run. */
+  readonly instance: string;
+  readonly held: Held | undefined;
+  /** Decide with what is held and send nothing. */
+  readonly isOffline: boolean;
+  /** Attributes of the context that go with exposures. */
+  readonly contextAttributes: readonly string[];
+  readonly compile: CompileOptions;
+  readonly sync: SyncTimings;
+  readonly delivery: DeliverySettings;
+  readonly ledger: LedgerLimits;
+  readonly onExposure: ((exposure: ExposureSeen) => void) | undefined;
+  /** Told of every document that came from the server and was taken over. */
+  readonly keeper: SnapshotKeeper | undefined;
+}
+
+/** Keeps what the server said for the next start. */
+export interface SnapshotKeeper {
+  adopted(snapshot: Snapshot): void;
+  applied(change: SnapshotChange): void;
+}
+
+/** A first exposure, as the `onExposure` hook sees it. */
+export interface ExposureSeen {
+  readonly flag: FlagKey;
+  readonly variant: string;
+  readonly unit: string;
+  readonly experiment?: string;
+  readonly release?: string;
+  readonly revision: Revision;
+}
+
+export interface TrackDetails {
+  /** A finite number. */
+  readonly value?: number;
+  /** Bounded plain data; what cannot be sent is left out, and said once. */
+  readonly properties?: { readonly [name: string]: unknown };
+}
+
+/** The type of a default as the type of the answer: `value("pricing", context, "compact")` is a string, not only "compact". */
+export type Widened<T extends Json> = T extends string ? string : T extends number ? number : T extends boolean ? boolean : T;
+
+export const READY_TIMEOUT_MS = 5_000;
+export const FLUSH_TIMEOUT_MS = 5_000;
+export const CLOSE_DEADLINE_MS = 4_000;
+
+const NO_CONTEXT: EvaluationContext = {};
+const NO_RULES: Snapshot = { format: 1, project: "", environment: "", revision: 0, spaces: {}, segments: {}, flags: {} };
+
+/** Unknown keys warned about; beyond the bound further ones are answered in silence. */
+const UNKNOWN_KEYS_MAX = 50;
+
+export class Client {
+  readonly #settings: ClientSettings;
+  readonly #platform: Platform;
+  readonly #application: Application;
+  readonly #ledger: Ledger;
+  readonly #delivery: Delivery;
+  readonly #receipts: Receipts;
+  readonly #connection: Connection;
+  readonly #unknownKeys = new Set<string>();
+  #rules: Ruleset;
+  #hasRules: boolean;
+  #isStale = true;
+  #state: ClientState = "starting";
+  #saidFailure: string | undefined;
+  #waiting: ((state: ClientState) => void)[] = [];
+  #closing: Promise<DeliveryReport> | undefined;
+
+  constructor(settings: ClientSettings, platform: Platform, application: Application) {
+    const { held } = settings;
+    this.#settings = settings;
+    this.#platform = platform;
+    this.#application = application;
+    this.#rules = compile(held?.snapshot ?? NO_RULES, settings.compile);
+    this.#hasRules = held !== undefined;
+    this.#ledger = new Ledger(settings.ledger, {
+      isOffline: settings.isOffline,
+      now: () => platform.clock.now(),
+      attributes: (context) => this.#attributes(context),
+      queued: () => this.#delivery.queued(),
+      exposed: (exposure) => this.#exposed(exposure),
+      dropped: (reason) => this.#droppedEvents(reason),
+    });
+    this.#delivery = new Delivery(platform, settings.delivery, this.#ledger, {
+      sdk: settings.sdk,
+      instance: settings.instance,
+      collectCounts: () => this.#ledger.count(this.#rules.takeCounts()),
+      failed: (detail, waitMs) => this.#deliveryFailed(detail, waitMs),
+    });
+    this.#receipts = new Receipts(platform, settings);
+    this.#connection = new Connection(
+      platform,
+      settings.sync,
+      {
+        adopt: (snapshot) => this.#adopt(snapshot),
+        apply: (change) => this.#apply(change),
+        moved: (sync) => this.#moved(sync),
+        failed: (failure, waitMs) => this.#connectionFailed(failure, waitMs),
+        offeredOlder: (offered, revision) => this.#offeredOlder(offered, revision),
+      },
+      {
+        isOffline: settings.isOffline,
+        revision: held?.snapshot.revision ?? 0,
+        isProvisional: held?.from === "application",
+      },
+    );
+    this.#sayDefects();
+  }
+
+  start(): void {
+    this.#connection.start();
+    this.#moved(this.#connection.sync);
+    if (!this.#settings.isOffline) this.#delivery.start();
+  }
+
+  get state(): ClientState {
+    return this.#state;
+  }
+
+  /** Revision of the rules in force; 0 before the first came. */
+  get revision(): Revision {
+    return this.#rules.revision;
+  }
+
+  /**
+   * Hot path. Nothing here allocates: no closures, no rest arguments, no objects. The `try` costs nothing while nothing
+   * throws, and what throws is a context whose getters do.
+   */
+  isEnabled(key: FlagKey, context: EvaluationContext = NO_CONTEXT, fallback = false): boolean {
+    try {
+      const outcome = this.#rules.decide(key, context);
+      const { value } = outcome;
+      if (typeof value === "boolean") {
+        if (outcome.tracks !== undefined) this.#ledger.note(key, outcome, outcome.tracks, context, this.#rules.revision);
+        return value;
+      }
+      this.#missed(key, outcome, "boolean");
+    } catch {
+      // The context threw while it was read: the caller's default is the answer.
+    }
+    return fallback;
+  }
+
+  /** As `isEnabled`, for every type: the flag's value where it is of the default's type, else the default. */
+  value<T extends Json>(key: FlagKey, context: EvaluationContext, fallback: T): Widened<T> {
+    try {
+      const outcome = this.#rules.decide(key, context);
+      const { value } = outcome;
+      if (value !== undefined && hasTypeOf(value, fallback)) {
+        if (outcome.tracks !== undefined) this.#ledger.note(key, outcome, outcome.tracks, context, this.#rules.revision);
+        return value as Widened<T>;
+      }
+      this.#missed(key, outcome, typeof fallback);
+    } catch {
+      // As above.
+    }
+    return fallback as Widened<T>;
+  }
+
+  /** The value with what led to it. Counts and records exposures as `value` does. */
+  evaluate<T extends Json>(key: FlagKey, context: EvaluationContext, fallback: T): Evaluation<Widened<T>> {
+    const { revision } = this;
+    const answer = fallback as Widened<T>;
+    try {
+      const outcome = this.#rules.decide(key, context);
+      if (outcome.value !== undefined && hasTypeOf(outcome.value, answer)) {
+        if (outcome.tracks !== undefined) this.#ledger.note(key, outcome, outcome.tracks, context, revision);
+        const evaluation = toEvaluation(outcome, answer, revision);
+        return this.#isStale ? { ...evaluation, reason: "STALE" } : evaluation;
+      }
+      this.#missed(key, outcome, typeof fallback);
+      if (this.#hasRules) return toEvaluation(outcome, answer, revision);
+      return { value: answer, reason: "ERROR", errorCode: "PROVIDER_NOT_READY", revision };
+    } catch {
+      return { value: answer, reason: "ERROR", errorCode: "GENERAL", revision };
+    }
+  }
+
+  /** The whole walk of a decision in words. Counts nothing and records nothing. */
+  explain(key: FlagKey, context: EvaluationContext): Explanation {
+    try {
+      return explain(this.#rules, key, context ?? NO_CONTEXT);
+    } catch {
+      // A context that throws when it is read has nothing to tell.
+      return explain(this.#rules, String(key), NO_CONTEXT);
+    }
+  }
+
+  /** Records a metric event of the context's unit. What cannot be sent is refused, counted and said once. */
+  track(name: string, context: EvaluationContext, details: TrackDetails = {}): void {
+    try {
+      if (this.#settings.isOffline || this.#closing !== undefined) return;
+      const problem = this.#track(name, context, details);
+      if (problem !== undefined) this.#rejectEvent(name, problem);
+    } catch {
+      this.#rejectEvent(name, "reading it threw");
+    }
+  }
+
+  on<Name extends keyof ClientEvents>(name: Name, listener: (event: ClientEvents[Name]) => void): () => void {
+    return this.#application.on(name, listener);
+  }
+
+  /**
+   * Resolves with the state as soon as the server has confirmed the rules, or after `timeoutMs` (default 5,000) whatever
+   * it is then. Never rejects; an application need not wait for it.
+   */
+  ready({ timeoutMs = READY_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<ClientState> {
+    if (this.#isSettled()) return Promise.resolve(this.#state);
+    return new Promise((resolve) => {
+      const stop = this.#platform.timers.set(() => resolve(this.#state), timeoutMs);
+      this.#waiting.push((state) => {
+        stop();
+        resolve(state);
+      });
+    });
+  }
+
+  /** How the events of this instance stand; `produced = stored + dropped + queued` always. */
+  report(): DeliveryReport {
+    return this.#ledger.report();
+  }
+
+  /** Sends everything there is; resolves with how it stands when all is answered for, or after `timeoutMs` (default 5,000). */
+  async flush({ timeoutMs = FLUSH_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<DeliveryReport> {
+    if (!this.#settings.isOffline && this.#closing === undefined) await this.#delivery.flush(timeoutMs);
+    return this.report();
+  }
+
+  /**
+   * Sends what is left and ends everything within `deadlineMs` (default 4,000); resolves with how the events stand.
+   * Decisions go on with the rules held. Closing twice is closing once.
+   */
+  close({ deadlineMs = CLOSE_DEADLINE_MS }: { readonly deadlineMs?: number } = {}): Promise<DeliveryReport> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  async #close(deadlineMs: number): Promise<DeliveryReport> {
+    this.#connection.close();
+    this.#receipts.close();
+    if (!this.#settings.isOffline) await this.#delivery.close(deadlineMs);
+    const report = this.report();
+    if (report.dropped > 0) {
+      const message = `closed with ${report.dropped} of ${report.produced} events dropped; ${report.stored} are stored`;
+      this.#application.warn({ code: "events_dropped", message }, "error");
+    }
+    return report;
+  }
+
+  #track(name: string, context: EvaluationContext, details: TrackDetails): string | undefined {
+    if (typeof name !== "string" || name === "" || name.length > SENDABLE.nameLength) {
+      return `its name must be a text of 1-${SENDABLE.nameLength} characters`;
+    }
+    const unit = unitText(context?.targetingKey);
+    if (unit === undefined) return "the context has no targetingKey";
+    if (unit.length > SENDABLE.unitLength) return `its targetingKey is over ${SENDABLE.unitLength} characters`;
+    const value = details?.value;
+    if (value !== undefined && !(typeof value === "number" && Number.isFinite(value))) return "its value is no finite number";
+    const given = details?.properties;
+    const properties = given === undefined ? undefined : sendable(given);
+    if (typeof properties === "string") return `its properties cannot be sent: ${properties}`;
+    this.#sayLeftOut(`event ${name}`, properties);
+    this.#ledger.record(name, unit, value, properties);
+    return undefined;
+  }
+
+  #rejectEvent(name: unknown, problem: string): void {
+    this.#ledger.reject();
+    const label = typeof name === "string" ? name.slice(0, SENDABLE.nameLength) : typeof name;
+    this.#application.warnOnce(`event ${label} ${problem}`, {
+      code: "event_rejected",
+      message: `event ${label} was not recorded: ${problem}`,
+    });
+  }
+
+  #attributes(context: EvaluationContext): Sendable | undefined {
+    const { contextAttributes } = this.#settings;
+    if (contextAttributes.length === 0) return undefined;
+    const attributes = sendableAttributes(context, contextAttributes);
+    if (typeof attributes !== "string") {
+      this.#sayLeftOut("an exposure", attributes);
+      return attributes;
+    }
+    const message = `the context of an exposure was not recorded: ${attributes}`;
+    this.#application.warnOnce(message, { code: "event_rejected", message });
+    return undefined;
+  }
+
+  #sayLeftOut(what: string, sent: Sendable | undefined): void {
+    const first = sent?.leftOut[0];
+    if (first === undefined) return;
+    const message = `${what} was recorded without all of its data (${first})`;
+    this.#application.warnOnce(message, { code: "event_rejected", message });
+  }
+
+  /** Off the hot path: the default is served. Says once why, where the application could do something about it. */
+  #missed(key: FlagKey, outcome: Outcome, expected: string): void {
+    if (!this.#hasRules) return;
+    if (outcome.errorCode === "FLAG_NOT_FOUND") return this.#unknownKey(key);
+    if (outcome.value === undefined) return;
+    const message = `flag ${key} is not a ${expected}; the default is served`;
+    this.#application.warnOnce(message, { code: "usage", message });
+  }
+
+  #unknownKey(key: FlagKey): void {
+    if (this.#unknownKeys.has(key) || this.#unknownKeys.size >= UNKNOWN_KEYS_MAX) return;
+    this.#unknownKeys.add(key);
+    // Later: comparing a key with twenty thousand others takes milliseconds, and somebody waits for this answer.
+    this.#platform.timers.set(() => {
+      const nearest = nearestKey(String(key), this.#rules.keys());
+      const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+      this.#application.warn({
+        code: "usage",
+        message: `there is no flag ${String(key).slice(0, 128)}; the default is served${hint}`,
+      });
+    }, 0);
+  }
+
+  #exposed(exposure: ExposureSeen): void {
+    const { onExposure } = this.#settings;
+    if (onExposure !== undefined) this.#application.call(() => onExposure(exposure));
+  }
+
+  #adopt(snapshot: Snapshot): void {
+    const before = this.#rules;
+    this.#ledger.count(before.takeCounts());
+    this.#rules = compile(snapshot, this.#settings.compile);
+    this.#hasRules = true;
+    this.#settings.keeper?.adopted(snapshot);
+    this.#swapped([...new Set([...before.keys(), ...this.#rules.keys()])]);
+  }
+
+  #apply(change: SnapshotChange): boolean {
+    const keys = this.#rules.apply(change);
+    if (keys === undefined) return false;
+    this.#settings.keeper?.applied(change);
+    this.#swapped(keys);
+    return true;
+  }
+
+  #swapped(keys: readonly FlagKey[]): void {
+    this.#receipts.swapped(this.#rules.revision);
+    this.#sayDefects();
+    this.#application.emit("change", { revision: this.#rules.revision, keys });
+  }
+
+  #sayDefects(): void {
+    for (const { flag, field, code, reason } of this.#rules.defects()) {
+      const why = [code, field, reason].filter((part) => part !== undefined && part !== "").join(", ");
+      const message = `flag ${flag} is malformed and answers the caller's default (${why})`;
+      this.#application.warnOnce(message, { code: "definition", message });
+    }
+  }
+
+  #moved(sync: Sync): void {
+    this.#isStale = sync.isStale;
+    const state = stateOf(sync, this.#hasRules);
+    if (state === this.#state) return;
+    this.#state = state;
+    if (state === "live") this.#saidFailure = undefined;
+    this.#application.say("info", `is ${state}, revision ${this.revision}`);
+    if (this.#isSettled()) this.#settle();
+    this.#application.emit("state", state);
+  }
+
+  #isSettled(): boolean {
+    return this.#state === "live" || this.#state === "offline" || this.#state === "closed";
+  }
+
+  #settle(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve(this.#state);
+  }
+
+  #connectionFailed(failure: Failure, waitMs: number): void {
+    const message = `${failure.detail}; trying again in ${Math.round(waitMs)} ms`;
+    // Once for each kind of trouble in an outage; the attempts after it are for those who debug.
+    if (this.#saidFailure === failure.kind) return this.#application.say("debug", message);
+    this.#saidFailure = failure.kind;
+    this.#application.warn({ code: "connection", message });
+  }
+
+  #offeredOlder(offered: Revision, held: Revision): void {
+    const message = `the server offers revision ${offered}, older than ${held}; keeping what is held`;
+    this.#application.warnOnce(message, { code: "connection", message });
+  }
+
+  #deliveryFailed(detail: string, waitMs: number | undefined): void {
+    const message = waitMs === undefined ? detail : `${detail}; events are kept`;
+    this.#application.warnOnce(`delivery ${detail}`, { code: "delivery", message });
+  }
+
+  #droppedEvents(reason: string): void {
+    this.#application.warnOnce(`dropped ${reason}`, { code: "events_dropped", message: `events are being dropped: ${reason}` });
+  }
+}
+
+function stateOf(sync: Sync, hasRules: boolean): ClientState {
+  if (sync.state === "closed" || sync.state === "offline") return sync.state;
+  if (!sync.isStale) return "live";
+  return hasRules ? "stale" : "starting";
+}

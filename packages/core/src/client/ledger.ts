@@ -1,0 +1,368 @@
+/*
+ * Every event of an instance from the moment it is made until somebody answers for it:
+ *
+ *     produced ──▶ queued ──▶ in a batch ──▶ stored      the server has it, this time or an earlier one
+ *         │                        └───────▶ dropped     refused for good, too large, or left at the deadline
+ *         └── queue full ──────────────────▶ dropped     the newest one goes: those before it are already promised
+ *
+ * So `produced = stored + dropped + queued` holds at every moment, exact to one, in all and for each arm.
+ */
+import type {
+  ArmLedger,
+  BatchReceipt,
+  EpochMs,
+  EvaluationContext,
+  EvaluationCount,
+  Exposure,
+  FlagKey,
+  Json,
+  MetricEvent,
+  Revision,
+} from "@belay/protocol";
+import type { Outcome } from "../program.ts";
+import type { Tracked } from "../tracked.ts";
+import { Seen } from "./seen.ts";
+import { SENDABLE } from "./sendable.ts";
+
+export interface LedgerLimits {
+  /** Events kept at most, those in a batch under way included. */
+  readonly events: number;
+  /** Memory of those events at most, by estimate. */
+  readonly bytes: number;
+  /** Pairs of flag and variant whose evaluations are counted between two reports. */
+  readonly counts: number;
+  /** Slots of one generation of the dedupe table, a power of two. */
+  readonly seenSlots: number;
+}
+
+export const LEDGER_LIMITS: LedgerLimits = { events: 10_000, bytes: 16 * 1024 * 1024, counts: 10_000, seenSlots: 524_288 };
+
+/** What the ledger asks of the one who owns it. */
+export interface LedgerHost {
+  /** Nothing is kept or counted for sending; first exposures are still told. */
+  readonly isOffline: boolean;
+  now(): EpochMs;
+  /** What goes with an exposure of this context; `undefined` for nothing. */
+  attributes(
+    context: EvaluationContext,
+  ): { readonly json: { readonly [name: string]: Json }; readonly length: number } | undefined;
+  /** Something is waiting to be sent. */
+  queued(): void;
+  /** A first exposure, before it has a number. */
+  exposed(exposure: Omit<Exposure, "seq" | "timeMs">): void;
+  dropped(reason: DropReason, count: number): void;
+}
+
+/** Why events were given up. */
+export type DropReason = "queue_full" | "unit_too_long" | "too_large" | "refused" | "deadline";
+
+/** How the events of this instance stand. */
+export interface DeliveryReport {
+  readonly produced: number;
+  readonly stored: number;
+  readonly dropped: number;
+  /** Not answered for yet. */
+  readonly queued: number;
+  /** Calls of `track` that made no event, because what they were given cannot be sent. */
+  readonly rejected: number;
+}
+
+/** Events that travel together. Their numbers were given when they were made, so any cut of them stays countable. */
+export interface Batch {
+  /** Tells it from every other batch of the instance, also when it is sent again. */
+  readonly name: string;
+  readonly entries: readonly Entry[];
+  readonly counts: readonly EvaluationCount[];
+  readonly arms: readonly ArmLedger[];
+}
+
+interface Entry {
+  readonly exposure: Exposure | undefined;
+  readonly metric: MetricEvent | undefined;
+  readonly arm: Arm | undefined;
+  readonly bytes: number;
+}
+
+interface Arm {
+  readonly tracked: Tracked;
+  produced: number;
+  dropped: number;
+  /** The totals the server has acknowledged; equal to ours, there is nothing to tell. */
+  toldProduced: number;
+  toldDropped: number;
+}
+
+/** Memory of an entry without its texts. */
+const ENTRY_BYTES = 256;
+const BYTES_PER_CHARACTER = 2;
+
+export class Ledger {
+  readonly #limits: LedgerLimits;
+  readonly #host: LedgerHost;
+  readonly #seen: Seen;
+  readonly #arms = new Map<string, Arm>();
+  readonly #counts = new Map<string, { flag: FlagKey; variant: string | undefined; count: number }>();
+  #queue: Entry[] = [];
+  #seq = 0;
+  #batches = 0;
+  #produced = 0;
+  #stored = 0;
+  #dropped = 0;
+  #rejected = 0;
+  /** Of queued entries and those in batches. */
+  #held = 0;
+  #heldBytes = 0;
+
+  constructor(limits: LedgerLimits, host: LedgerHost) {
+    this.#limits = limits;
+    this.#host = host;
+    this.#seen = new Seen(limits.seenSlots);
+  }
+
+  /**
+   * Hot path: notes that a unit met an arm. Allocates nothing for a unit seen before.
+   *
+   * A unit whose exposure found the queue full is not marked as seen: it is tried again when it is next evaluated.
+   */
+  note(flag: FlagKey, outcome: Outcome, tracked: Tracked, context: EvaluationContext, revision: Revision): void {
+    const unit = tracked.unit(context);
+    if (unit !== undefined && !this.#seen.has(unit, tracked.seed)) this.#expose(flag, outcome, tracked, unit, context, revision);
+  }
+
+  /** Notes a metric event made of values that can be sent. */
+  record(
+    name: string,
+    unit: string,
+    value: number | undefined,
+    properties: { json: { readonly [name: string]: Json }; length: number } | undefined,
+  ): void {
+    const bytes = ENTRY_BYTES + BYTES_PER_CHARACTER * (name.length + unit.length + (properties?.length ?? 0));
+    this.#produced += 1;
+    if (!this.#hasRoom(bytes)) return void this.#drop("queue_full", undefined);
+    const metric: MetricEvent = {
+      seq: this.#nextSeq(),
+      timeMs: this.#host.now(),
+      name,
+      unit,
+      ...(value === undefined ? {} : { value }),
+      ...(properties === undefined ? {} : { properties: properties.json }),
+    };
+    this.#enqueue({ exposure: undefined, metric, arm: undefined, bytes });
+  }
+
+  /** A `track` whose values could not be sent. */
+  reject(): void {
+    this.#rejected += 1;
+  }
+
+  /** Adds evaluations counted elsewhere. Beyond the bound the new pairs are left out, never the known ones. */
+  count(counts: readonly EvaluationCount[]): void {
+    for (const { flag, variant, count } of counts) {
+      const key = `${variant === undefined ? "-" : "+"}${variant ?? ""}/${flag}`;
+      const known = this.#counts.get(key);
+      if (known !== undefined) known.count += count;
+      else if (this.#counts.size < this.#limits.counts) this.#counts.set(key, { flag, variant, count });
+    }
+  }
+
+  /** Forgets which units were seen: the next evaluation of each is a first one again. For a change of user in a browser. */
+  forgetSeen(): void {
+    this.#seen.clear();
+  }
+
+  get queuedEvents(): number {
+    return this.#queue.length;
+  }
+
+  get hasCounts(): boolean {
+    return this.#counts.size > 0;
+  }
+
+  report(): DeliveryReport {
+    return {
+      produced: this.#produced,
+      stored: this.#stored,
+      dropped: this.#dropped,
+      queued: this.#held,
+      rejected: this.#rejected,
+    };
+  }
+
+  /** Running totals of every arm met. */
+  armLedgers(): ArmLedger[] {
+    return [...this.#arms.values()].map(ledgerOf);
+  }
+
+  /** The oldest events, at most so many, with the counts and the arms' totals; `undefined` where there is nothing to say. */
+  take(eventsMax: number, countsMax: number): Batch | undefined {
+    const entries = this.#queue.slice(0, eventsMax);
+    const counts = this.#takeCounts(countsMax);
+    if (entries.length === 0 && counts.length === 0) return undefined;
+    this.#queue = this.#queue.slice(entries.length);
+    const arms = [...this.#arms.values()].filter((arm) => arm.produced !== arm.toldProduced || arm.dropped !== arm.toldDropped);
+    this.#batches += 1;
+    return { name: String(this.#batches), entries, counts, arms: arms.map(ledgerOf) };
+  }
+
+  /** The server answered for every event of the batch: it has them, but for those it names as rejected. */
+  settle(batch: Batch, receipt: BatchReceipt): void {
+    const refused = new Set<Entry>();
+    const exposures = batch.entries.filter((entry) => entry.exposure !== undefined);
+    const metrics = batch.entries.filter((entry) => entry.metric !== undefined);
+    for (const { list, index } of receipt.rejected) {
+      const entry = list === "exposures" ? exposures[index] : list === "metrics" ? metrics[index] : undefined;
+      if (entry !== undefined) refused.add(entry);
+    }
+    this.#stored += batch.entries.length - refused.size;
+    this.#release(batch.entries);
+    this.#told(batch.arms);
+    if (refused.size > 0) this.#giveUp([...refused], "refused");
+  }
+
+  /** Nobody will ever answer for these events. */
+  drop(batch: Batch, reason: DropReason): void {
+    this.#release(batch.entries);
+    if (batch.entries.length > 0) this.#giveUp(batch.entries, reason);
+  }
+
+  /** Gives up what still waits in the queue. */
+  dropQueued(reason: DropReason): void {
+    const entries = this.#queue;
+    this.#queue = [];
+    this.drop({ name: "", entries, counts: [], arms: [] }, reason);
+  }
+
+  #expose(flag: FlagKey, outcome: Outcome, tracked: Tracked, unit: string, context: EvaluationContext, revision: Revision): void {
+    const exposure = exposureOf(flag, outcome, tracked, unit, revision);
+    if (this.#host.isOffline || this.#keep(exposure, tracked, context)) {
+      this.#seen.add(unit, tracked.seed);
+      this.#host.exposed(exposure);
+    }
+  }
+
+  /** Queues an exposure; `false` where there was no room for it. */
+  #keep(unnumbered: Omit<Exposure, "seq" | "timeMs">, tracked: Tracked, context: EvaluationContext): boolean {
+    const arm = this.#armOf(tracked);
+    arm.produced += 1;
+    this.#produced += 1;
+    const { flag, unit } = unnumbered;
+    if (unit.length > SENDABLE.unitLength) return this.#drop("unit_too_long", arm);
+    const attributes = this.#host.attributes(context);
+    const bytes = ENTRY_BYTES + BYTES_PER_CHARACTER * (flag.length + unit.length + (attributes?.length ?? 0));
+    if (!this.#hasRoom(bytes)) return this.#drop("queue_full", arm);
+    const exposure: Exposure = {
+      seq: this.#nextSeq(),
+      timeMs: this.#host.now(),
+      ...unnumbered,
+      ...(attributes === undefined ? {} : { attributes: attributes.json }),
+    };
+    this.#enqueue({ exposure, metric: undefined, arm, bytes });
+    return true;
+  }
+
+  #armOf(tracked: Tracked): Arm {
+    const key = JSON.stringify([tracked.experiment ?? null, tracked.release ?? null, tracked.variant]);
+    let arm = this.#arms.get(key);
+    if (arm === undefined) {
+      arm = { tracked, produced: 0, dropped: 0, toldProduced: 0, toldDropped: 0 };
+      this.#arms.set(key, arm);
+    }
+    return arm;
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#held < this.#limits.events && this.#heldBytes + bytes <= this.#limits.bytes;
+  }
+
+  /** Numbers are given only to events that are kept: a gap in them is then always a loss on the way. */
+  #nextSeq(): number {
+    this.#seq += 1;
+    return this.#seq;
+  }
+
+  #enqueue(entry: Entry): void {
+    this.#queue.push(entry);
+    this.#held += 1;
+    this.#heldBytes += entry.bytes;
+    this.#host.queued();
+  }
+
+  #release(entries: readonly Entry[]): void {
+    this.#held -= entries.length;
+    for (const entry of entries) this.#heldBytes -= entry.bytes;
+  }
+
+  #giveUp(entries: readonly Entry[], reason: DropReason): void {
+    this.#dropped += entries.length;
+    for (const { arm } of entries) if (arm !== undefined) arm.dropped += 1;
+    this.#host.dropped(reason, entries.length);
+  }
+
+  #drop(reason: DropReason, arm: Arm | undefined): false {
+    this.#dropped += 1;
+    if (arm !== undefined) arm.dropped += 1;
+    this.#host.dropped(reason, 1);
+    return false;
+  }
+
+  #told(arms: readonly ArmLedger[]): void {
+    for (const { experiment, release, variant, produced, dropped } of arms) {
+      const arm = this.#arms.get(JSON.stringify([experiment ?? null, release ?? null, variant]));
+      if (arm === undefined) continue;
+      arm.toldProduced = produced;
+      arm.toldDropped = dropped;
+    }
+  }
+
+  #takeCounts(countsMax: number): EvaluationCount[] {
+    const taken: EvaluationCount[] = [];
+    for (const [key, { flag, variant, count }] of this.#counts) {
+      if (taken.length === countsMax) break;
+      taken.push({ flag, count, ...(variant === undefined ? {} : { variant }) });
+      this.#counts.delete(key);
+    }
+    return taken;
+  }
+}
+
+/** Two halves of a batch that is too large, in order; `undefined` where it cannot be cut. Counts leave the events first. */
+export function halves(batch: Batch): readonly [Batch, Batch] | undefined {
+  const { entries, counts } = batch;
+  if (entries.length + counts.length < 2) return undefined;
+  const isMixed = entries.length > 0 && counts.length > 0;
+  const entryCut = isMixed ? entries.length : Math.ceil(entries.length / 2);
+  const countCut = isMixed ? 0 : Math.ceil(counts.length / 2);
+  return [
+    { ...batch, name: `${batch.name}a`, entries: entries.slice(0, entryCut), counts: counts.slice(0, countCut) },
+    { name: `${batch.name}b`, entries: entries.slice(entryCut), counts: counts.slice(countCut), arms: [] },
+  ];
+}
+
+function exposureOf(
+  flag: FlagKey,
+  outcome: Outcome,
+  tracked: Tracked,
+  unit: string,
+  revision: Revision,
+): Omit<Exposure, "seq" | "timeMs"> {
+  return {
+    flag,
+    variant: tracked.variant,
+    ...(outcome.ruleId === undefined ? {} : { rule: outcome.ruleId }),
+    ...(tracked.experiment === undefined ? {} : { experiment: tracked.experiment }),
+    ...(tracked.release === undefined ? {} : { release: tracked.release }),
+    epoch: tracked.epoch,
+    revision,
+    unit,
+  };
+}
+
+function ledgerOf({ tracked, produced, dropped }: Arm): ArmLedger {
+  return {
+    ...(tracked.experiment === undefined ? {} : { experiment: tracked.experiment }),
+    ...(tracked.release === undefined ? {} : { release: tracked.release }),
+    variant: tracked.variant,
+    produced,
+    dropped,
+  };
+}
