@@ -43,7 +43,7 @@ export function ensureInstalled(scope) {
   const installed = readStamp();
   if (installed.fingerprint === wanted && SCOPES.indexOf(installed.scope) >= SCOPES.indexOf(scope)) return false;
   console.log("installing… (exactly what pnpm-lock.yaml names)");
-  const args = [...FILTERS[scope], "install", "--frozen-lockfile", "--reporter=append-only", "--loglevel=warn"];
+  const args = [...FILTERS[scope], "install", "--frozen-lockfile", "--loglevel=error"];
   const result = spawnSync(...pnpmCommand(args), { cwd: ROOT, stdio: "inherit", shell: process.platform === "win32" });
   if (result.status !== 0) throw new Error("Installing failed; the lines above say why.");
   mkdirSync(join(ROOT, "node_modules"), { recursive: true });
