@@ -1,12 +1,12 @@
 /**
  * Deciding: walks a compiled flag and picks one of its outcomes. No allocation, no strings built, no exceptions made.
  *
- * `tick` numbers the evaluation. Whatever is remembered within one (a unit's place in a space, a segment's answer, a
+ * A scope is one evaluation, numbered by its tick. Whatever is remembered within one (a unit's place in a space, a segment's answer, a
  * prerequisite's outcome) carries the tick it was found at, so nothing has to be cleared and a context whose getter
  * evaluates another flag in between does no harm. Remembering also keeps chains that fan out from multiplying.
  */
 import type { EvaluationContext, EvaluationErrorCode } from "@belay/protocol";
-import { type AttributeReader, readAttribute, unitText } from "./attribute.ts";
+import { type AttributeReader, isPlain, readAttribute, unitText } from "./attribute.ts";
 import { hashAfter } from "./murmur3.ts";
 import { matchTest } from "./operators.ts";
 import { firstPosition, type Position, positionOf } from "./placement.ts";
@@ -17,9 +17,12 @@ import {
   type CompiledFlag,
   type CompiledFlagTest,
   type CompiledPart,
+  type CompiledRule,
+  type CompiledServe,
   DRAW,
   FLAG,
   type FlagRef,
+  type Line,
   NOT,
   type Node,
   type Outcome,
@@ -28,6 +31,7 @@ import {
   type SpaceState,
   TEST,
 } from "./program.ts";
+import type { Scope } from "./scope.ts";
 
 function error(errorCode: EvaluationErrorCode): Outcome {
   return { value: undefined, variant: undefined, reason: "ERROR", ruleId: undefined, errorCode, tracks: undefined, slot: 0 };
@@ -40,38 +44,70 @@ export const NO_UNIT: Outcome = error("TARGETING_KEY_MISSING");
 export const FAULT: Outcome = error("GENERAL");
 
 /** The outcome of a flag for a context, by its gate or its program. */
-export function decideFlag(flag: CompiledFlag, context: EvaluationContext, tick: number): Outcome {
-  return flag.gate ?? runProgram(flag, context, tick);
+export function decideFlag(flag: CompiledFlag, scope: Scope): Outcome {
+  return flag.gate ?? runProgram(flag, scope);
 }
 
-function runProgram(flag: CompiledFlag, context: EvaluationContext, tick: number): Outcome {
-  const { program } = flag;
-  const { prerequisites, rules, fallthrough } = program;
+/**
+ * A flag that is a line: one read, one hash, one search. The property is loaded before the prototype is looked at
+ * because V8 then knows the object's shape and answers the second question for free; the other way round it is a call
+ * that costs half a hash.
+ */
+export function decideOnLine(flag: CompiledFlag, line: Line, context: EvaluationContext): Outcome {
+  const own = context.targetingKey;
+  const unit = isPlain(context) ? unitText(own) : unitOf(line.draw.by, context, false);
+  if (unit === undefined) return NO_UNIT;
+  return outcomeAt(line, positionOf(hashAfter(flag.space0 as SpaceState, unit))) as Outcome;
+}
+
+function runProgram(flag: CompiledFlag, scope: Scope): Outcome {
+  const { prerequisites, rules, fallthrough, off, none } = flag.program;
   for (let i = 0; i < prerequisites.length; i++) {
-    if (!flagServes(prerequisites[i] as CompiledFlagTest, context, tick)) return program.off;
+    if (!flagServes(prerequisites[i] as CompiledFlagTest, scope)) return off;
   }
   for (let i = 0; i < rules.length; i++) {
-    const rule = rules[i];
-    if (rule === undefined || (rule.when !== undefined && !matches(rule.when, flag, context, tick))) continue;
-    const outcome = rule.outcome ?? pickPart(rule.parts as readonly CompiledPart[], flag, context, tick);
+    const rule = rules[i] as CompiledRule;
+    if (rule.when !== undefined && !matches(rule.when, flag, scope)) continue;
+    const outcome = serve(rule, flag, scope);
     if (outcome !== undefined) return outcome;
   }
-  if (fallthrough === undefined) return program.none;
-  return fallthrough.outcome ?? pickPart(fallthrough.parts as readonly CompiledPart[], flag, context, tick) ?? program.none;
+  return (fallthrough === undefined ? undefined : serve(fallthrough, flag, scope)) ?? none;
 }
 
-/** The first part whose draws all hold the unit; `undefined` where none does, `NO_UNIT` where a draw has no unit to place. */
-export function pickPart(
-  parts: readonly CompiledPart[],
-  flag: CompiledFlag,
-  context: EvaluationContext,
-  tick: number,
-): Outcome | undefined {
+/** What is served; `undefined` where no part of a split holds the unit, `NO_UNIT` where there is none to place. */
+export function serve(serves: CompiledServe, flag: CompiledFlag, scope: Scope): Outcome | undefined {
+  if (serves.outcome !== undefined) return serves.outcome;
+  const { line } = serves;
+  if (line === undefined) return pickPart(serves.parts as readonly CompiledPart[], flag, scope);
+  const space = spaceOf(line.draw, flag);
+  if (space === undefined) return undefined;
+  const position = place(line.draw, space, scope);
+  return position === undefined ? NO_UNIT : outcomeAt(line, position);
+}
+
+/** Few boundaries are walked, many are halved. The last one is the end of the space, so there always is an answer. */
+function outcomeAt({ lasts, outcomes }: Line, position: Position): Outcome | undefined {
+  let low = 0;
+  let high = lasts.length - 1;
+  while (high - low > WALKED_BOUNDARIES) {
+    const middle = (low + high) >> 1;
+    if (position <= (lasts[middle] as number)) high = middle;
+    else low = middle + 1;
+  }
+  while (low < high && position > (lasts[low] as number)) low++;
+  return outcomes[low];
+}
+
+const WALKED_BOUNDARIES = 8;
+const TARGETING_KEY = "targetingKey";
+
+/** The first part whose draws all hold the unit. */
+function pickPart(parts: readonly CompiledPart[], flag: CompiledFlag, scope: Scope): Outcome | undefined {
   for (let i = 0; i < parts.length; i++) {
     const { draws, outcome } = parts[i] as CompiledPart;
     let isHeld = true;
     for (let j = 0; isHeld && j < draws.length; j++) {
-      const placed = holds(draws[j] as CompiledDraw, flag, context, tick);
+      const placed = holds(draws[j] as CompiledDraw, flag, scope);
       if (placed === UNPLACED) return NO_UNIT;
       isHeld = placed === INSIDE;
     }
@@ -81,45 +117,45 @@ export function pickPart(
 }
 
 /** Does the condition hold? `flag` gives the own spaces of draws; a segment has none. */
-export function matches(node: Node, flag: CompiledFlag | undefined, context: EvaluationContext, tick: number): boolean {
+export function matches(node: Node, flag: CompiledFlag | undefined, scope: Scope): boolean {
   switch (node.kind) {
     case TEST:
-      return node.test !== undefined && matchTest(node.test, context);
+      return node.test !== undefined && matchTest(node.test, scope.context, scope.isPlain);
     case ALL:
-      for (let i = 0; i < node.children.length; i++) if (!matches(node.children[i] as Node, flag, context, tick)) return false;
+      for (let i = 0; i < node.children.length; i++) if (!matches(node.children[i] as Node, flag, scope)) return false;
       return true;
     case ANY:
-      for (let i = 0; i < node.children.length; i++) if (matches(node.children[i] as Node, flag, context, tick)) return true;
+      for (let i = 0; i < node.children.length; i++) if (matches(node.children[i] as Node, flag, scope)) return true;
       return false;
     case NOT:
-      return !matches(node.children[0] as Node, flag, context, tick);
+      return !matches(node.children[0] as Node, flag, scope);
     case SEGMENT:
-      return segmentMatches(node.segment as SegmentRef, context, tick);
+      return segmentMatches(node.segment as SegmentRef, scope);
     case DRAW:
-      return holds(node.draw as CompiledDraw, flag, context, tick) === INSIDE;
+      return holds(node.draw as CompiledDraw, flag, scope) === INSIDE;
     case FLAG:
-      return flagServes(node.flag as CompiledFlagTest, context, tick);
+      return flagServes(node.flag as CompiledFlagTest, scope);
   }
 }
 
-export function segmentMatches(segment: SegmentRef, context: EvaluationContext, tick: number): boolean {
-  if (segment.tick === tick) return segment.matches;
-  const answer = segment.node !== undefined && matches(segment.node, undefined, context, tick);
+export function segmentMatches(segment: SegmentRef, scope: Scope): boolean {
+  if (segment.tick === scope.tick) return segment.matches;
+  const answer = segment.node !== undefined && matches(segment.node, undefined, scope);
   segment.matches = answer;
-  segment.tick = tick;
+  segment.tick = scope.tick;
   return answer;
 }
 
-export function flagServes(test: CompiledFlagTest, context: EvaluationContext, tick: number): boolean {
-  const { variant } = flagOutcome(test.ref, context, tick);
+export function flagServes(test: CompiledFlagTest, scope: Scope): boolean {
+  const { variant } = flagOutcome(test.ref, scope);
   return variant !== undefined && test.variants.includes(variant);
 }
 
-export function flagOutcome(ref: FlagRef, context: EvaluationContext, tick: number): Outcome {
-  if (ref.tick === tick && ref.outcome !== undefined) return ref.outcome;
-  const outcome = ref.flag === undefined ? UNKNOWN_FLAG : decideFlag(ref.flag, context, tick);
+export function flagOutcome(ref: FlagRef, scope: Scope): Outcome {
+  if (ref.tick === scope.tick && ref.outcome !== undefined) return ref.outcome;
+  const outcome = ref.flag === undefined ? UNKNOWN_FLAG : decideFlag(ref.flag, scope);
   ref.outcome = outcome;
-  ref.tick = tick;
+  ref.tick = scope.tick;
   return outcome;
 }
 
@@ -129,22 +165,26 @@ export const INSIDE = 1;
 export const UNPLACED = 2;
 
 /** Does the unit's point lie in the draw's ranges? */
-export function holds(draw: CompiledDraw, flag: CompiledFlag | undefined, context: EvaluationContext, tick: number): 0 | 1 | 2 {
+export function holds(draw: CompiledDraw, flag: CompiledFlag | undefined, scope: Scope): 0 | 1 | 2 {
   const space = spaceOf(draw, flag);
   if (space === undefined) return OUTSIDE;
-  let position: Position;
-  if (draw.isReused && space.tick === tick) position = space.position;
-  else {
-    const unit = unitOf(draw.by, context);
-    if (unit === undefined) return UNPLACED;
-    position = draw.legacy === undefined ? positionOf(hashAfter(space, unit)) : legacyPosition(draw.legacy, space.salt, unit);
-    if (draw.isReused) {
-      space.position = position;
-      space.tick = tick;
-    }
-  }
+  const position = place(draw, space, scope);
+  if (position === undefined) return UNPLACED;
   if (position < draw.from || position > draw.last) return OUTSIDE;
   return draw.ranges === undefined || isInRanges(draw.ranges, position) ? INSIDE : OUTSIDE;
+}
+
+/** The unit's position; `undefined` when there is no unit. */
+function place(draw: CompiledDraw, space: SpaceState, scope: Scope): Position | undefined {
+  if (draw.isReused && space.tick === scope.tick) return space.position;
+  const unit = unitOf(draw.by, scope.context, scope.isPlain);
+  if (unit === undefined) return undefined;
+  const position = draw.legacy === undefined ? positionOf(hashAfter(space, unit)) : legacyPosition(draw.legacy, space.salt, unit);
+  if (draw.isReused) {
+    space.position = position;
+    space.tick = scope.tick;
+  }
+  return position;
 }
 
 export function spaceOf(draw: CompiledDraw, flag: CompiledFlag | undefined): SpaceState | undefined {
@@ -154,12 +194,9 @@ export function spaceOf(draw: CompiledDraw, flag: CompiledFlag | undefined): Spa
 }
 
 /** The unit's text. The usual attribute is read by its literal name, which V8 caches; a computed name it looks up. */
-export function unitOf(by: AttributeReader, context: EvaluationContext): string | undefined {
-  if (by.path === "targetingKey" && Object.getPrototypeOf(context) === Object.prototype) {
-    const unit = context.targetingKey;
-    return typeof unit === "string" && unit !== "" ? unit : unitText(unit);
-  }
-  return unitText(readAttribute(by, context));
+export function unitOf(by: AttributeReader, context: EvaluationContext, isPlainContext: boolean): string | undefined {
+  if (isPlainContext && by.path === TARGETING_KEY) return unitText(context.targetingKey);
+  return unitText(readAttribute(by, context, isPlainContext));
 }
 
 export function legacyPosition(legacy: NonNullable<CompiledDraw["legacy"]>, salt: string, unit: string): Position {

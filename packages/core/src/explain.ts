@@ -15,7 +15,7 @@ import type {
   VariantName,
 } from "@belay/protocol";
 import { readAttribute } from "./attribute.ts";
-import { flagOutcome, flagServes, holds, INSIDE, legacyPosition, matches, NO_UNIT, pickPart, spaceOf, unitOf } from "./decide.ts";
+import { flagOutcome, flagServes, holds, INSIDE, legacyPosition, matches, NO_UNIT, serve, spaceOf, unitOf } from "./decide.ts";
 import type { Defect } from "./defect.ts";
 import { describe } from "./explain-words.ts";
 import { hashAfter } from "./murmur3.ts";
@@ -38,6 +38,7 @@ import {
   TEST,
 } from "./program.ts";
 import type { Ruleset } from "./ruleset.ts";
+import { Scope } from "./scope.ts";
 
 /** One evaluation, told. `steps` is for machines, `lines` says the same for people. */
 export interface Explanation {
@@ -167,14 +168,12 @@ function walk(ruleset: Ruleset, key: FlagKey, context: EvaluationContext): Expla
 
 class Walk {
   readonly #flag: CompiledFlag;
-  readonly #context: EvaluationContext;
-  readonly #tick: number;
+  readonly #scope = new Scope();
 
   constructor(flag: CompiledFlag, context: EvaluationContext) {
     this.#flag = flag;
-    this.#context = context;
     lastTick = (lastTick - 1) | 0 || -1;
-    this.#tick = lastTick;
+    this.#scope.enter(context, lastTick);
   }
 
   steps(off: { readonly off?: VariantName }): ExplainedStep[] {
@@ -196,12 +195,12 @@ class Walk {
 
   /** Does the matching rule end the walk? Yes, unless its split holds no part for the unit. */
   #isFinal(rule: CompiledRule): boolean {
-    return rule.parts === undefined || pickPart(rule.parts, this.#flag, this.#context, this.#tick) !== undefined;
+    return serve(rule, this.#flag, this.#scope) !== undefined;
   }
 
   #rule(rule: CompiledRule): ExplainedRule {
     const when = rule.when && this.#condition(rule.when, this.#flag);
-    const matched = rule.when === undefined || matches(rule.when, this.#flag, this.#context, this.#tick);
+    const matched = rule.when === undefined || matches(rule.when, this.#flag, this.#scope);
     return {
       step: "rule",
       id: rule.id,
@@ -212,11 +211,11 @@ class Walk {
     };
   }
 
-  #serve(serve: CompiledServe): ExplainedServe {
-    if (serve.parts === undefined) return variantOf(serve.outcome);
-    const served = pickPart(serve.parts, this.#flag, this.#context, this.#tick);
-    const upTo = serve.parts.findIndex((part) => part.outcome === served || (served === NO_UNIT && part.draws.length > 0));
-    const parts = serve.parts.slice(0, upTo === -1 ? undefined : upTo + 1).map((part) => {
+  #serve(serves: CompiledServe): ExplainedServe {
+    if (serves.parts === undefined) return variantOf(serves.outcome);
+    const served = serve(serves, this.#flag, this.#scope);
+    const upTo = serves.parts.findIndex((part) => part.outcome === served || (served === NO_UNIT && part.draws.length > 0));
+    const parts = serves.parts.slice(0, upTo === -1 ? undefined : upTo + 1).map((part) => {
       const draws = part.draws.map((draw) => this.#draw(draw, this.#flag));
       return { variant: part.outcome.variant ?? "", draws, holds: draws.every((draw) => draw.holds) };
     });
@@ -231,7 +230,7 @@ class Walk {
       case NOT: {
         const conditions = node.children.map((child) => this.#condition(child, flag));
         const kind = node.kind === ALL ? "all" : node.kind === ANY ? "any" : "not";
-        return { kind, conditions, holds: matches(node, flag, this.#context, this.#tick) };
+        return { kind, conditions, holds: matches(node, flag, this.#scope) };
       }
       case SEGMENT: {
         const { key = "", node: inner } = node.segment ?? {};
@@ -254,29 +253,36 @@ class Walk {
 
   #test(node: Node): ExplainedCondition {
     const test = node.test as NonNullable<Node["test"]>;
-    const seen = toJson(readAttribute(test.reader, this.#context));
+    const seen = toJson(readAttribute(test.reader, this.#scope.context, this.#scope.isPlain));
     const { attribute, op, value } = test.source;
-    return { kind: "test", attribute, op, value, ...(seen === undefined ? {} : { seen }), holds: matchTest(test, this.#context) };
+    return {
+      kind: "test",
+      attribute,
+      op,
+      value,
+      ...(seen === undefined ? {} : { seen }),
+      holds: matchTest(test, this.#scope.context, this.#scope.isPlain),
+    };
   }
 
   #flagTest(test: CompiledFlagTest): ExplainedFlagTest {
-    const { variant } = flagOutcome(test.ref, this.#context, this.#tick);
+    const { variant } = flagOutcome(test.ref, this.#scope);
     return {
       flag: test.ref.key,
       variants: test.variants,
       ...(variant === undefined ? {} : { served: variant }),
-      holds: flagServes(test, this.#context, this.#tick),
+      holds: flagServes(test, this.#scope),
     };
   }
 
   #draw(draw: CompiledDraw, flag: CompiledFlag | undefined): ExplainedDraw {
     const space = spaceOf(draw, flag);
-    const unit = unitOf(draw.by, this.#context);
+    const unit = unitOf(draw.by, this.#scope.context, this.#scope.isPlain);
     const told = { space: draw.space, salt: space?.salt ?? "", by: draw.by.path, in: draw.inPpm };
     if (unit === undefined || space === undefined) return { ...told, holds: false };
     const position =
       draw.legacy === undefined ? positionOf(hashAfter(space, unit)) : legacyPosition(draw.legacy, space.salt, unit);
-    return { ...told, unit, point: pointAt(position), holds: holds(draw, flag, this.#context, this.#tick) === INSIDE };
+    return { ...told, unit, point: pointAt(position), holds: holds(draw, flag, this.#scope) === INSIDE };
   }
 }
 

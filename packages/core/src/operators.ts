@@ -116,8 +116,8 @@ export function compileTest(
 }
 
 /** Does the context answer the test with yes? */
-export function matchTest(test: CompiledTest, context: EvaluationContext): boolean {
-  const value = readAttribute(test.reader, context);
+export function matchTest(test: CompiledTest, context: EvaluationContext, isPlainContext: boolean): boolean {
+  const value = readAttribute(test.reader, context, isPlainContext);
   if (test.operator === EXISTS) return (value !== undefined) === test.scalar;
   if (value === undefined) return false;
   if (!Array.isArray(value)) return matchOne(test, value);

@@ -77,6 +77,14 @@ export interface CompiledDraw {
   readonly inPpm: readonly (readonly [number, number])[];
 }
 
+/** What a split of one space gives by position: `outcomes[i]` up to and including `lasts[i]`; `undefined` passes over. */
+export interface Line {
+  /** Any of the line's draws: they agree on the space and the unit. */
+  readonly draw: CompiledDraw;
+  readonly lasts: Int32Array;
+  readonly outcomes: readonly (Outcome | undefined)[];
+}
+
 export interface CompiledPart {
   readonly draws: readonly CompiledDraw[];
   readonly outcome: Outcome;
@@ -86,6 +94,8 @@ export interface CompiledPart {
 export interface CompiledServe {
   readonly outcome: Outcome | undefined;
   readonly parts: readonly CompiledPart[] | undefined;
+  /** The same split as a line, where it is one. */
+  readonly line: Line | undefined;
 }
 
 export interface CompiledRule extends CompiledServe {
@@ -181,6 +191,8 @@ export interface Program {
   readonly variants: readonly VariantName[];
   /** The answer whatever the context: a disabled flag, or one without rules whose fallthrough is plain. */
   readonly constant: Outcome | undefined;
+  /** The answer by the unit's position alone: a flag without conditions that divides one own space by `targetingKey`. */
+  readonly line: Line | undefined;
   readonly isEnabled: boolean;
   readonly off: Outcome;
   readonly prerequisites: readonly CompiledFlagTest[];

@@ -3,7 +3,8 @@ import type { FlagType, Json, Reason, Space, Tracks, VariantName } from "@belay/
 import { attributeReader } from "./attribute.ts";
 import { type Defects, quotable } from "./defect.ts";
 import { LIMITS } from "./limits.ts";
-import type { CompiledFlagTest, CompiledPart, CompiledRule, CompiledServe, Outcome, Program } from "./program.ts";
+import { foldLines, lineOf } from "./line.ts";
+import type { CompiledFlagTest, CompiledPart, CompiledRule, CompiledServe, Line, Outcome, Program } from "./program.ts";
 import { isRecord, Reading, readCondition, readDraw, readFlagTest, type Surroundings } from "./read-condition.ts";
 import { Tracked } from "./tracked.ts";
 
@@ -35,21 +36,31 @@ export function readFlag(value: unknown, around: Surroundings, defects: Defects)
     value["fallthrough"] === undefined ? undefined : serves.read(value["fallthrough"], "fallthrough", fallthroughReason);
   if (defects.list.length > 0) return undefined;
   const outcomeOff = serves.outcome(off, "DISABLED");
+  const none = serves.outcome(undefined, "DEFAULT");
   return {
     salts: own.map(([, space]) => space.salt),
     program: {
       type,
       variants: [...variants.keys()],
       constant: isEnabled !== true ? outcomeOff : fallthroughReason === "STATIC" ? fallthrough?.outcome : undefined,
+      line: prerequisites.length === 0 ? wholeLine(rules, fallthrough, none) : undefined,
       isEnabled: isEnabled === true,
       off: outcomeOff,
       prerequisites,
       rules,
       fallthrough,
-      none: serves.outcome(undefined, "DEFAULT"),
+      none,
       refs: { flags: reading.flags, segments: reading.segments, spaces: reading.spaces },
     },
   };
+}
+
+/** The flag as one line, where no rule has a condition and the space is the flag's first, divided by `targetingKey`. */
+function wholeLine(rules: readonly CompiledRule[], fallthrough: CompiledServe | undefined, none: Outcome): Line | undefined {
+  if (rules.some((rule) => rule.when !== undefined)) return undefined;
+  const line = foldLines([...rules, ...(fallthrough === undefined ? [] : [fallthrough])], none);
+  const draw = line?.draw;
+  return draw?.own === 0 && draw.by.path === "targetingKey" && draw.legacy === undefined ? line : undefined;
 }
 
 /** What the rules and parts of one flag serve: makes each outcome with its place in the flag's counters. */
@@ -80,11 +91,13 @@ class Serves {
   read(value: unknown, field: string, plainReason: Reason, ruleId?: string): CompiledServe | undefined {
     if (isRecord(value) && Object.hasOwn(value, "split")) {
       const parts = this.#readSplit(value["split"], `${field}.split`, ruleId);
-      return parts && { outcome: undefined, parts };
+      return parts && { outcome: undefined, parts, line: lineOf(parts) };
     }
     if (isRecord(value) && Object.hasOwn(value, "variant")) {
       const variant = this.variant(value["variant"], `${field}.variant`);
-      return variant === undefined ? undefined : { outcome: this.outcome(variant, plainReason, ruleId), parts: undefined };
+      return variant === undefined
+        ? undefined
+        : { outcome: this.outcome(variant, plainReason, ruleId), parts: undefined, line: undefined };
     }
     this.#reading.defects.invalid(field, value, "it must serve something", "an object with `variant` or `split`");
     return undefined;

@@ -9,7 +9,7 @@ import type {
   SnapshotChange,
   Space,
 } from "@belay/protocol";
-import { decideFlag, FAULT, MALFORMED_FLAG, UNKNOWN_FLAG } from "./decide.ts";
+import { decideFlag, decideOnLine, FAULT, MALFORMED_FLAG, UNKNOWN_FLAG } from "./decide.ts";
 import { type Defect, Defects } from "./defect.ts";
 import type { LegacyHashFunction } from "./legacy-hash-function.ts";
 import { type Linkable, link } from "./link.ts";
@@ -26,6 +26,7 @@ import {
 } from "./program.ts";
 import { isRecord, Reading, readCondition, type Surroundings } from "./read-condition.ts";
 import { isSpace, readFlag } from "./read-flag.ts";
+import { NO_CONTEXT, Scope } from "./scope.ts";
 
 /** What compiling may use; absent, definitions that need it are malformed. */
 export interface CompileOptions {
@@ -60,13 +61,13 @@ const SHARED_PROGRAM_TEXT_MAX = 2_000;
 const TICK_MAX = 2 ** 30;
 
 const NO_REFS: Refs = { flags: new Set(), segments: new Set(), spaces: new Set() };
-const NO_CONTEXT: EvaluationContext = Object.freeze({});
 
 function programOf(gate: Outcome): Program {
   return {
     type: "boolean",
     variants: [],
     constant: gate,
+    line: undefined,
     isEnabled: true,
     off: gate,
     prerequisites: [],
@@ -96,6 +97,7 @@ export class Ruleset {
   readonly #ownDefects = new Map<FlagKey, Defect>();
   #linkDefects: ReadonlyMap<string, Defect> = new Map();
   #tick = 0;
+  #scope: Scope | undefined = new Scope();
   #counts = new Uint32Array(1_024);
   #slots = 0;
   /** Counts of flags that a change replaced, until they are taken. */
@@ -196,12 +198,28 @@ export class Ruleset {
   }
 
   #decide(flag: CompiledFlag, context: EvaluationContext): Outcome {
-    if (flag.gate !== undefined) return flag.gate;
-    if (++this.#tick === TICK_MAX) this.#forget();
+    const { gate } = flag;
+    if (gate !== undefined) return gate;
     try {
-      return decideFlag(flag, typeof context === "object" && context !== null ? context : NO_CONTEXT, this.#tick);
+      if (typeof context !== "object" || context === null) return this.#walk(flag, NO_CONTEXT);
+      const { line } = flag.program;
+      return line === undefined ? this.#walk(flag, context) : decideOnLine(flag, line, context);
     } catch {
       return FAULT;
+    }
+  }
+
+  /** One scope serves all evaluations; only a context whose getter evaluates a flag in between gets one of its own. */
+  #walk(flag: CompiledFlag, context: EvaluationContext): Outcome {
+    const scope = this.#scope ?? new Scope();
+    this.#scope = undefined;
+    if (++this.#tick === TICK_MAX) this.#forget();
+    scope.enter(context, this.#tick);
+    try {
+      return decideFlag(flag, scope);
+    } finally {
+      scope.leave();
+      this.#scope = scope;
     }
   }
 

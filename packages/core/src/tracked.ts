@@ -1,5 +1,5 @@
 import type { EvaluationContext, Tracks, VariantName } from "@belay/protocol";
-import { type AttributeReader, readAttribute, unitText } from "./attribute.ts";
+import { type AttributeReader, isPlain, readAttribute, unitText } from "./attribute.ts";
 import { murmur3 } from "./murmur3.ts";
 
 /** What an exposure through a part is recorded for, and who is the unit there. */
@@ -23,6 +23,6 @@ export class Tracked {
 
   /** The unit that is exposed: the attribute that the part's last draw divides by, `targetingKey` where there is none. */
   unit(context: EvaluationContext): string | undefined {
-    return unitText(readAttribute(this.#by, context));
+    return unitText(readAttribute(this.#by, context, isPlain(context)));
   }
 }
