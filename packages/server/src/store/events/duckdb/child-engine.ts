@@ -1,0 +1,175 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { type Engine, EngineAway, type Extent, type LoadableSegment, type Page, type PageRequest } from "../engine.ts";
+import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
+import type { DuckDbOptions } from "./database.ts";
+import type { Answer, Question } from "./messages.ts";
+
+export interface ChildEngineOptions extends DuckDbOptions {
+  /** The process is ended when nobody asked for so long: an idle server does without its memory. */
+  readonly idleMs: number;
+}
+
+/**
+ * The DuckDB engine in a process of its own, started at the first question and again after it ended, however it ended.
+ * What was asked of a process that ended fails with `EngineAway`.
+ */
+export class ChildEngine implements Engine {
+  readonly #options: ChildEngineOptions;
+  #child: Child | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  /** The process before: it must have let go of the file. */
+  #ending: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(options: ChildEngineOptions) {
+    this.#options = options;
+  }
+
+  /** Id of the process; absent while there is none. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  load(segment: LoadableSegment): Promise<void> {
+    const { spool, number, path } = segment;
+    return this.#ask("load", { spool, number, path });
+  }
+
+  extent(query: EventQuery): Promise<Extent> {
+    return this.#ask("extent", query);
+  }
+
+  page(request: PageRequest): Promise<Page> {
+    return this.#ask("page", request);
+  }
+
+  ledger(query: LedgerQuery): Promise<readonly LedgerLine[]> {
+    return this.#ask("ledger", query);
+  }
+
+  retain(project: string, sinceMs: number): Promise<number> {
+    return this.#ask("retain", project, sinceMs);
+  }
+
+  erase(project: string, unit: string): Promise<number> {
+    return this.#ask("erase", project, unit);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#idle);
+    this.#end();
+    await this.#ending;
+  }
+
+  async #ask<T>(method: keyof Engine, ...args: readonly unknown[]): Promise<T> {
+    await this.#ending;
+    if (this.#isClosed) throw new EngineAway("the server is stopping");
+    this.#child ??= new Child(this.#options, () => {
+      this.#child = undefined;
+    });
+    clearTimeout(this.#idle);
+    try {
+      return (await this.#child.ask(method, args)) as T;
+    } finally {
+      clearTimeout(this.#idle);
+      this.#idle = setTimeout(() => this.#end(), this.#options.idleMs).unref();
+    }
+  }
+
+  #end(): void {
+    const child = this.#child;
+    if (child === undefined) return;
+    if (child.isBusy && !this.#isClosed) return;
+    this.#child = undefined;
+    this.#ending = child.end();
+  }
+}
+
+/** One run of the process. */
+class Child {
+  readonly #process: ChildProcess;
+  readonly #asked = new Map<number, Asked>();
+  readonly #gone: Promise<void>;
+  #lastId = 0;
+  #failure: string | undefined;
+
+  constructor({ directory, spoolDirectory }: DuckDbOptions, onGone: () => void) {
+    this.#process = fork(ENTRY, [directory, spoolDirectory], {
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      // None of the server's own: what it was started with may hold secrets.
+      env: { TZ: "UTC" },
+      execArgv: [],
+    });
+    this.#process.on("message", (answer: Answer) => this.#take(answer));
+    this.#gone = new Promise((resolve) => {
+      const gone = (reason: string): void => {
+        onGone();
+        this.#failAll(new EngineAway(this.#failure ?? reason));
+        resolve();
+      };
+      this.#process.once("error", (error) => gone(`the event database could not be started: ${error.message}`));
+      this.#process.once("exit", (code, signal) => gone(`the event database ended (${signal ?? code})`));
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  get isBusy(): boolean {
+    return this.#asked.size > 0;
+  }
+
+  ask(method: keyof Engine, args: readonly unknown[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#lastId += 1;
+      const id = this.#lastId;
+      this.#asked.set(id, { resolve, reject });
+      this.#process.send({ id, method, args } satisfies Question, (error) => {
+        if (error !== null) this.#settle(id)?.reject(new EngineAway(error.message));
+      });
+    });
+  }
+
+  /** Lets it finish and close the file; a process that does not within `END_MS` is killed, which loses nothing. */
+  async end(): Promise<void> {
+    const timer = setTimeout(() => this.#process.kill("SIGKILL"), END_MS);
+    const closed = this.ask("close", []).catch(() => undefined);
+    await Promise.race([closed, this.#gone]);
+    if (this.#process.connected) this.#process.disconnect();
+    await this.#gone;
+    clearTimeout(timer);
+  }
+
+  #take(answer: Answer): void {
+    if ("failed" in answer) this.#failure = `the event database could not be opened: ${answer.failed}`;
+    else if ("error" in answer) this.#settle(answer.id)?.reject(new Error(answer.error));
+    else if ("value" in answer) this.#settle(answer.id)?.resolve(answer.value);
+  }
+
+  #settle(id: number): Asked | undefined {
+    const asked = this.#asked.get(id);
+    this.#asked.delete(id);
+    return asked;
+  }
+
+  #failAll(error: EngineAway): void {
+    for (const { reject } of this.#asked.values()) reject(error);
+    this.#asked.clear();
+  }
+}
+
+interface Asked {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const END_MS = 10_000;
+
+/** Node runs no TypeScript: where this file is itself a source, under test, the built one beside it is started. */
+const ENTRY = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "../../../../dist/store/events/duckdb/child.js" : "./child.js", import.meta.url),
+);

@@ -1,0 +1,195 @@
+import { mkdir } from "node:fs/promises";
+import { availableParallelism, totalmem } from "node:os";
+import { join } from "node:path";
+import { type DuckDBBlobValue, type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import type { Engine, Extent, LoadableSegment, Page, PageRequest } from "../engine.ts";
+import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
+import { ledgerSql, pageSql, TABLE_OF, whereOf } from "./query-sql.ts";
+import { fillTables, readExposures, readFrames, SETTLE_ARM_REPORTS, SETTLE_FIRST_EXPOSURES } from "./segment-sql.ts";
+import { moment, type Where } from "./sql.ts";
+import { AGING_TABLES, TABLES, UNIT_TABLES } from "./tables.ts";
+
+export interface DuckDbOptions {
+  /** Folder of the database file and of what it spills; made when it is not there. */
+  readonly directory: string;
+  /** The only other folder it may read. */
+  readonly spoolDirectory: string;
+}
+
+/** The DuckDB file, owned by the process that opens it: a second one is refused by DuckDB itself. */
+export class EventDatabase implements Engine {
+  readonly #instance: DuckDBInstance;
+  /** Loads and deletions take turns on one connection; each question has its own and sees the last commit. */
+  readonly #writer: DuckDBConnection;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(instance: DuckDBInstance, writer: DuckDBConnection) {
+    this.#instance = instance;
+    this.#writer = writer;
+  }
+
+  static async open({ directory, spoolDirectory }: DuckDbOptions): Promise<EventDatabase> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const instance = await DuckDBInstance.create(join(directory, "events.duckdb"), settings(directory));
+    const writer = await instance.connect();
+    // From here on the database reads the spool and its own folder, and nothing can allow it more.
+    await writer.run(`set allowed_directories = ['${spoolDirectory.replaceAll("'", "''")}']`);
+    await writer.run("set enable_external_access = false");
+    await writer.run("set lock_configuration = true");
+    for (const statement of TABLES) await writer.run(statement);
+    return new EventDatabase(instance, writer);
+  }
+
+  load(segment: LoadableSegment): Promise<void> {
+    return this.#inTransaction(async () => {
+      if (await this.#isLoaded(segment)) return;
+      const base = await this.#baseOf(segment.spool);
+      await this.#writer.run(readFrames(segment.path));
+      await this.#writer.run(readExposures(base));
+      for (const statement of fillTables(base)) await this.#writer.run(statement);
+      await this.#settleWhenLarge("first_exposures_fresh", SETTLE_FIRST_EXPOSURES);
+      await this.#settleWhenLarge("arm_reports", SETTLE_ARM_REPORTS);
+      await this.#writer.run(`insert into loaded_segments values (?, ${segment.number})`, [segment.spool]);
+      await this.#writer.run(`delete from loaded_segments where number < ${segment.number - SEGMENTS_REMEMBERED}`);
+    });
+  }
+
+  async extent(query: EventQuery): Promise<Extent> {
+    const { sql, values } = whereOf(query);
+    const [row] = await this.#ask({
+      sql: `select count(*)::DOUBLE, min(position)::DOUBLE, max(position)::DOUBLE from ${TABLE_OF[query.kind]} where ${sql}`,
+      values,
+    });
+    const [rows, first, last] = row as [number, number | null, number | null];
+    return first === null || last === null ? { rows } : { rows, first, last };
+  }
+
+  async page(request: PageRequest): Promise<Page> {
+    const where = whereOf(request);
+    const [row] = await this.#ask({ sql: pageSql(request, where, request), values: where.values });
+    const [bytes, rows, last] = row as [DuckDBBlobValue | null, bigint, bigint | null];
+    return bytes === null || last === null
+      ? { bytes: new Uint8Array(0), rows: 0 }
+      : { bytes: bytes.bytes, rows: Number(rows), last: Number(last) };
+  }
+
+  async ledger(query: LedgerQuery): Promise<readonly LedgerLine[]> {
+    const rows = await this.#ask(ledgerSql(query));
+    return rows.map((row) => {
+      const [environment, instance, experiment, release, variant, ...totals] = row as [string, string, ...(string | null)[]];
+      const [produced, dropped, stored, duplicates] = totals as unknown as [number, number, number, number];
+      return {
+        environment,
+        instance,
+        experiment: experiment ?? undefined,
+        release: release ?? undefined,
+        variant: variant ?? "",
+        produced,
+        dropped,
+        stored,
+        duplicates,
+      };
+    });
+  }
+
+  retain(project: string, sinceMs: number): Promise<number> {
+    return this.#delete(
+      AGING_TABLES.map(([table, age]) => ({ table, sql: `project = ? and ${age} < ${moment(sinceMs)}`, values: [project] })),
+    );
+  }
+
+  erase(project: string, unit: string): Promise<number> {
+    return this.#delete(UNIT_TABLES.map((table) => ({ table, sql: "project = ? and unit = ?", values: [project, unit] })));
+  }
+
+  async close(): Promise<void> {
+    await this.#turn;
+    this.#writer.closeSync();
+    this.#instance.closeSync();
+  }
+
+  async #isLoaded({ spool, number }: LoadableSegment): Promise<boolean> {
+    const sql = `select 1 from loaded_segments where spool = ? and number = ${number}`;
+    return (await this.#writer.runAndReadAll(sql, [spool])).currentRowCount > 0;
+  }
+
+  /** What is added to a spool's arrival numbers: a new spool begins above everything stored so far. */
+  async #baseOf(spool: string): Promise<number> {
+    const known = await this.#writer.runAndReadAll("select base::DOUBLE from spools where spool = ?", [spool]);
+    const base = known.getRows()[0]?.[0];
+    if (typeof base === "number") return base;
+    const highest = await this.#writer.runAndReadAll(
+      "select coalesce(max(position), 0)::DOUBLE from (select position from exposures union all select position from metric_events)",
+    );
+    const above = highest.getRows()[0]?.[0] as number;
+    await this.#writer.run(`insert into spools values (?, ${above})`, [spool]);
+    return above;
+  }
+
+  async #settleWhenLarge(table: string, statements: readonly string[]): Promise<void> {
+    const rows = (await this.#writer.runAndReadAll(`select count(*)::DOUBLE from ${table}`)).getRows()[0]?.[0] as number;
+    if (rows < ROWS_SETTLED) return;
+    for (const statement of statements) await this.#writer.run(statement);
+  }
+
+  /** Deletes from each table; the number of rows gone from the first two, which hold the events themselves. */
+  async #delete(deletions: readonly (Where & { readonly table: string })[]): Promise<number> {
+    let events = 0;
+    await this.#inTransaction(async () => {
+      for (const { table, sql, values } of deletions) {
+        const { rowsChanged } = await this.#writer.run(`delete from ${table} where ${sql}`, [...values]);
+        if (table === TABLE_OF.exposures || table === TABLE_OF.metrics) events += rowsChanged;
+      }
+    });
+    // Takes the rows out of the log as well; while somebody reads, the next checkpoint does it.
+    await this.#inTurn(() => this.#writer.run("checkpoint")).catch(() => undefined);
+    return events;
+  }
+
+  async #ask({ sql, values }: Where): Promise<DuckDBValue[][]> {
+    const connection = await this.#instance.connect();
+    try {
+      return (await connection.runAndReadAll(sql, [...values])).getRows();
+    } finally {
+      connection.closeSync();
+    }
+  }
+
+  #inTransaction(work: () => Promise<void>): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#writer.run("begin");
+      try {
+        await work();
+        await this.#writer.run("commit");
+      } catch (error) {
+        await this.#writer.run("rollback").catch(() => undefined);
+        throw error;
+      }
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+}
+
+/** Fresh rows are folded into the settled ones when there are so many. */
+const ROWS_SETTLED = 200_000;
+/** A segment is dropped as soon as it is loaded: far fewer than these can ever come again. */
+const SEGMENTS_REMEMBERED = 1_000;
+
+/** One core is left to the server; memory is bounded, what does not fit is spilled. */
+function settings(directory: string): Record<string, string> {
+  const memoryMb = Math.floor(Math.min(0.25 * totalmem(), 2 * 1024 ** 3) / 1024 ** 2);
+  return {
+    threads: String(Math.max(1, availableParallelism() - 1)),
+    memory_limit: `${memoryMb}MiB`,
+    checkpoint_threshold: "256MiB",
+    preserve_insertion_order: "false",
+    temp_directory: join(directory, "spill"),
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+  };
+}

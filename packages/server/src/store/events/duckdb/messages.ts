@@ -1,0 +1,15 @@
+import type { Engine } from "../engine.ts";
+
+/** What the server asks of the process that owns the database file. */
+export interface Question {
+  readonly id: number;
+  readonly method: keyof Engine;
+  readonly args: readonly unknown[];
+}
+
+/** The database is open, or could not be opened; then an answer per question, in any order. */
+export type Answer =
+  | { readonly opened: true }
+  | { readonly failed: string }
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: string };

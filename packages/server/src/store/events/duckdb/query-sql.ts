@@ -1,0 +1,116 @@
+/* How questions become SQL, and rows lines: DuckDB writes the text itself, so that no row passes through JavaScript. */
+import type { EventKind, EventQuery, LedgerQuery, PullFormat } from "../event-store.ts";
+import { COLUMNS, type Column, FORMULA_START } from "../formats.ts";
+import { moment, text, type Where } from "./sql.ts";
+
+export const TABLE_OF: Readonly<Record<EventKind, string>> = { exposures: "exposures", metrics: "metric_events" };
+
+/** The rows a query means. */
+export function whereOf(query: EventQuery): Where {
+  const { environments, fromMs, toMs } = query;
+  const sql = ["project = ?"];
+  const values = [query.project];
+  for (const name of FILTERS[query.kind]) {
+    const value = query[name];
+    if (value === undefined) continue;
+    sql.push(`${name} = ?`);
+    values.push(value);
+  }
+  if (environments !== undefined) {
+    sql.push(anyOf("environment", environments.length));
+    values.push(...environments);
+  }
+  if (fromMs !== undefined) sql.push(`received_at >= ${moment(fromMs)}`);
+  if (toMs !== undefined) sql.push(`received_at < ${moment(toMs)}`);
+  return { sql: sql.join(" and "), values };
+}
+
+/** Rows of a span in order of arrival, as one text: its bytes, the number of rows and the position of the last. */
+export function pageSql(query: { readonly kind: EventKind; readonly format: PullFormat }, where: Where, span: Span): string {
+  const { after, through, limit } = span;
+  return `select encode(string_agg(${lineOf(query.kind, query.format)}, '' order by position)), count(*), max(position)
+    from (select * from ${TABLE_OF[query.kind]} where position > ${after} and position <= ${through} and ${where.sql}
+      order by position limit ${limit})`;
+}
+
+export interface Span {
+  readonly after: number;
+  readonly through: number;
+  readonly limit: number;
+}
+
+export function ledgerSql(query: LedgerQuery): Where {
+  const filters = ["project = ?"];
+  const values = [query.project];
+  for (const name of ["experiment", "release"] as const) {
+    const value = query[name];
+    if (value === undefined) continue;
+    filters.push(`${name} = ?`);
+    values.push(value);
+  }
+  if (query.environments !== undefined) {
+    filters.push(anyOf("environment", query.environments.length));
+    values.push(...query.environments);
+  }
+  const where = filters.join(" and ");
+  const arm = "environment, instance, experiment, release, variant";
+  return {
+    sql: `select ${arm}, max(produced)::DOUBLE, max(dropped)::DOUBLE, sum(stored)::DOUBLE, sum(duplicates)::DOUBLE from (
+        select ${arm}, produced, dropped, 0 as stored, 0 as duplicates from arm_reports where ${where}
+        union all select ${arm}, 0, 0, count(*), 0 from exposures where ${where} group by ${arm}
+        union all select ${arm}, 0, 0, 0, duplicates from arm_duplicates where ${where})
+      group by ${arm} order by ${arm}`,
+    values: [...values, ...values, ...values],
+  };
+}
+
+const FILTERS: Readonly<Record<EventKind, readonly ("flag" | "experiment" | "release" | "variant" | "name" | "unit")[]>> = {
+  exposures: ["flag", "experiment", "release", "variant", "unit"],
+  metrics: ["name", "unit"],
+};
+
+/** Of an empty list nothing is any. */
+function anyOf(column: string, values: number): string {
+  return values === 0 ? "false" : `${column} in (${Array.from({ length: values }, () => "?").join(", ")})`;
+}
+
+function lineOf(kind: EventKind, format: PullFormat): string {
+  return format === "csv" ? csvLine(COLUMNS[kind]) : jsonLine(COLUMNS[kind]);
+}
+
+/** Columns that are made when they are asked for. */
+const MADE: Readonly<Record<string, string>> = {
+  id: "(instance || '-' || seq)",
+  cursor: "position::VARCHAR",
+};
+
+const source = ({ name }: Column): string => MADE[name] ?? name;
+
+function jsonLine(columns: readonly Column[]): string {
+  const fields = columns.map((column, index) => `'${index === 0 ? "{" : ","}"${column.name}":' || ${jsonCell(column)}`);
+  return `${fields.join(" || ")} || '}' || chr(10)`;
+}
+
+function jsonCell(column: Column): string {
+  const value = source(column);
+  if (column.type === "text") return `coalesce(to_json(${value})::VARCHAR, 'null')`;
+  if (column.type === "moment") return `'"' || ${rfc3339(value)} || '"'`;
+  return `coalesce(${value}::VARCHAR, 'null')`;
+}
+
+function csvLine(columns: readonly Column[]): string {
+  return `${columns.map(csvCell).join(" || ',' || ")} || chr(13) || chr(10)`;
+}
+
+/** Text is always quoted; what is absent is empty without quotes. */
+function csvCell(column: Column): string {
+  const value = source(column);
+  if (column.type === "number") return `coalesce(${value}::VARCHAR, '')`;
+  if (column.type === "moment") return rfc3339(value);
+  const safe = `case when regexp_matches(${value}, ${text(FORMULA_START)}) then '''' || ${value} else ${value} end`;
+  return `coalesce('"' || replace(${safe}, '"', '""') || '"', '')`;
+}
+
+function rfc3339(value: string): string {
+  return `strftime(${value}, '%Y-%m-%dT%H:%M:%S.%gZ')`;
+}

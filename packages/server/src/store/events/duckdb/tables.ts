@@ -1,0 +1,53 @@
+/*
+ * What the DuckDB file holds. Rows are appended in the order of arrival and never updated, so that the ranges DuckDB keeps
+ * per row group make `position` and `received_at` cheap to narrow by without an index. Times are UTC.
+ *
+ *   spool segment ──one transaction──> exposures, metric_events           every event, once
+ *                                      evaluation_counts                  evaluations per flag, variant and minute
+ *                                      arm_reports, arm_duplicates        what the ledger is made from
+ *                                      first_exposures_{fresh,settled}    first arrival per unit and arm
+ *                                      loaded_segments                    what must not be loaded again
+ */
+const EVENT_COLUMNS = `
+  position BIGINT NOT NULL, time TIMESTAMP NOT NULL, received_at TIMESTAMP NOT NULL, project VARCHAR NOT NULL,
+  environment VARCHAR NOT NULL, sdk VARCHAR NOT NULL, instance VARCHAR NOT NULL, seq BIGINT NOT NULL,
+  clock_offset_ms BIGINT NOT NULL, unit VARCHAR NOT NULL`;
+
+const FIRST_COLUMNS = `
+  project VARCHAR, environment VARCHAR, kind VARCHAR, key VARCHAR, epoch BIGINT, unit VARCHAR, variant VARCHAR,
+  position BIGINT, time TIMESTAMP, received_at TIMESTAMP`;
+
+const ARM_COLUMNS =
+  "project VARCHAR, environment VARCHAR, instance VARCHAR, experiment VARCHAR, release VARCHAR, variant VARCHAR";
+
+/** Run at every start; nothing that is there is touched. */
+export const TABLES: readonly string[] = [
+  `create table if not exists exposures (${EVENT_COLUMNS}, revision BIGINT NOT NULL, flag VARCHAR NOT NULL,
+     variant VARCHAR NOT NULL, rule VARCHAR, experiment VARCHAR, release VARCHAR, epoch BIGINT NOT NULL, attributes VARCHAR)`,
+  `create table if not exists metric_events (${EVENT_COLUMNS}, name VARCHAR NOT NULL, value DOUBLE, properties VARCHAR)`,
+  `create table if not exists evaluation_counts (project VARCHAR, environment VARCHAR, flag VARCHAR, variant VARCHAR,
+     minute TIMESTAMP, evaluations BIGINT)`,
+  `create table if not exists arm_reports (${ARM_COLUMNS}, received_at TIMESTAMP, produced BIGINT, dropped BIGINT)`,
+  `create table if not exists arm_duplicates (${ARM_COLUMNS}, received_at TIMESTAMP, duplicates BIGINT)`,
+  `create table if not exists first_exposures_settled (${FIRST_COLUMNS})`,
+  `create table if not exists first_exposures_fresh (${FIRST_COLUMNS})`,
+  // One row per unit and epoch: its first variant, and whether it met another one later.
+  `create or replace view first_exposures as
+     select project, environment, kind, key, epoch, unit, arg_min(variant, position) as variant, min(position) as position,
+       arg_min(time, position) as time, arg_min(received_at, position) as received_at,
+       count(distinct variant) > 1 as is_crossed
+     from (select * from first_exposures_settled union all select * from first_exposures_fresh)
+     group by project, environment, kind, key, epoch, unit`,
+  "create table if not exists loaded_segments (spool VARCHAR, number BIGINT)",
+  // A spool counts arrivals from 1; what it adds to be above everything that was stored before it.
+  "create table if not exists spools (spool VARCHAR, base BIGINT)",
+];
+
+/** Tables that hold what one unit did. */
+export const UNIT_TABLES: readonly string[] = ["exposures", "metric_events", "first_exposures_settled", "first_exposures_fresh"];
+
+/** Tables whose rows grow old, with the column of their age. */
+export const AGING_TABLES: readonly (readonly [table: string, moment: string])[] = [
+  ...[...UNIT_TABLES, "arm_reports", "arm_duplicates"].map((table) => [table, "received_at"] as const),
+  ["evaluation_counts", "minute"],
+];

@@ -1,0 +1,55 @@
+import type { EventQuery, LedgerLine, LedgerQuery, PullFormat } from "./event-store.ts";
+
+/**
+ * What an event store needs of a database. The spool in front of it acknowledges; the engine only has to load whole
+ * segments, each once, and to answer.
+ */
+export interface Engine {
+  /** Loads a segment, all of it or nothing. One that was loaded before is passed over. */
+  readonly load: (segment: LoadableSegment) => Promise<void>;
+  readonly extent: (query: EventQuery) => Promise<Extent>;
+  readonly page: (request: PageRequest) => Promise<Page>;
+  readonly ledger: (query: LedgerQuery) => Promise<readonly LedgerLine[]>;
+  readonly retain: (project: string, sinceMs: number) => Promise<number>;
+  readonly erase: (project: string, unit: string) => Promise<number>;
+  readonly close: () => Promise<void>;
+}
+
+/** A segment file of the spool, named for ever by the spool's id and its own number. */
+export interface LoadableSegment {
+  readonly spool: string;
+  readonly number: number;
+  readonly path: string;
+}
+
+/** Where the rows of a query lie in the order of arrival. */
+export interface Extent {
+  readonly rows: number;
+  /** Positions of the first and the last of them; absent when there is none. */
+  readonly first?: number;
+  readonly last?: number;
+}
+
+export interface PageRequest extends EventQuery {
+  readonly format: PullFormat;
+  /** Positions above `after` and up to `through`. */
+  readonly after: number;
+  readonly through: number;
+  readonly limit: number;
+}
+
+/** Rows in their format, in the order of arrival. */
+export interface Page {
+  readonly bytes: Uint8Array;
+  readonly rows: number;
+  /** Position of the last of them; absent when there is none. */
+  readonly last?: number;
+}
+
+/** The engine did not answer: it is starting again, or away. The same call may be made again. */
+export class EngineAway extends Error {
+  constructor(reason: string, cause?: unknown) {
+    super(reason, { cause });
+    this.name = "EngineAway";
+  }
+}

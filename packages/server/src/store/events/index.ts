@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import { ChildEngine } from "./duckdb/child-engine.ts";
+import { EventDatabase } from "./duckdb/database.ts";
+import type { Engine } from "./engine.ts";
+import type { EventStore } from "./event-store.ts";
+import { SpooledStore } from "./spooled-store.ts";
+
+export type {
+  AppendReceipt,
+  Estimate,
+  EventKind,
+  EventQuery,
+  EventStore,
+  EventStoreStatus,
+  IncomingBatch,
+  LedgerLine,
+  LedgerQuery,
+  Pull,
+  PullFormat,
+  PullRequest,
+} from "./event-store.ts";
+
+export interface EventStoreOptions {
+  /** Folder of the events; made when it is not there. One server at a time may have it. */
+  readonly directory: string;
+  /** Events waiting to be loaded may take so many bytes; beyond, new ones are refused. Default 2 GiB. */
+  readonly spoolBytesMax?: number;
+  /** A segment is loaded at this size, default 16 MiB, or at this age, default 1 s. */
+  readonly segmentBytes?: number;
+  readonly segmentAgeMs?: number;
+  /** Where the database runs: a process of its own (the default), or this one, which is for tests and tools. */
+  readonly database?: "process" | "here";
+  readonly now?: () => number;
+  /** Told, in words, when loading stops or the disk damaged something. */
+  readonly log?: (message: string) => void;
+}
+
+/**
+ * Opens the embedded event store: a spool that acknowledges, DuckDB behind it.
+ *
+ * @example
+ * const events = await openEventStore({ directory: join(dataDirectory, "events") });
+ */
+export async function openEventStore(options: EventStoreOptions): Promise<EventStore> {
+  const {
+    directory,
+    spoolBytesMax = 2 ** 31,
+    segmentBytes = 2 ** 24,
+    segmentAgeMs = 1_000,
+    now = Date.now,
+    log = ignore,
+  } = options;
+  const spoolDirectory = join(directory, "spool");
+  const folders = { directory: join(directory, "duckdb"), spoolDirectory };
+  const engine: Engine =
+    options.database === "here" ? await EventDatabase.open(folders) : new ChildEngine({ ...folders, idleMs: IDLE_MS });
+  return SpooledStore.open({ directory: spoolDirectory, engine, segmentBytes, segmentAgeMs, spoolBytesMax, now, log });
+}
+
+const IDLE_MS = 60_000;
+
+function ignore(): void {}
