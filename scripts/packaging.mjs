@@ -38,10 +38,22 @@ function publishablePackages() {
 async function checkPackage(name, destination) {
   const directory = join(ROOT, "packages", name);
   const tarball = join(destination, `${name}.tgz`);
-  const [program, args] = pnpmCommand(["pack", "--out", tarball]);
-  await execute(program, args, { cwd: directory });
-  const [manifestFaults, typeFaults] = await Promise.all([checkManifest(name, directory, tarball), checkTypes(name, tarball)]);
-  return [...manifestFaults, ...typeFaults];
+  const [program, args] = pnpmCommand(["pack", "--json", "--out", tarball]);
+  const { stdout } = await execute(program, args, { cwd: directory });
+  const [manifestFaults, typeFaults] = await Promise.all([checkManifest(name, tarball), checkTypes(name, tarball)]);
+  return [...checkContents(name, JSON.parse(stdout).files), ...manifestFaults, ...typeFaults];
+}
+
+/**
+ * What is published is what was built, and nothing that lies about beside it.
+ *
+ * @param {string} name
+ * @param {readonly { path: string }[]} files
+ * @returns {string[]}
+ */
+function checkContents(name, files) {
+  const strays = files.filter(({ path }) => !/^(package\.json|LICENSE|README\.md|dist\/.*(\.js|\.d\.ts))$/.test(path));
+  return strays.map(({ path }) => `${name}: ${path} would be published`);
 }
 
 /**
@@ -50,10 +62,10 @@ async function checkPackage(name, destination) {
  * @param {string} tarball
  * @returns {Promise<string[]>}
  */
-async function checkManifest(name, directory, tarball) {
+async function checkManifest(name, tarball) {
   const bytes = readFileSync(tarball);
   const data = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
-  const { messages, pkg } = await publint({ pkgDir: directory, strict: true, pack: { tarball: data } });
+  const { messages, pkg } = await publint({ strict: true, pack: { tarball: data } });
   return messages.map((message) => `${name}: ${formatMessage(message, pkg, { color: false }) ?? message.code}`);
 }
 
