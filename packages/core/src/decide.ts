@@ -55,7 +55,7 @@ export function decideFlag(flag: CompiledFlag, scope: Scope): Outcome {
  */
 export function decideOnLine(flag: CompiledFlag, line: Line, context: EvaluationContext): Outcome {
   const own = context.targetingKey;
-  const unit = isPlain(context) ? unitText(own) : unitOf(line.draw.by, context, false);
+  const unit = unitText(isPlain(context) ? own : readAttribute(line.draw.by, context, false));
   if (unit === undefined) return NO_UNIT;
   return outcomeAt(line, positionOf(hashAfter(flag.space0 as SpaceState, unit))) as Outcome;
 }
@@ -177,7 +177,7 @@ export function holds(draw: CompiledDraw, flag: CompiledFlag | undefined, scope:
 /** The unit's position; `undefined` when there is no unit. */
 function place(draw: CompiledDraw, space: SpaceState, scope: Scope): Position | undefined {
   if (draw.isReused && space.tick === scope.tick) return space.position;
-  const unit = unitOf(draw.by, scope.context, scope.isPlain);
+  const unit = unitIn(scope, draw.by);
   if (unit === undefined) return undefined;
   const position = draw.legacy === undefined ? positionOf(hashAfter(space, unit)) : legacyPosition(draw.legacy, space.salt, unit);
   if (draw.isReused) {
@@ -193,10 +193,10 @@ export function spaceOf(draw: CompiledDraw, flag: CompiledFlag | undefined): Spa
   return draw.own === 1 ? flag?.space1 : flag?.spaces?.[draw.own];
 }
 
-/** The unit's text. The usual attribute is read by its literal name, which V8 caches; a computed name it looks up. */
-export function unitOf(by: AttributeReader, context: EvaluationContext, isPlainContext: boolean): string | undefined {
-  if (isPlainContext && by.path === TARGETING_KEY) return unitText(context.targetingKey);
-  return unitText(readAttribute(by, context, isPlainContext));
+/** The text of the unit that `by` names. */
+export function unitIn(scope: Scope, by: AttributeReader): string | undefined {
+  if (scope.isPlain && by.path === TARGETING_KEY) return unitText(scope.targetingKey);
+  return unitText(readAttribute(by, scope.context, scope.isPlain));
 }
 
 export function legacyPosition(legacy: NonNullable<CompiledDraw["legacy"]>, salt: string, unit: string): Position {

@@ -15,7 +15,7 @@ import type {
   VariantName,
 } from "@belay/protocol";
 import { readAttribute } from "./attribute.ts";
-import { flagOutcome, flagServes, holds, INSIDE, legacyPosition, matches, NO_UNIT, serve, spaceOf, unitOf } from "./decide.ts";
+import { flagOutcome, flagServes, holds, INSIDE, legacyPosition, matches, NO_UNIT, serve, spaceOf, unitIn } from "./decide.ts";
 import type { Defect } from "./defect.ts";
 import { describe } from "./explain-words.ts";
 import { hashAfter } from "./murmur3.ts";
@@ -277,7 +277,7 @@ class Walk {
 
   #draw(draw: CompiledDraw, flag: CompiledFlag | undefined): ExplainedDraw {
     const space = spaceOf(draw, flag);
-    const unit = unitOf(draw.by, this.#scope.context, this.#scope.isPlain);
+    const unit = unitIn(this.#scope, draw.by);
     const told = { space: draw.space, salt: space?.salt ?? "", by: draw.by.path, in: draw.inPpm };
     if (unit === undefined || space === undefined) return { ...told, holds: false };
     const position =

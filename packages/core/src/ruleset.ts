@@ -97,7 +97,7 @@ export class Ruleset {
   readonly #ownDefects = new Map<FlagKey, Defect>();
   #linkDefects: ReadonlyMap<string, Defect> = new Map();
   #tick = 0;
-  #scope: Scope | undefined = new Scope();
+  #scope = new Scope();
   #counts = new Uint32Array(1_024);
   #slots = 0;
   /** Counts of flags that a change replaced, until they are taken. */
@@ -205,22 +205,19 @@ export class Ruleset {
       const { line } = flag.program;
       return line === undefined ? this.#walk(flag, context) : decideOnLine(flag, line, context);
     } catch {
+      this.#scope = new Scope();
       return FAULT;
     }
   }
 
-  /** One scope serves all evaluations; only a context whose getter evaluates a flag in between gets one of its own. */
+  /** One scope serves all evaluations; only a context whose getter evaluates a flag in between needs another. */
   #walk(flag: CompiledFlag, context: EvaluationContext): Outcome {
-    const scope = this.#scope ?? new Scope();
-    this.#scope = undefined;
+    const scope = this.#scope.isBusy ? new Scope() : this.#scope;
     if (++this.#tick === TICK_MAX) this.#forget();
     scope.enter(context, this.#tick);
-    try {
-      return decideFlag(flag, scope);
-    } finally {
-      scope.leave();
-      this.#scope = scope;
-    }
+    const outcome = decideFlag(flag, scope);
+    scope.leave();
+    return outcome;
   }
 
   /** Ticks start again: what was remembered at an equal one must not be taken for this evaluation's. */
