@@ -50,7 +50,10 @@ async function closeAll(): Promise<void> {
 function endBySignal(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) > 1) return void closeAll();
   // The second signal of an impatient person is obeyed at once.
-  if (isEnding) return raise(signal);
+  if (isEnding) {
+    raise(signal);
+    return;
+  }
   isEnding = true;
   void closeAll().finally(() => raise(signal));
 }

@@ -87,7 +87,10 @@ export function readBody(response: IncomingMessage, limitBytes: number, done: (t
     response.destroy();
     refuse({ kind: "unusable", detail: `the answer is over ${limitBytes} bytes` });
   };
-  if (Number(response.headers["content-length"]) > limitBytes) return tooLarge();
+  if (Number(response.headers["content-length"]) > limitBytes) {
+    tooLarge();
+    return;
+  }
   const encoding = response.headers["content-encoding"] ?? "identity";
   const inflater = encoding === "gzip" ? createGunzip() : encoding === "br" ? createBrotliDecompress() : undefined;
   const source = inflater === undefined ? response : response.pipe(inflater);

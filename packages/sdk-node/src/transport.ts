@@ -29,8 +29,6 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 /** Below this a body is sent as it is: inflating costs the server more than the bytes saved. */
 const GZIP_BYTES_MIN = 1_024;
 
-const POST_TIMEOUT_MS = 10_000;
-
 const gzipped = promisify(gzip);
 
 /** The doors of `/sdk/v1` as the core wants them. */
@@ -71,26 +69,16 @@ export class HttpTransport implements SnapshotTransport, PostTransport {
   }
 
   post(door: "events" | "receipt", body: string, done: (result: PostResult) => void): Stop {
-    let stop: Stop = () => {};
+    let stopRequest: Stop = () => {};
     let isStopped = false;
-    const finish = (result: PostResult): void => {
-      clearTimeout(timer);
-      if (!isStopped) done(result);
-      isStopped = true;
-    };
-    const timer = setTimeout(() => {
-      stop();
-      finish({ kind: "failed", detail: `no answer within ${POST_TIMEOUT_MS} ms` });
-    }, POST_TIMEOUT_MS).unref();
     const send = (bytes: Uint8Array, encoding: Record<string, string>): void => {
-      if (!isStopped) stop = this.#post(door, bytes, encoding, finish);
+      if (!isStopped) stopRequest = this.#post(door, bytes, encoding, (result) => isStopped || done(result));
     };
     if (body.length < GZIP_BYTES_MIN) send(Buffer.from(body), {});
     else gzipped(body).then((bytes) => send(bytes, { "content-encoding": "gzip" }));
     return () => {
       isStopped = true;
-      clearTimeout(timer);
-      stop();
+      stopRequest();
     };
   }
 
@@ -111,10 +99,17 @@ export class HttpTransport implements SnapshotTransport, PostTransport {
   #readPoll(response: IncomingMessage, hear: Hear): void {
     if (response.statusCode === 304) {
       response.resume();
-      return hear({ on: "unchanged" });
+      hear({ on: "unchanged" });
+      return;
     }
-    if (response.statusCode !== 200) return refuse(response, hear);
-    if (!isType(response, "application/json")) return refuseType(response, "application/json", hear);
+    if (response.statusCode !== 200) {
+      refuse(response, hear);
+      return;
+    }
+    if (!isType(response, "application/json")) {
+      refuseType(response, "application/json", hear);
+      return;
+    }
     readBody(response, SNAPSHOT_BYTES_MAX, (text) => {
       if (typeof text !== "string") return hear({ on: "failed", failure: text });
       const snapshot = readSnapshot(text);
@@ -127,8 +122,14 @@ export class HttpTransport implements SnapshotTransport, PostTransport {
 }
 
 function readStream(response: IncomingMessage, hear: Hear): void {
-  if (response.statusCode !== 200) return refuse(response, hear);
-  if (!isType(response, "text/event-stream")) return refuseType(response, "text/event-stream", hear);
+  if (response.statusCode !== 200) {
+    refuse(response, hear);
+    return;
+  }
+  if (!isType(response, "text/event-stream")) {
+    refuseType(response, "text/event-stream", hear);
+    return;
+  }
   hear({ on: "opened" });
   const parser = parserFor(response, hear);
   response.setEncoding("utf8");

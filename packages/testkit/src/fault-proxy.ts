@@ -111,7 +111,10 @@ function carry(from: Socket, to: Socket, faults: NetworkFaults, deliver: (bytes:
 
 function later(faults: NetworkFaults, act: () => void): void {
   if (faults.isHalfOpen) return;
-  if (faults.latencyMs === 0) return act();
+  if (faults.latencyMs === 0) {
+    act();
+    return;
+  }
   setTimeout(() => !faults.isHalfOpen && act(), faults.latencyMs);
 }
 

@@ -185,22 +185,32 @@ class ScriptedDoor implements SdkDoor {
 
   #answer(request: DoorRequest): void {
     const { sdkKey } = this.#options;
-    if (sdkKey !== undefined && request.headers.authorization !== `Bearer ${sdkKey}`) return json(request.response, 401, {});
+    if (sdkKey !== undefined && request.headers.authorization !== `Bearer ${sdkKey}`) {
+      json(request.response, 401, {});
+      return;
+    }
     switch (request.door) {
       case "snapshot":
-        return this.#answerSnapshot(request);
+        this.#answerSnapshot(request);
+        break;
       case "stream":
-        return this.#openStream(request);
+        this.#openStream(request);
+        break;
       case "events":
-        return this.#store(request);
+        this.#store(request);
+        break;
       case "receipt":
         this.receipts.push(JSON.parse(request.text) as { revision: number });
-        return json(request.response, 202, {});
+        json(request.response, 202, {});
+        return;
     }
   }
 
   #answerSnapshot({ headers, response }: DoorRequest): void {
-    if (this.snapshot === undefined) return json(response, 503, {});
+    if (this.snapshot === undefined) {
+      json(response, 503, {});
+      return;
+    }
     const etag = `"${this.snapshot.revision}"`;
     if (headers["if-none-match"] === etag) return void response.writeHead(304, { etag }).end();
     const body = gzipSync(JSON.stringify(this.snapshot));
@@ -208,7 +218,10 @@ class ScriptedDoor implements SdkDoor {
   }
 
   #openStream({ headers, response }: DoorRequest): void {
-    if (this.snapshot === undefined) return json(response, 503, {});
+    if (this.snapshot === undefined) {
+      json(response, 503, {});
+      return;
+    }
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
     response.flushHeaders();
     if (this.#options.retryMs !== undefined) response.write(`retry: ${this.#options.retryMs}\n\n`);

@@ -327,7 +327,10 @@ export class Client {
   /** Off the hot path: the default is served. Says once why, where the application could do something about it. */
   #missed(key: FlagKey, outcome: Outcome, expected: string): void {
     if (!this.#hasRules) return;
-    if (outcome.errorCode === "FLAG_NOT_FOUND") return this.#unknownKey(key);
+    if (outcome.errorCode === "FLAG_NOT_FOUND") {
+      this.#unknownKey(key);
+      return;
+    }
     if (outcome.value === undefined) return;
     const message = `flag ${key} is not a ${expected}; the default is served`;
     this.#application.warnOnce(message, { code: "usage", message });
@@ -407,7 +410,10 @@ export class Client {
   #connectionFailed(failure: Failure, waitMs: number): void {
     const message = `${failure.detail}; trying again in ${Math.round(waitMs)} ms`;
     // Once for each kind of trouble in an outage; the attempts after it are for those who debug.
-    if (this.#saidFailure === failure.kind) return this.#application.say("debug", message);
+    if (this.#saidFailure === failure.kind) {
+      this.#application.say("debug", message);
+      return;
+    }
     this.#saidFailure = failure.kind;
     this.#application.warn({ code: "connection", message });
   }

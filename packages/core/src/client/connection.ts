@@ -89,23 +89,32 @@ export class Connection {
   #run(effect: SyncEffect): void {
     switch (effect.do) {
       case "openStream":
-        return this.#request((hear) => this.#platform.transport.stream(effect.after, hear));
+        this.#request((hear) => this.#platform.transport.stream(effect.after, hear));
+        break;
       case "poll":
-        return this.#request((hear) => this.#platform.transport.poll(effect.holding, hear));
+        this.#request((hear) => this.#platform.transport.poll(effect.holding, hear));
+        break;
       case "stop":
-        return this.#abandon();
+        this.#abandon();
+        break;
       case "adopt":
-        return this.#host.adopt(effect.snapshot);
+        this.#host.adopt(effect.snapshot);
+        break;
       case "apply":
-        return this.#apply(effect.change);
+        this.#apply(effect.change);
+        break;
       case "arm":
-        return this.#arm(effect.timer, effect.afterMs);
+        this.#arm(effect.timer, effect.afterMs);
+        break;
       case "disarm":
-        return this.#disarm(effect.timer);
+        this.#disarm(effect.timer);
+        break;
       case "tell":
-        return this.#host.failed(effect.failure, effect.waitMs);
+        this.#host.failed(effect.failure, effect.waitMs);
+        break;
       case "tellOlder":
-        return this.#host.offeredOlder(effect.offered, this.#sync.revision);
+        this.#host.offeredOlder(effect.offered, this.#sync.revision);
+        break;
     }
   }
 

@@ -10,6 +10,8 @@ export interface DeliverySettings {
   /** Events of one batch at most: more than `flushEvents` only where a backlog has grown. */
   readonly batchEvents: number;
   readonly batchCounts: number;
+  /** A batch that is not answered by then is taken for lost, and sent again. */
+  readonly answerTimeoutMs: number;
   /** Evaluations are counted in place and told this often. */
   readonly countsIntervalMs: number;
   readonly brisk: Backoff;
@@ -28,6 +30,7 @@ export const DELIVERY_SETTINGS: DeliverySettings = {
   flushIntervalMs: 1_000,
   batchEvents: 500,
   batchCounts: 1_000,
+  answerTimeoutMs: 10_000,
   countsIntervalMs: 60_000,
   brisk: { floorMs: 0, baseMs: 1_000, maxMs: 30_000 },
   slow: { floorMs: 30_000, baseMs: 60_000, maxMs: 300_000 },
@@ -130,9 +133,28 @@ export class Delivery {
   #pump(): void {
     if (this.#isSending || this.#isClosed || this.#stopWait !== undefined) return;
     const batch = this.#nextBatch();
-    if (batch === undefined) return this.#nothingLeft();
+    if (batch === undefined) {
+      this.#nothingLeft();
+      return;
+    }
     this.#isSending = true;
-    this.#stopPost = this.#platform.transport.post("events", this.#body(batch), (result) => this.#answered(batch, result));
+    this.#post(batch);
+  }
+
+  #post(batch: Batch): void {
+    const { answerTimeoutMs } = this.#settings;
+    const stopTimeout = this.#platform.timers.set(() => {
+      stopPost();
+      this.#answered(batch, { kind: "failed", detail: `a batch of events was not answered within ${answerTimeoutMs} ms` });
+    }, answerTimeoutMs);
+    const stopPost = this.#platform.transport.post("events", this.#body(batch), (result) => {
+      stopTimeout();
+      this.#answered(batch, result);
+    });
+    this.#stopPost = () => {
+      stopTimeout();
+      stopPost();
+    };
   }
 
   #nextBatch(): Batch | undefined {
@@ -205,7 +227,8 @@ export class Delivery {
   #refused(batch: Batch, detail: string): void {
     this.#refusals += 1;
     if (this.#refusals < this.#settings.refusalsMax) {
-      return this.#later({ kind: "later", detail, backoff: this.#settings.brisk, askedMs: undefined });
+      this.#later({ kind: "later", detail, backoff: this.#settings.brisk, askedMs: undefined });
+      return;
     }
     this.#ledger.drop(batch, "refused");
     this.#host.failed(`${detail}; giving up ${batch.entries.length} events`, undefined);
@@ -223,7 +246,8 @@ export class Delivery {
     // Closing: a wait that ends after the deadline is a wait for nothing.
     if (this.#deadlineMs !== undefined && clock.monotonic() + waitMs >= this.#deadlineMs) {
       this.#stopWait = () => {};
-      return this.#nothingLeft();
+      this.#nothingLeft();
+      return;
     }
     this.#stopWait = timers.set(() => {
       this.#stopWait = undefined;

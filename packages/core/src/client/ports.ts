@@ -37,7 +37,7 @@ export type PostResult =
   | { readonly kind: "failed"; readonly detail: string };
 
 export interface PostTransport {
-  /** Posts a JSON document to a door of `/sdk/v1`. Calls back exactly once, unless stopped. */
+  /** Posts a JSON document to a door of `/sdk/v1`. Calls back at most once, never within the call, and not after it was stopped. */
   post(door: "events" | "receipt", body: string, done: (result: PostResult) => void): Stop;
 }
 

@@ -83,6 +83,8 @@ export interface Sync {
   /** The server has not confirmed what is held for two heartbeats, or never yet. */
   readonly isStale: boolean;
   readonly confirmedMs: number;
+  /** How long that confirmation holds. */
+  readonly freshForMs: number;
   /** When the stream under way was last heard, its start included. */
   readonly heardMs: number;
   readonly streamingSinceMs: number;
@@ -146,6 +148,7 @@ export function initialSync(held: { isOffline: boolean; revision: Revision; isPr
     needsFull: false,
     isStale: true,
     confirmedMs: 0,
+    freshForMs: 0,
     heardMs: 0,
     streamingSinceMs: 0,
     failures: 0,
@@ -317,21 +320,22 @@ function streaming(sync: Sync, at: Moment): Sync {
   return sync.state === "streaming" ? sync : { ...sync, state: "streaming", streamingSinceMs: at.nowMs, heardMs: at.nowMs };
 }
 
-/** What is held is what the server has. The stale timer looks again by itself, so it is armed only when it is not running. */
+/**
+ * What is held is what the server has. A stream confirms by its heartbeats; a poll is only as fresh as its interval, and
+ * a stream tried in between may take two heartbeats to fail. The stale timer looks again by itself, so it is armed only
+ * when it is not running.
+ */
 function confirm(sync: Sync, at: Moment): Step {
+  const { heartbeatMs, pollIntervalMs } = at.timings;
+  const freshForMs = 2 * heartbeatMs + (sync.state === "polling" ? 2 * pollIntervalMs : 0);
   return {
-    sync: { ...sync, confirmedMs: at.nowMs, isStale: false },
-    effects: sync.isStale ? [{ do: "arm", timer: "stale", afterMs: 2 * at.timings.heartbeatMs }] : [],
+    sync: { ...sync, confirmedMs: at.nowMs, freshForMs, isStale: false },
+    effects: sync.isStale ? [{ do: "arm", timer: "stale", afterMs: 2 * heartbeatMs }] : [],
   };
 }
 
-/** A poll is only as fresh as its interval, and a stream tried in between may take two heartbeats to fail. */
-function staleAfterMs(sync: Sync, timings: SyncTimings): number {
-  return 2 * timings.heartbeatMs + (sync.mode === "poll" ? 2 * timings.pollIntervalMs : 0);
-}
-
 function checkStale(sync: Sync, _event: EventOf<"staleDue">, at: Moment): Step {
-  const leftMs = sync.confirmedMs + staleAfterMs(sync, at.timings) - at.nowMs;
+  const leftMs = sync.confirmedMs + sync.freshForMs - at.nowMs;
   if (leftMs > 0) return { sync, effects: [{ do: "arm", timer: "stale", afterMs: leftMs }] };
   return { sync: { ...sync, isStale: true }, effects: [] };
 }
