@@ -3,16 +3,7 @@
  * chances are honest under any stopping; with a flat prior, peeking makes "chance to beat" wrong 38-70 % of the time on A/A tests,
  * so a flat prior is possible but comes with a warning. Source: Gelman et al., Bayesian Data Analysis, 2.5.
  */
-import {
-  type AlphaOption,
-  type ClosedInterval,
-  DEFAULT_ALPHA,
-  isRate,
-  ok,
-  type Point,
-  type Result,
-  refuse,
-} from "./result.ts";
+import { type AlphaOption, type ClosedInterval, DEFAULT_ALPHA, isRate, ok, type Point, type Result, refuse } from "./result.ts";
 import { normalCdf, normalDensity, normalTail, twoSidedZ } from "./special/normal.ts";
 
 /** A normal prior of true effects, in the unit of the effect. */

@@ -4,16 +4,7 @@
  * Source: Gelman et al., Bayesian Data Analysis, 2.4; trapezoid rule: Trefethen and Weideman, SIAM Review 56 (2014).
  */
 import { isProportion, type Proportion } from "./proportion.ts";
-import {
-  type AlphaOption,
-  type Arms,
-  type ClosedInterval,
-  DEFAULT_ALPHA,
-  isRate,
-  ok,
-  type Result,
-  refuse,
-} from "./result.ts";
+import { type AlphaOption, type Arms, type ClosedInterval, DEFAULT_ALPHA, isRate, ok, type Result, refuse } from "./result.ts";
 import { betaPrefactor, betaTails } from "./special/beta.ts";
 import { bisect } from "./special/root.ts";
 
@@ -104,7 +95,10 @@ function weightedNodes({ a, b }: Beta): Node[] {
 }
 
 function expect(nodes: readonly Node[], of: (node: Node) => number): number {
-  return Math.max(0, nodes.reduce((sum, node) => sum + node.weight * of(node), 0));
+  return Math.max(
+    0,
+    nodes.reduce((sum, node) => sum + node.weight * of(node), 0),
+  );
 }
 
 // E max(0, P - x) for P ~ Beta(a, b): the mean above x less x times the chance above x.

@@ -6,9 +6,29 @@
  */
 import { normalEstimate } from "./effect.ts";
 import { satterthwaite, studentEstimate } from "./mean.ts";
-import { combination, combinedCross, crossAt, isJoint, type JointMoments, mergeJoint, unitVariance, withinCross } from "./moments.ts";
+import {
+  combination,
+  combinedCross,
+  crossAt,
+  isJoint,
+  type JointMoments,
+  mergeJoint,
+  unitVariance,
+  withinCross,
+} from "./moments.ts";
 import { ratioPoint } from "./ratio.ts";
-import { type AlphaOption, type Arms, andThen, bothArms, DEFAULT_ALPHA, type Estimate, isRate, ok, type Result, refuse } from "./result.ts";
+import {
+  type AlphaOption,
+  type Arms,
+  andThen,
+  bothArms,
+  DEFAULT_ALPHA,
+  type Estimate,
+  isRate,
+  ok,
+  type Result,
+  refuse,
+} from "./result.ts";
 
 export interface CupedEstimate extends Estimate {
   /** Slope of outcome on covariate, one for both arms; 0 when the covariate is constant and the estimate is the plain one. */
@@ -59,7 +79,10 @@ export function cupedRelative(arms: Arms<JointMoments>, { alpha = DEFAULT_ALPHA 
  * CUPED for ratios. Each arm: joint moments of [numerator, denominator, numerator before, denominator before] per unit. Both periods are
  * linearised, then the ratio of the period before serves as the covariate. A period before without denominator leaves the plain ratio.
  */
-export function cupedRatioDifference(arms: Arms<JointMoments>, { alpha = DEFAULT_ALPHA }: AlphaOption = {}): Result<CupedEstimate> {
+export function cupedRatioDifference(
+  arms: Arms<JointMoments>,
+  { alpha = DEFAULT_ALPHA }: AlphaOption = {},
+): Result<CupedEstimate> {
   if (!isRate(alpha) || !isJoint(arms.control, 4) || !isJoint(arms.treatment, 4)) return refuse("invalid-input");
   return andThen(bothArms(arms, linearised), ({ control, treatment }) => {
     const sums = withinCross(control.joint, treatment.joint);

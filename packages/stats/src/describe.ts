@@ -9,7 +9,13 @@ export interface Description {
   readonly standardDeviation?: number;
   readonly min: number;
   readonly max: number;
-  readonly quantiles: { readonly p25: number; readonly p50: number; readonly p75: number; readonly p95: number; readonly p99: number };
+  readonly quantiles: {
+    readonly p25: number;
+    readonly p50: number;
+    readonly p75: number;
+    readonly p95: number;
+    readonly p99: number;
+  };
 }
 
 /**

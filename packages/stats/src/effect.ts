@@ -1,5 +1,15 @@
 /** From points with variances to effects: the two comparisons that every metric shares, whatever its points came from. */
-import { type AlphaOption, type Arms, DEFAULT_ALPHA, type Estimate, isRate, ok, type Point, type Result, refuse } from "./result.ts";
+import {
+  type AlphaOption,
+  type Arms,
+  DEFAULT_ALPHA,
+  type Estimate,
+  isRate,
+  ok,
+  type Point,
+  type Result,
+  refuse,
+} from "./result.ts";
 import { normalTwoSided, twoSidedZ } from "./special/normal.ts";
 
 export interface RelativeOptions extends AlphaOption {
@@ -34,7 +44,10 @@ export function differenceOf(arms: Arms<Point>): Point {
  * there is no finite interval: `undefined`, and the absolute effect stays. The p-value is that of the absolute difference.
  * @example relativeEffect({ control: { value: 10, variance: 0.1 }, treatment: { value: 11, variance: 0.1 } }) // value 0.1
  */
-export function relativeEffect(arms: Arms<Point>, { alpha = DEFAULT_ALPHA, method = "fieller" }: RelativeOptions = {}): Result<Estimate> {
+export function relativeEffect(
+  arms: Arms<Point>,
+  { alpha = DEFAULT_ALPHA, method = "fieller" }: RelativeOptions = {},
+): Result<Estimate> {
   const { value: control, variance: vC } = arms.control;
   const { value: treatment, variance: vT } = arms.treatment;
   if (!isRate(alpha) || !(vC >= 0) || !(vT >= 0)) return refuse("invalid-input");

@@ -56,6 +56,8 @@ export interface EventSplitState {
 export const HARM_RATIOS: readonly number[] = [1.1, 1.25, 1.5, 2, 3, 5, 10];
 
 const HOURS_PER_DAY = 24;
+/** exp of more is beyond a double; evidence that strong is decided anyway. */
+const LOG_MAX = 700;
 
 /** Nothing seen yet. */
 export function startEventSplit(): EventSplitState {
@@ -67,7 +69,11 @@ export function startEventSplit(): EventSplitState {
  * Adds one cell (an event, a flush or a whole hour: splitting a cell does not change the evidence at its end).
  * Broken cells (share outside (0, 1), more treated than total, an hour in the past) answer `invalid-input`.
  */
-export function observeFailures(state: EventSplitState, cell: FailureCell, options: EventSplitOptions = {}): Result<EventSplitState> {
+export function observeFailures(
+  state: EventSplitState,
+  cell: FailureCell,
+  options: EventSplitOptions = {},
+): Result<EventSplitState> {
   if (!isCell(cell) || cell.hour < state.hour || !((options.tolerance ?? 0) >= 0)) return refuse("invalid-input");
   const fresh = cell.hour > state.hour && state.restarts[state.restarts.length - 1]?.hour !== cell.hour;
   const side = harmSide(cell, options);
@@ -117,7 +123,10 @@ export function eventSplit(cells: readonly FailureCell[], options: EventSplitOpt
  * ln(1/alpha) with chance at most alpha when they are.
  * @example countNonInferiority([{ hour: 0, share: 0.5, treated: 60, total: 140 }], { tolerance: 0.5 })
  */
-export function countNonInferiority(cells: readonly FailureCell[], { tolerance }: { readonly tolerance: number }): Result<SplitEvidence> {
+export function countNonInferiority(
+  cells: readonly FailureCell[],
+  { tolerance }: { readonly tolerance: number },
+): Result<SplitEvidence> {
   if (!(tolerance > 0) || !cells.every(isCell)) return refuse("invalid-input");
   const sum = (of: (cell: FailureCell) => number): number => cells.reduce((all, cell) => all + of(cell), 0);
   const logs = HARM_RATIOS.map((ratio) =>
@@ -158,26 +167,22 @@ function logEvidence({ share, hits, total }: HarmSide, ratio: number): number {
 }
 
 function logRestartEvidence({ logs, hour, restarts }: EventSplitState): number {
-  // Restarts in hours without any failure equal the next one that saw something; those to come count 1.
-  let sum = futureWeight(hour);
-  let from = 1;
+  // Weight of the hours to come, whose evidence is still 1. An hour without failures has the evidence of the next one that saw some.
+  let sum = 1 - weightUpTo(hour);
+  let previous = 0;
   for (const restart of restarts) {
-    const since = Math.exp(Math.min(700, logMeanExp(logs.map((log, i) => log - (restart.logs[i] ?? 0)))));
-    sum += (weightUpTo(restart.hour) - weightUpTo(from - 1)) * since;
-    from = restart.hour + 1;
+    const since = Math.exp(Math.min(LOG_MAX, logMeanExp(logs.map((log, i) => log - (restart.logs[i] ?? 0)))));
+    sum += (weightUpTo(restart.hour) - weightUpTo(previous)) * since;
+    previous = restart.hour;
   }
-  return Math.log(sum + (weightUpTo(hour) - weightUpTo(from - 1)) + weightUpTo(0));
+  return Math.log(sum);
 }
 
-/** Weight of the restarts at hours 0 to `hour`: day d weighs 1 / ((d+1)(d+2)), which sums to 1 - 1 / (d+1) over the days before d. */
+/** Weight of the restarts at hours 1 to `hour`: day d weighs 1 / ((d+1)(d+2)), and the days before d weigh 1 - 1 / (d+1). */
 function weightUpTo(hour: number): number {
-  const day = Math.floor((hour + 1) / HOURS_PER_DAY);
-  const rest = hour + 1 - day * HOURS_PER_DAY;
+  const day = Math.floor(hour / HOURS_PER_DAY);
+  const rest = hour - day * HOURS_PER_DAY;
   return day / (day + 1) + rest / HOURS_PER_DAY / ((day + 1) * (day + 2));
-}
-
-function futureWeight(hour: number): number {
-  return 1 - weightUpTo(hour);
 }
 
 function logMeanExp(logs: readonly number[]): number {
@@ -194,5 +199,7 @@ function logAddExp(a: number, b: number): number {
 }
 
 function isCell({ hour, share, treated, total }: FailureCell): boolean {
-  return Number.isInteger(hour) && hour >= 0 && share > 0 && share < 1 && treated >= 0 && treated <= total && Number.isFinite(total);
+  return (
+    Number.isInteger(hour) && hour >= 0 && share > 0 && share < 1 && treated >= 0 && treated <= total && Number.isFinite(total)
+  );
 }

@@ -47,7 +47,10 @@ const PANEL = gaussLegendre(16);
  * Each side of a two-sided plan follows the one-sided function at alpha / 2, as gsDesign, rpact and ldbounds do.
  * @example spentAlpha({ alpha: 0.05 }, 0.5) // 0.00305
  */
-export function spentAlpha({ alpha = DEFAULT_ALPHA, sides = 2, spending = "obrien-fleming" }: SpendingPlan, fraction: number): number {
+export function spentAlpha(
+  { alpha = DEFAULT_ALPHA, sides = 2, spending = "obrien-fleming" }: SpendingPlan,
+  fraction: number,
+): number {
   if (fraction >= 1) return alpha;
   if (!(fraction > 0)) return 0;
   return sides * spendOneSide(spending, alpha / sides, fraction);
@@ -108,7 +111,10 @@ export function rejectionChance(looks: readonly Look[], { drift, sides = 2 }: { 
  * How much more information a sequential plan needs than one look, for the same power: 1.03 means 3 % more units.
  * @example planInflation({ alpha: 0.05 }, { looks: 14, power: 0.8 }) // about 1.03
  */
-export function planInflation(plan: SpendingPlan, { looks, power = 0.8 }: { looks: number; power?: number }): Result<{ factor: number }> {
+export function planInflation(
+  plan: SpendingPlan,
+  { looks, power = 0.8 }: { looks: number; power?: number },
+): Result<{ factor: number }> {
   const { alpha = DEFAULT_ALPHA, sides = 2 } = plan;
   if (!isRate(power) || !Number.isInteger(looks) || looks < 1 || looks > 1 / FRACTION_STEP_MIN) return refuse("invalid-input");
   const bounds = sequentialBounds(

@@ -1,7 +1,18 @@
 /** Values per unit: revenue, duration, counts. Assumes independent units and enough of them in each arm for a normal mean. */
 import { type RelativeOptions, relativeEffect } from "./effect.ts";
-import { isMoments, meanPoint, type Moments, unitVariance } from "./moments.ts";
-import { type AlphaOption, type Arms, andThen, bothArms, DEFAULT_ALPHA, type Estimate, isRate, ok, type Result, refuse } from "./result.ts";
+import { isMoments, type Moments, meanPoint, unitVariance } from "./moments.ts";
+import {
+  type AlphaOption,
+  type Arms,
+  andThen,
+  bothArms,
+  DEFAULT_ALPHA,
+  type Estimate,
+  isRate,
+  ok,
+  type Result,
+  refuse,
+} from "./result.ts";
 import { studentTailQuantile, studentTwoSided } from "./special/student.ts";
 
 export interface MeanEstimate extends Estimate {

@@ -5,7 +5,17 @@
  * one-sided: the same with the half-normal mixture, Robbins and Siegmund (1970). Assumes the effect is nearly normal from the first look on (burn-in of
  * `signal.ts`) and that `scale` was fixed before the data.
  */
-import { type AlphaOption, type ClosedInterval, DEFAULT_ALPHA, type Interval, isRate, ok, type Point, type Result, refuse } from "./result.ts";
+import {
+  type AlphaOption,
+  type ClosedInterval,
+  DEFAULT_ALPHA,
+  type Interval,
+  isRate,
+  ok,
+  type Point,
+  type Result,
+  refuse,
+} from "./result.ts";
 import { logNormalTail } from "./special/normal.ts";
 import { bisect } from "./special/root.ts";
 
@@ -41,7 +51,10 @@ export interface OneSidedEvidence {
  * Two-sided sequence for an effect whose variance is known or well estimated.
  * @example mixtureSequence({ value: 0.02, variance: 1e-5 }, { scale: 0.01 }) // pValue about 1e-7
  */
-export function mixtureSequence({ value, variance }: Point, { scale, alpha = DEFAULT_ALPHA }: MixtureOptions): Result<SequenceEstimate> {
+export function mixtureSequence(
+  { value, variance }: Point,
+  { scale, alpha = DEFAULT_ALPHA }: MixtureOptions,
+): Result<SequenceEstimate> {
   if (!isRate(alpha) || !(variance > 0) || !(scale > 0)) return refuse("invalid-input");
   const r = (scale * scale) / variance;
   const reach = Math.sqrt(variance * criticalSquare(r, alpha));
@@ -59,7 +72,10 @@ export function mixtureSequence({ value, variance }: Point, { scale, alpha = DEF
  * units where an answer is wanted most. Solves r = 2 ln(1/alpha) + ln(1 + r), the minimum of the critical value in r.
  * @example mixtureScale({ variance: 1e-6 }, { alpha: 0.005 })
  */
-export function mixtureScale({ variance }: { readonly variance: number }, { alpha = DEFAULT_ALPHA }: AlphaOption = {}): Result<{ scale: number }> {
+export function mixtureScale(
+  { variance }: { readonly variance: number },
+  { alpha = DEFAULT_ALPHA }: AlphaOption = {},
+): Result<{ scale: number }> {
   if (!isRate(alpha) || !(variance > 0)) return refuse("invalid-input");
   let r = 10;
   for (let step = 0; step < 60; step++) r = -2 * Math.log(alpha) + Math.log1p(r);
@@ -70,7 +86,10 @@ export function mixtureScale({ variance }: { readonly variance: number }, { alph
  * One-sided sequence: evidence only for an increase, or only for a decrease. Tighter than the two-sided one at twice alpha.
  * @example oneSidedMixture({ value: 3, variance: 1 }, { scale: 2, direction: "increase", alpha: 0.01 })
  */
-export function oneSidedMixture(point: Point, { scale, direction, alpha = DEFAULT_ALPHA }: OneSidedOptions): Result<OneSidedEvidence> {
+export function oneSidedMixture(
+  point: Point,
+  { scale, direction, alpha = DEFAULT_ALPHA }: OneSidedOptions,
+): Result<OneSidedEvidence> {
   const { value, variance } = point;
   if (!isRate(alpha) || !(variance > 0) || !(scale > 0)) return refuse("invalid-input");
   const sign = direction === "increase" ? 1 : -1;

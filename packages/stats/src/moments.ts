@@ -103,9 +103,7 @@ export function mergeJoint(a: JointMoments, b: JointMoments): JointMoments {
   return {
     n,
     means: a.means.map((mean, i) => mean + ((gaps[i] ?? 0) * b.n) / n),
-    cross: a.cross.map((row, i) =>
-      row.map((value, j) => value + crossAt(b, i, j) + (gaps[i] ?? 0) * (gaps[j] ?? 0) * weight),
-    ),
+    cross: a.cross.map((row, i) => row.map((value, j) => value + crossAt(b, i, j) + (gaps[i] ?? 0) * (gaps[j] ?? 0) * weight)),
   };
 }
 
@@ -156,7 +154,9 @@ export function isJoint(joint: JointMoments, width: number): boolean {
   if (joint.means.length !== width || joint.cross.length !== width) return false;
   return joint.means.every(
     (mean, i) =>
-      isMoments({ n: joint.n, mean, m2: crossAt(joint, i, i) }) && joint.cross[i]?.length === width && joint.cross[i].every(Number.isFinite),
+      isMoments({ n: joint.n, mean, m2: crossAt(joint, i, i) }) &&
+      joint.cross[i]?.length === width &&
+      joint.cross[i].every(Number.isFinite),
   );
 }
 

@@ -115,7 +115,8 @@ const INTERVALS: Readonly<
       level: 1 - alpha,
     };
   },
-  "agresti-caffo": ({ control, treatment }, alpha) => waldInterval({ control: addOneEach(control), treatment: addOneEach(treatment) }, alpha),
+  "agresti-caffo": ({ control, treatment }, alpha) =>
+    waldInterval({ control: addOneEach(control), treatment: addOneEach(treatment) }, alpha),
   wald: (arms, alpha) => waldInterval(arms, alpha),
 };
 

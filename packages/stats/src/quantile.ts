@@ -99,7 +99,9 @@ function designEffectOf({
   clusters: JointMoments | undefined;
 }): Result<{ designEffect: number }> {
   if (clusters === undefined) return ok({ designEffect: 1 });
-  return andThen(ratioPoint(clusters), ({ variance }) => ok({ designEffect: Math.max(1, (variance * n) / (quantile * (1 - quantile))) }));
+  return andThen(ratioPoint(clusters), ({ variance }) =>
+    ok({ designEffect: Math.max(1, (variance * n) / (quantile * (1 - quantile))) }),
+  );
 }
 
 function binomialRanks(n: number, quantile: number, alpha: number): Ranks {

@@ -10,5 +10,6 @@ export function reference<T>(name: string): T {
 export function expectClose(actual: number, expected: number, relative: number, label = "", floor = 0): void {
   const error = Math.abs(actual - expected);
   const bound = Math.max(relative * Math.abs(expected), floor);
-  if (!(error <= bound)) expect.fail(`${label}: got ${actual}, expected ${expected}, relative error ${error / Math.abs(expected)}`);
+  if (!(error <= bound))
+    expect.fail(`${label}: got ${actual}, expected ${expected}, relative error ${error / Math.abs(expected)}`);
 }

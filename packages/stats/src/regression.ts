@@ -26,7 +26,10 @@ export interface AdjustedEstimate extends Estimate {
  * `insufficient` with fewer than three units more than covariates in an arm.
  * @example adjustedDifference({ control: jointMomentsOf(rowsC), treatment: jointMomentsOf(rowsT) })
  */
-export function adjustedDifference(arms: Arms<JointMoments>, { alpha = DEFAULT_ALPHA }: AlphaOption = {}): Result<AdjustedEstimate> {
+export function adjustedDifference(
+  arms: Arms<JointMoments>,
+  { alpha = DEFAULT_ALPHA }: AlphaOption = {},
+): Result<AdjustedEstimate> {
   const { control, treatment } = arms;
   const width = control.means.length;
   if (!isRate(alpha) || width === 0 || !isJoint(control, width) || !isJoint(treatment, width)) return refuse("invalid-input");
@@ -36,7 +39,10 @@ export function adjustedDifference(arms: Arms<JointMoments>, { alpha = DEFAULT_A
   const gaps = kept.map((k) => (treatment.means[k] ?? 0) - (control.means[k] ?? 0));
   const shareC = control.n / (control.n + treatment.n);
   // Each arm is read at the common covariate mean, which lies between the two arms' means.
-  const moved = gaps.reduce((sum, gap, i) => sum + gap * ((fitT.slopes[i] ?? 0) * shareC + (fitC.slopes[i] ?? 0) * (1 - shareC)), 0);
+  const moved = gaps.reduce(
+    (sum, gap, i) => sum + gap * ((fitT.slopes[i] ?? 0) * shareC + (fitC.slopes[i] ?? 0) * (1 - shareC)),
+    0,
+  );
   const heterogeneity = slopeSpread(arms, kept, { control: fitC.slopes, treatment: fitT.slopes });
   const variance = fitC.variance + fitT.variance + heterogeneity;
   if (!(variance > 0)) return refuse("no-variance");

@@ -42,7 +42,10 @@ export function conversionSignal(arms: Arms<Proportion>, { burnIn = 5 }: Convers
  * Difference of means with a variance that holds under skew. Cap the values before (one cap for both arms, fixed in advance).
  * @example valueSignal({ control, treatment }, { careful: "always", burnIn: 50 })
  */
-export function valueSignal(arms: Arms<Moments>, { careful = "when-unequal", burnIn = 2 }: ValueSignalOptions = {}): Result<Point> {
+export function valueSignal(
+  arms: Arms<Moments>,
+  { careful = "when-unequal", burnIn = 2 }: ValueSignalOptions = {},
+): Result<Point> {
   const { control, treatment } = arms;
   if (!isMoments(control) || !isMoments(treatment)) return refuse("invalid-input");
   const [sC, sT] = [unitVariance(control), unitVariance(treatment)];

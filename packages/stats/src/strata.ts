@@ -5,9 +5,9 @@
  * Assumes strata fixed before treatment: an epoch is that of the unit's first exposure.
  */
 import { normalEstimate } from "./effect.ts";
-import { meanPoint, mergeMoments, type Moments, NO_MOMENTS } from "./moments.ts";
+import { type Moments, meanPoint, mergeMoments, NO_MOMENTS } from "./moments.ts";
 import { isProportion, type Proportion, pooledVariance, proportionPoint, share } from "./proportion.ts";
-import { type AlphaOption, type Arms, andThen, bothArms, type Estimate, type Point, ok, type Result, refuse } from "./result.ts";
+import { type AlphaOption, type Arms, andThen, bothArms, type Estimate, ok, type Point, type Result, refuse } from "./result.ts";
 import { chiSquareTail } from "./special/chi-square.ts";
 import { normalTwoSided } from "./special/normal.ts";
 
@@ -35,7 +35,10 @@ export interface StratifiedEstimate extends Estimate {
  * Stratified difference of means.
  * @example stratifiedMeans([{ key: "1", arms: { control, treatment } }])
  */
-export function stratifiedMeans(strata: readonly Stratum<Moments>[], options: StratifiedOptions = {}): Result<StratifiedEstimate> {
+export function stratifiedMeans(
+  strata: readonly Stratum<Moments>[],
+  options: StratifiedOptions = {},
+): Result<StratifiedEstimate> {
   const parts = strata.map(({ key, arms }) =>
     toPart(
       key,
@@ -56,7 +59,10 @@ export function stratifiedMeans(strata: readonly Stratum<Moments>[], options: St
  * Stratified difference of shares: test by pooled variance within each stratum (Mantel and Haenszel's idea), interval by a variance that
  * is never 0, so that strata with few successes neither vanish nor dominate.
  */
-export function stratifiedProportions(strata: readonly Stratum<Proportion>[], options: StratifiedOptions = {}): Result<StratifiedEstimate> {
+export function stratifiedProportions(
+  strata: readonly Stratum<Proportion>[],
+  options: StratifiedOptions = {},
+): Result<StratifiedEstimate> {
   if (!strata.every(({ arms }) => isProportion(arms.control) && isProportion(arms.treatment))) return refuse("invalid-input");
   const parts = strata.map(({ key, arms }) =>
     toPart(
@@ -123,8 +129,14 @@ function toPart(key: string, arms: Arms<{ readonly n: number }>, effect: Result<
   return { key, units: { control: arms.control.n, treatment: arms.treatment.n }, effect };
 }
 
-function combine(parts: readonly Part[], pooled: number, { alpha, weights = "overlap" }: StratifiedOptions): Result<StratifiedEstimate> {
-  const used = parts.flatMap(({ key, units, effect }) => (effect.status === "ok" ? [{ key, effect, weight: WEIGHTS[weights](units) }] : []));
+function combine(
+  parts: readonly Part[],
+  pooled: number,
+  { alpha, weights = "overlap" }: StratifiedOptions,
+): Result<StratifiedEstimate> {
+  const used = parts.flatMap(({ key, units, effect }) =>
+    effect.status === "ok" ? [{ key, effect, weight: WEIGHTS[weights](units) }] : [],
+  );
   const totalWeight = used.reduce((sum, { weight }) => sum + weight, 0);
   if (!(totalWeight > 0)) return refuse("too-few-strata");
   const shares = used.map(({ key, effect, weight }) => ({ key, effect, weight: weight / totalWeight }));

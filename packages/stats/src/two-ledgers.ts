@@ -59,7 +59,12 @@ export function judge(plan: AnalysisPlan, past: readonly Look[], effect: Point):
   return ledgerVerdict(plan, effect, entry);
 }
 
-function verdictOf(plan: AnalysisPlan, effect: Point, sequence: Ok<SequenceEstimate>, look: Look | undefined): Result<LedgerVerdict> {
+function verdictOf(
+  plan: AnalysisPlan,
+  effect: Point,
+  sequence: Ok<SequenceEstimate>,
+  look: Look | undefined,
+): Result<LedgerVerdict> {
   const { alpha = DEFAULT_ALPHA } = plan;
   const root = Math.sqrt(effect.variance);
   const z = effect.value / root;
@@ -78,7 +83,9 @@ function verdictOf(plan: AnalysisPlan, effect: Point, sequence: Ok<SequenceEstim
 
 function sequenceOf(plan: AnalysisPlan, effect: Point): Result<SequenceEstimate> {
   const alpha = sequenceAlpha(plan);
-  return andThen(mixtureScale({ variance: 1 / plan.informationMax }, { alpha }), ({ scale }) => mixtureSequence(effect, { scale, alpha }));
+  return andThen(mixtureScale({ variance: 1 / plan.informationMax }, { alpha }), ({ scale }) =>
+    mixtureSequence(effect, { scale, alpha }),
+  );
 }
 
 function spendingPlanOf(plan: AnalysisPlan): SpendingPlan {

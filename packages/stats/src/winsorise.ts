@@ -23,7 +23,10 @@ export interface Winsorised {
  * The cap from the pooled totals of both arms, never per arm: a cap per arm would cut the effect itself.
  * @example capOf({ control, treatment }, { quantile: 0.99 })
  */
-export function capOf(arms: Arms<readonly number[]>, { quantile = 0.99, of = "nonzero" }: WinsoriseOptions = {}): Result<{ cap: number }> {
+export function capOf(
+  arms: Arms<readonly number[]>,
+  { quantile = 0.99, of = "nonzero" }: WinsoriseOptions = {},
+): Result<{ cap: number }> {
   if (!(quantile > 0 && quantile <= 1)) return refuse("invalid-input");
   const pooled = [...arms.control, ...arms.treatment];
   if (!pooled.every(Number.isFinite)) return refuse("invalid-input");

@@ -118,7 +118,11 @@ describe("special functions against closed forms and each other", () => {
   });
 
   it("binomial quantile is the smallest k that reaches q", () => {
-    for (const law of [{ n: 10, p: 0.5 }, { n: 1000, p: 0.003 }, { n: 100_000, p: 0.95 }]) {
+    for (const law of [
+      { n: 10, p: 0.5 },
+      { n: 1000, p: 0.003 },
+      { n: 100_000, p: 0.95 },
+    ]) {
       for (const q of [0.001, 0.025, 0.5, 0.975, 0.999]) {
         const k = binomialQuantile(q, law);
         expect(binomialCdf(k, law)).toBeGreaterThanOrEqual(q);

@@ -1,4 +1,4 @@
-const LOG_SQRT_2PI = 0.918938533204672741780;
+const LOG_SQRT_2PI = 0.9189385332046728;
 const SERIES_MIN = 15;
 
 // B(2k) / (2k (2k-1)): the coefficients of Stirling's series.
