@@ -100,11 +100,12 @@ export interface FlagEdit extends Reasoned {
   readonly clientSide?: boolean;
 }
 
-/** How a flag decides in one environment. */
-export interface FlagTargeting extends Targeting {
+/** How a flag decides in one environment; `targeting` can be edited and sent back as it is. */
+export interface FlagTargeting {
   readonly project: string;
   readonly environment: string;
   readonly flag: FlagKey;
+  readonly targeting: Targeting;
   /** Where the reserved rule `rollout` stands; absent without such a rule. */
   readonly rollout?: RolloutState;
   /** Revision of the environment at which this targeting last changed: its ETag. */

@@ -35,6 +35,7 @@ export type ErrorCode =
   | "forbidden"
   | "wrong_key_kind"
   | "too_many_requests"
+  | "too_many_streams"
   | "body_too_large"
   | "unsupported_media_type"
   | "not_acceptable"
@@ -218,6 +219,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "Use an SDK key for /sdk and OFREP, an access token for /api.",
   ),
   too_many_requests: entry(429, "Too many requests", "The limit is {limit}.", "Wait for the time in Retry-After."),
+  too_many_streams: entry(
+    503,
+    "Too many streams",
+    "This server holds {limit} streams and takes no more.",
+    "Poll the snapshot meanwhile and connect again after the time in Retry-After.",
+  ),
   body_too_large: entry(413, "Body too large", "The body is over {limit} bytes.", "Send it in smaller pieces."),
   unsupported_media_type: entry(
     415,

@@ -17,6 +17,14 @@ export {
   TargetingDraftSchema,
   TokenCreationSchema,
 } from "./schemas/api.ts";
+export {
+  ArmLedgerSchema,
+  BatchReceiptSchema,
+  EvaluationCountSchema,
+  EventBatchSchema,
+  ExposureSchema,
+  MetricEventSchema,
+} from "./schemas/events.ts";
 export { ConditionSchema, JsonSchema, KeySchema, oneOf } from "./schemas/flag.ts";
 export { ReceiptSchema } from "./schemas/receipt.ts";
 export { reference, type Schema } from "./schemas/schema.ts";

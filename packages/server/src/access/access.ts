@@ -1,0 +1,130 @@
+import type { EpochMs, Role } from "@belay/protocol";
+import type { FastifyRequest } from "fastify";
+import { ProblemError } from "../http/problem.ts";
+import type { TokenDocument, Workspace } from "../state/workspace.ts";
+import { type Actor, ROLES, type SdkIdentity } from "./identity.ts";
+import { readSecret, secretFits } from "./secrets.ts";
+
+/** A hook that lets a request pass or throws a ProblemError; it says what it asks for, so that OpenAPI can list it. */
+export interface AccessHook {
+  (request: FastifyRequest): Promise<void>;
+  readonly needs: Role | "sdk";
+}
+
+/** Who may call what. */
+export interface Access {
+  /** Takes an SDK key and sets `request.sdk`. */
+  readonly sdk: AccessHook;
+  /**
+   * Takes an access token with at least this role and sets `request.actor`. The route's `project` and `environment`
+   * parameters must be in the token's scope; what is not looks as if it did not exist. A write to what all environments
+   * share needs a token for all of them.
+   */
+  readonly role: (role: Role) => AccessHook;
+}
+
+/** Id of the token that `BELAY_ADMIN_TOKEN` sets: the only one whose text is not ours and names no id. */
+export const FIRST_TOKEN_ID = "first";
+
+export function createAccess(options: { readonly workspace: () => Workspace; readonly now: () => EpochMs }): Access {
+  const { workspace, now } = options;
+  return {
+    sdk: hook("sdk", async (request) => {
+      request.sdk = sdkIdentity(bearer(request), workspace());
+    }),
+    role: (role) =>
+      hook(role, async (request) => {
+        const actor = actorOf(bearer(request), workspace(), now());
+        assertScope(actor, role, request, workspace());
+        request.actor = actor;
+      }),
+  };
+}
+
+/** Does the token reach this environment? */
+export function reaches(actor: Actor, environment: string): boolean {
+  return actor.environments === undefined || actor.environments.includes(environment);
+}
+
+export function reachesProject(actor: Actor, project: string): boolean {
+  return actor.projects === undefined || actor.projects.includes(project);
+}
+
+function hook(needs: AccessHook["needs"], check: (request: FastifyRequest) => Promise<void>): AccessHook {
+  return Object.assign(check, { needs });
+}
+
+// Longer than any key or token; hashing what a stranger sends must cost little.
+const BEARER_LENGTH_MAX = 512;
+
+function bearer(request: FastifyRequest): string {
+  const match = /^Bearer +(\S+) *$/i.exec(request.headers.authorization?.slice(0, BEARER_LENGTH_MAX) ?? "");
+  if (match === null) throw new ProblemError("unauthenticated");
+  return match[1] as string;
+}
+
+function sdkIdentity(secret: string, { sdkKeys, tokens }: Workspace): SdkIdentity {
+  const read = readSecret(secret);
+  const placed = read === undefined || read.prefix === "token" ? undefined : sdkKeys.get(read.id);
+  if (secretFits(secret, placed?.document.hash) && placed !== undefined && !placed.document.revoked) {
+    const { id, project, document } = placed;
+    return { id, project, environment: document.environment, kind: document.kind };
+  }
+  if (findToken(secret, tokens) !== undefined) throw new ProblemError("wrong_key_kind", { needed: "an SDK key" });
+  throw new ProblemError("unauthenticated");
+}
+
+function actorOf(secret: string, { sdkKeys, tokens }: Workspace, now: EpochMs): Actor {
+  const found = findToken(secret, tokens);
+  if (found !== undefined) {
+    const { id, body } = found;
+    if (body.revoked || (body.expiresAt !== undefined && Date.parse(body.expiresAt) <= now))
+      throw new ProblemError("unauthenticated");
+    const { name, role, projects, environments } = body;
+    return {
+      id,
+      name,
+      role,
+      ...(projects === undefined ? {} : { projects }),
+      ...(environments === undefined ? {} : { environments }),
+    };
+  }
+  const read = readSecret(secret);
+  const isSdkKey = read !== undefined && secretFits(secret, sdkKeys.get(read.id)?.document.hash);
+  throw isSdkKey ? new ProblemError("wrong_key_kind", { needed: "an access token" }) : new ProblemError("unauthenticated");
+}
+
+function findToken(
+  secret: string,
+  tokens: Workspace["tokens"],
+): { readonly id: string; readonly body: TokenDocument } | undefined {
+  const read = readSecret(secret);
+  const id = read === undefined ? FIRST_TOKEN_ID : read.id;
+  const held = tokens.get(id);
+  return secretFits(secret, held?.body.hash) && held !== undefined ? { id, body: held.body } : undefined;
+}
+
+function assertScope(actor: Actor, role: Role, request: FastifyRequest, { projects }: Workspace): void {
+  const { project, environment } = request.params as { readonly project?: string; readonly environment?: string };
+  if (project !== undefined) {
+    const state = projects.get(project);
+    if (state === undefined || !reachesProject(actor, project)) throw new ProblemError("project_not_found", { key: project });
+    if (environment !== undefined && (!state.environments.has(environment) || !reaches(actor, environment))) {
+      throw new ProblemError("environment_not_found", { key: environment });
+    }
+  }
+  const isRole = ROLES.indexOf(actor.role) >= ROLES.indexOf(role);
+  if (!isRole || !isWideEnough(actor, role, request)) throw new ProblemError("forbidden", { needed: neededFor(role, isRole) });
+}
+
+/** A token for some environments may read what all share, but a write to it would reach the others too. */
+function isWideEnough(actor: Actor, role: Role, request: FastifyRequest): boolean {
+  const { project, environment } = request.params as { readonly project?: string; readonly environment?: string };
+  const isEverywhere = actor.environments === undefined;
+  if (project === undefined) return role !== "admin" || (isEverywhere && actor.projects === undefined);
+  return isEverywhere || environment !== undefined || request.method === "GET" || request.method === "HEAD";
+}
+
+function neededFor(role: Role, isRole: boolean): string {
+  return isRole ? `${role} for everything this changes` : role;
+}

@@ -1,0 +1,116 @@
+import type { CompileOptions } from "@belay/core";
+import type { EpochMs } from "@belay/protocol";
+import cors from "@fastify/cors";
+import helmet from "@fastify/helmet";
+import fastify, { type FastifyInstance } from "fastify";
+import { type Access, createAccess } from "./access/access.ts";
+import { accessRoutes } from "./access/routes.ts";
+import { auditRoutes } from "./audit/routes.ts";
+import type { ControlPlane } from "./control/control-plane.ts";
+import { explainRoutes } from "./explain/routes.ts";
+import { flagRoutes } from "./flags/routes.ts";
+import type { FillRandom } from "./flags/salts.ts";
+import { healthRoutes } from "./health/routes.ts";
+import { installProblems } from "./http/errors.ts";
+import { parseJsonBody } from "./http/json-body.ts";
+import { installOpenApi } from "./http/openapi.ts";
+import { compileValidator } from "./http/validation.ts";
+import { InstanceRegistry } from "./instances/registry.ts";
+import { instanceRoutes } from "./instances/routes.ts";
+import { projectRoutes } from "./projects/routes.ts";
+import { segmentRoutes } from "./segments/routes.ts";
+import { Feeds } from "./snapshots/feeds.ts";
+import { snapshotRoutes } from "./snapshots/routes.ts";
+import type { ChangeLog } from "./store/changes/index.ts";
+import { Hub, type HubLimits } from "./stream/hub.ts";
+import { streamRoutes } from "./stream/routes.ts";
+import { welcomeRoutes } from "./welcome.ts";
+
+/** What a server is made of. Effects come in here and nowhere else. */
+export interface AppDependencies {
+  readonly log: ChangeLog;
+  readonly control: ControlPlane;
+  readonly compile: CompileOptions;
+  readonly now: () => EpochMs;
+  /** A fraction from 0 to below 1: spreads clients over time. */
+  readonly random: () => number;
+  /** Random bytes fit for secrets. */
+  readonly fillRandom: FillRandom;
+  /** Absent: no log. `stream` takes the lines instead of the terminal. */
+  readonly logger?: { readonly level: string; readonly stream?: { write(line: string): void } };
+  /** Why the server does not take traffic yet, or any more; absent: it always does. */
+  readonly unready?: () => string | undefined;
+  readonly streams?: Partial<HubLimits>;
+  /** Doors of further parts; they use the same access. */
+  readonly doors?: readonly ((app: FastifyInstance, access: Access) => Promise<void>)[];
+}
+
+/** Bytes of a body outside the event door. */
+const BODY_LIMIT_BYTES = 1024 * 1024;
+
+/** How long a client may take to send a request whole. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** Builds the server's app: every door, ready for `inject()` or `listen()`. Closing it ends its streams. */
+export async function buildApp(dependencies: AppDependencies): Promise<FastifyInstance> {
+  const { control, log, compile, now, random, fillRandom, streams = {} } = dependencies;
+  const app = fastify({
+    logger: dependencies.logger === undefined ? false : { ...dependencies.logger, redact: ["req.headers", "headers"] },
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // A slow head holds a connection as well as a slow body does.
+    http: { headersTimeout: 10_000 },
+    genReqId: () => Buffer.from(fillRandom(new Uint8Array(9))).toString("base64url"),
+    routerOptions: { maxParamLength: 512 },
+    frameworkErrors: (error, request, reply) => void app.errorHandler(error as never, request, reply as never),
+  });
+  app.decorateRequest("actor", undefined);
+  app.decorateRequest("sdk", undefined);
+  app.setValidatorCompiler(compileValidator as never);
+  // Answers are JSON as they are: no schema may leave out or change what a route says.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  installProblems(app);
+  readJsonBodies(app);
+  const access = createAccess({ workspace: () => control.workspace, now });
+  const feeds = new Feeds(control);
+  const hub = new Hub({ random, limits: streams });
+  control.onCommit((_, { action, target }) => {
+    if (action === "key.revoke") hub.cut(target.key);
+  });
+  // Before connections are awaited: an open stream never ends by itself.
+  app.addHook("preClose", () => hub.close());
+  await app.register(helmet, { contentSecurityPolicy: CONTENT_SECURITY_POLICY });
+  await installOpenApi(app);
+  await app.register(healthRoutes, { unready: dependencies.unready ?? (() => undefined) });
+  await app.register(welcomeRoutes);
+  await app.register(projectRoutes, { access, control });
+  await app.register(flagRoutes, { access, control, fillRandom });
+  await app.register(segmentRoutes, { access, control });
+  await app.register(accessRoutes, { access, control, fillRandom });
+  await app.register(auditRoutes, { access, log });
+  await app.register(explainRoutes, { access, control, compile });
+  await app.register(async (sdk) => {
+    // Browsers of any origin may ask: a key, not a cookie, says who they are.
+    await sdk.register(cors, { origin: "*", methods: ["GET", "POST"], maxAge: 7_200, exposedHeaders: ["etag", "retry-after"] });
+    await sdk.register(snapshotRoutes, { access, feeds });
+    await sdk.register(streamRoutes, { access, feeds, hub });
+    await sdk.register(instanceRoutes, { access, instances: new InstanceRegistry(now) });
+    for (const register of dependencies.doors ?? []) await register(sdk, access);
+  });
+  return app;
+}
+
+const CONTENT_SECURITY_POLICY = {
+  directives: { defaultSrc: ["'self'"], objectSrc: ["'none'"], frameAncestors: ["'none'"], upgradeInsecureRequests: null },
+};
+
+function readJsonBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (_, text, done) => {
+    try {
+      done(null, parseJsonBody(text as string));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}

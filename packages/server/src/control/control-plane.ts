@@ -1,0 +1,325 @@
+import type { CompileOptions } from "@belay/core";
+import type { EpochMs, Json, Revision } from "@belay/protocol";
+import { ProblemError } from "../http/problem.ts";
+import { amend, EMPTY_WORKSPACE } from "../state/amend.ts";
+import type { Workspace } from "../state/workspace.ts";
+import type {
+  ChangeDraft,
+  ChangeId,
+  ChangeLog,
+  Commit,
+  CommitOutcome,
+  StoredAnswer,
+  StoredDocument,
+} from "../store/changes/index.ts";
+import type { Decision, Edit } from "./decision.ts";
+import { raised } from "./streams.ts";
+import { verify } from "./verify.ts";
+
+/** Who asks for a change and why: what its audit row says. */
+export interface Origin {
+  readonly actor: { readonly id: string; readonly name: string };
+  readonly requestId: string;
+  readonly reason?: string;
+}
+
+export interface Command<A> {
+  readonly origin: Origin;
+  /** Decides on a workspace; called again on a newer one when another node was faster. */
+  readonly decide: (workspace: Workspace, now: EpochMs) => Decision<A>;
+  /** The revision its author saw, and how to find the present one; a newer one refuses the command. */
+  readonly precondition?: Precondition;
+  readonly idempotency?: { readonly key: string; readonly fingerprint: string; readonly keep: (result: Executed<A>) => Json };
+}
+
+export interface Precondition {
+  readonly revision: Revision;
+  /** Revision at which the target last changed, and that of its stream; `undefined` where the target is not there. */
+  readonly current: (workspace: Workspace) => { readonly changed: Revision; readonly stream: Revision } | undefined;
+  readonly target: { readonly project: string; readonly environment?: string; readonly kind: string; readonly key: string };
+}
+
+export interface Executed<A> {
+  readonly answer: A;
+  readonly revision: Revision;
+  /** Absent when nothing had to be changed. */
+  readonly change?: ChangeId;
+}
+
+/** What a command led to; `repeated` gives back what the same idempotency key answered before. */
+export type Execution<A> = ({ readonly status: "done" } & Executed<A>) | { readonly status: "repeated"; readonly kept: Json };
+
+/** Told after each commit is durable and live: the workspaces around it, and what was written. */
+export type CommitListener = (next: Workspace, edit: Pick<Edit<unknown>, "documents" | "raises" | "action" | "target">) => void;
+
+export interface ControlPlaneOptions {
+  readonly log: ChangeLog;
+  readonly now: () => EpochMs;
+  readonly compile: CompileOptions;
+}
+
+interface Queued {
+  readonly command: Command<unknown>;
+  readonly resolve: (execution: Execution<unknown>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A command of the running batch that awaits its commit. */
+interface Pending extends Queued {
+  readonly edit: Edit<unknown>;
+  readonly next: Workspace;
+  readonly commit: Commit;
+}
+
+/** A command that changes nothing: its answer waits until the commits it was decided after are durable. */
+interface Answer {
+  readonly queued: Queued;
+  readonly give: () => void;
+}
+
+/**
+ * The one place where state changes. Commands are decided one after another, each on the workspace that the ones before
+ * it lead to, and what arrives together is committed together: one transaction, one fsync. The live workspace only ever
+ * holds what is durable.
+ *
+ *   queue ──decide──> edits on a speculative workspace ──commit──> live workspace ──> listeners
+ *     ^                                                    │
+ *     └────────── another node was faster: catch up ───────┘
+ */
+export class ControlPlane {
+  readonly #options: ControlPlaneOptions;
+  readonly #listeners: CommitListener[] = [];
+  readonly #inFlight = new Map<string, { readonly fingerprint: string; readonly execution: Promise<Execution<unknown>> }>();
+  #live: Workspace;
+  #position: ChangeId;
+  #queue: Queued[] = [];
+  #running = false;
+
+  private constructor(options: ControlPlaneOptions, live: Workspace, position: ChangeId) {
+    this.#options = options;
+    this.#live = live;
+    this.#position = position;
+  }
+
+  /** Reads the state from the log's documents. */
+  static async open(options: ControlPlaneOptions): Promise<ControlPlane> {
+    const { position, streams, documents } = await options.log.load();
+    return new ControlPlane(options, amend(EMPTY_WORKSPACE, { streams, documents }), position);
+  }
+
+  get workspace(): Workspace {
+    return this.#live;
+  }
+
+  onCommit(listener: CommitListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /**
+   * Executes a command once, whatever is sent again under its idempotency key. Durable once it resolves.
+   *
+   * @throws ProblemError for a refusal, an unmet precondition, or a store that cannot take it; nothing was changed then.
+   */
+  async execute<A>(command: Command<A>): Promise<Execution<A>> {
+    const { idempotency, origin } = command;
+    if (idempotency === undefined) return this.#enqueue(command);
+    const inFlightKey = JSON.stringify([origin.actor.id, idempotency.key]);
+    const running = this.#inFlight.get(inFlightKey);
+    if (running !== undefined) {
+      assertSameRequest(running.fingerprint, idempotency.fingerprint);
+      return running.execution as Promise<Execution<A>>;
+    }
+    const execution = this.#executeOnce(command, idempotency);
+    this.#inFlight.set(inFlightKey, { fingerprint: idempotency.fingerprint, execution });
+    try {
+      return await execution;
+    } finally {
+      this.#inFlight.delete(inFlightKey);
+    }
+  }
+
+  async #executeOnce<A>(
+    command: Command<A>,
+    { key, fingerprint }: NonNullable<Command<A>["idempotency"]>,
+  ): Promise<Execution<A>> {
+    const answered = await this.#options.log.answer({ scope: command.origin.actor.id, key });
+    return answered === undefined ? this.#enqueue(command) : repeated(answered, fingerprint);
+  }
+
+  #enqueue<A>(command: Command<A>): Promise<Execution<A>> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ command, resolve, reject } as Queued);
+      if (!this.#running) {
+        this.#running = true;
+        // After this turn of the event loop: what other sockets brought meanwhile shares the transaction.
+        setImmediate(() => void this.#drain());
+      }
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = this.#queue;
+      this.#queue = [];
+      try {
+        await this.#runBatch(batch);
+      } catch (error) {
+        // The store went away while catching up; whoever has an answer already keeps it.
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#running = false;
+  }
+
+  async #runBatch(batch: readonly Queued[]): Promise<void> {
+    const now = this.#options.now();
+    const pending: Pending[] = [];
+    const answers: Answer[] = [];
+    let workspace = this.#live;
+    for (const queued of batch) {
+      const settled = await this.#decide(queued, workspace, now);
+      if ("next" in settled) {
+        workspace = settled.next;
+        pending.push(settled);
+      } else answers.push(settled);
+    }
+    const outcomes = await Promise.allSettled(pending.map(({ commit }) => this.#options.log.commit(commit)));
+    const refused = pending.filter((_, index) => isConflict(outcomes[index]));
+    if (this.#isAsDecided(outcomes)) {
+      for (const item of pending) this.#publish(item, this.#position + 1);
+      for (const { give } of answers) give();
+      return;
+    }
+    // Another node was faster or the store refused: what was decided on a workspace that did not come about, answers
+    // included, is decided again on the one that did. What was committed stands.
+    await this.#catchUp();
+    for (const [index, item] of pending.entries()) settle(item, outcomes[index] as PromiseSettledResult<CommitOutcome>);
+    this.#queue = [...refused, ...answers.map(({ queued }) => queued), ...this.#queue];
+  }
+
+  /** Were all commits taken, with nobody else's between them? */
+  #isAsDecided(outcomes: readonly PromiseSettledResult<CommitOutcome>[]): boolean {
+    return outcomes.every(
+      (outcome, index) =>
+        outcome.status === "fulfilled" && outcome.value.status === "committed" && outcome.value.id === this.#position + index + 1,
+    );
+  }
+
+  /** A command's place in the batch: an edit to commit, or an answer to give once what it rests on is durable. */
+  async #decide(queued: Queued, workspace: Workspace, now: EpochMs): Promise<Pending | Answer> {
+    const { command, resolve, reject } = queued;
+    const fail = (error: unknown): Answer => ({ queued, give: () => reject(error) });
+    try {
+      const unmet = unmetPrecondition(command.precondition, workspace);
+      if (unmet !== undefined) return fail(await this.#conflict(command.precondition as Precondition, unmet));
+      const decision = command.decide(workspace, now);
+      if (decision.kind === "refused") return fail(new ProblemError(decision.code, decision.data));
+      if (decision.kind === "unchanged") {
+        const { answer, revision } = decision;
+        return { queued, give: () => resolve({ status: "done", answer, revision }) };
+      }
+      const next = amend(workspace, { streams: raised(decision.raises), documents: stored(decision) });
+      const fault = verify(next, decision.documents, this.#options.compile);
+      if (fault !== undefined) return fail(new ProblemError(fault.code, fault.data));
+      return { ...queued, edit: decision, next, commit: commitOf(command, decision, now) };
+    } catch (error) {
+      return fail(error);
+    }
+  }
+
+  #publish({ next, edit, resolve }: Pending, id: ChangeId): void {
+    this.#live = next;
+    this.#position = id;
+    this.#tell(edit);
+    resolve({ status: "done", answer: edit.answer, revision: edit.revision, change: id });
+  }
+
+  /** Follows what other nodes committed. */
+  async #catchUp(): Promise<void> {
+    const entries = await this.#options.log.entriesAfter(this.#position, 1_000);
+    for (const { id, raised: streams, documents } of entries) {
+      this.#live = amend(this.#live, { streams, documents });
+      this.#position = id;
+      const raises = streams.map((stream) => ({ ...stream, revision: stream.revision - 1 }));
+      this.#tell({ documents, raises, action: "follow", target: { kind: "", key: "" } });
+    }
+    if (entries.length === 1_000) await this.#catchUp();
+  }
+
+  #tell(edit: Parameters<CommitListener>[1]): void {
+    for (const listener of this.#listeners) listener(this.#live, edit);
+  }
+
+  /** The 412, with what the other person did. */
+  async #conflict({ target }: Precondition, current: Revision): Promise<ProblemError> {
+    const { project, environment, key } = target;
+    const recent = await this.#options.log.changes({ project, targetKey: key }, 10);
+    const theirs = recent.find((change) => change.environment === environment);
+    return new ProblemError("revision_conflict", { revision: current, ...(theirs === undefined ? {} : { change: theirs }) });
+  }
+}
+
+/** The target's revision, when it moved on after the one its author saw. */
+function unmetPrecondition(precondition: Precondition | undefined, workspace: Workspace): Revision | undefined {
+  const current = precondition?.current(workspace);
+  if (precondition === undefined || current === undefined) return undefined;
+  // Any revision of the stream since the target last changed shows the target as it is now.
+  const isMet = precondition.revision >= current.changed && precondition.revision <= current.stream;
+  return isMet ? undefined : current.changed;
+}
+
+function stored(edit: Edit<unknown>): StoredDocument[] {
+  const revisions = new Map(raised(edit.raises).map((stream) => [streamName(stream), stream.revision]));
+  return edit.documents.map((document) => ({ ...document, revision: revisions.get(streamName(document)) ?? 0 }));
+}
+
+const streamName = ({ project = "", environment = "" }: { project?: string; environment?: string }): string =>
+  `${project}/${environment}`;
+
+function commitOf(command: Command<unknown>, edit: Edit<unknown>, at: EpochMs): Commit {
+  const { origin, idempotency } = command;
+  const change: ChangeDraft = {
+    ...edit.stream,
+    at,
+    actor: origin.actor,
+    requestId: origin.requestId,
+    ...(origin.reason === undefined ? {} : { reason: origin.reason }),
+    action: edit.action,
+    target: edit.target,
+    ...(edit.before === undefined ? {} : { before: edit.before }),
+    ...(edit.after === undefined ? {} : { after: edit.after }),
+  };
+  const { raises, documents } = edit;
+  if (idempotency === undefined) return { raises, change, documents };
+  const { key, fingerprint, keep } = idempotency;
+  const answer = keep({ answer: edit.answer, revision: edit.revision });
+  return { raises, change, documents, idempotency: { scope: origin.actor.id, key, fingerprint, answer } };
+}
+
+function isConflict(outcome: PromiseSettledResult<CommitOutcome> | undefined): boolean {
+  return outcome?.status === "fulfilled" && outcome.value.status === "conflict";
+}
+
+/** Tells a command its outcome; one in conflict waits for its next turn. */
+function settle({ command, edit, resolve, reject }: Pending, outcome: PromiseSettledResult<CommitOutcome>): void {
+  if (outcome.status === "rejected") {
+    reject(outcome.reason);
+  } else if (outcome.value.status === "committed") {
+    resolve({ status: "done", answer: edit.answer, revision: edit.revision, change: outcome.value.id });
+  } else if (outcome.value.status === "repeated") {
+    try {
+      resolve(repeated(outcome.value, command.idempotency?.fingerprint ?? ""));
+    } catch (error) {
+      reject(error);
+    }
+  }
+}
+
+function repeated(answered: StoredAnswer, fingerprint: string): { status: "repeated"; kept: Json } {
+  assertSameRequest(answered.fingerprint, fingerprint);
+  return { status: "repeated", kept: answered.answer };
+}
+
+function assertSameRequest(known: string, fingerprint: string): void {
+  if (known !== fingerprint) throw new ProblemError("idempotency_mismatch");
+}

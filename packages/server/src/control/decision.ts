@@ -1,0 +1,48 @@
+import type { ErrorCode, Json, Revision } from "@belay/protocol";
+import type { ProblemData } from "../http/problem.ts";
+import type { DocumentWrite, Stream, StreamRevision } from "../store/changes/index.ts";
+
+/**
+ * What a domain rule answers to a command: the edit to commit, nothing to do, or a refusal. All three are values; an
+ * exception is for the impossible.
+ */
+export type Decision<A> = Edit<A> | Unchanged<A> | Refusal;
+
+/** An edit decided on one workspace; it holds only while the streams it raises are at the revisions named here. */
+export interface Edit<A> {
+  readonly kind: "edit";
+  readonly action: string;
+  /** The change's own stream: an environment, a project or the workspace. */
+  readonly stream: Stream;
+  readonly target: { readonly kind: string; readonly key: string };
+  /** Every stream it raises by one, its own among them. */
+  readonly raises: readonly StreamRevision[];
+  readonly documents: readonly DocumentWrite[];
+  readonly before?: Json;
+  readonly after?: Json;
+  readonly answer: A;
+  /** Revision of the target after the edit: its new ETag. */
+  readonly revision: Revision;
+}
+
+/** The state is already as the command asks for: no change is made, no revision spent. */
+export interface Unchanged<A> {
+  readonly kind: "unchanged";
+  readonly answer: A;
+  readonly revision: Revision;
+}
+
+export interface Refusal {
+  readonly kind: "refused";
+  readonly code: ErrorCode;
+  readonly data: ProblemData;
+}
+
+export function refuse(code: ErrorCode, data: ProblemData = {}): Refusal {
+  return { kind: "refused", code, data };
+}
+
+/** Interfaces have no index signature, so the compiler does not see that a document is JSON. */
+export function asJson(document: object): Json {
+  return document as unknown as Json;
+}

@@ -1,0 +1,94 @@
+import { type CompileOptions, checkFlag, checkSegment, type Defect } from "@belay/core";
+import type { FlagKey, SegmentKey, Snapshot } from "@belay/protocol";
+import { clientSideFault } from "../flags/client-side.ts";
+import { flagsNaming } from "../state/users.ts";
+import type { ProjectState, Workspace } from "../state/workspace.ts";
+import type { DocumentWrite } from "../store/changes/index.ts";
+import { type Refusal, refuse } from "./decision.ts";
+
+/**
+ * What stands between every edit and the log: a workspace in which a definition that the edit touched, or one that
+ * depends on it, is broken or unfit for browsers is refused, whatever route or rule made it.
+ */
+export function verify(next: Workspace, documents: readonly DocumentWrite[], options: CompileOptions): Refusal | undefined {
+  for (const { kind, project: projectKey = "", environment, key } of documents) {
+    const project = next.projects.get(projectKey);
+    if (project === undefined) continue;
+    const fault = verifyDocument(project, { kind, key, ...(environment === undefined ? {} : { environment }) }, options);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function verifyDocument(
+  project: ProjectState,
+  { kind, environment, key }: Pick<DocumentWrite, "kind" | "environment" | "key">,
+  options: CompileOptions,
+): Refusal | undefined {
+  if (kind === "targeting" && environment !== undefined) return verifyFlag(project, environment, key, options);
+  if (kind === "flag") return verifyEverywhere(project, (name) => verifyFlagAndUsers(project, name, key, options));
+  if (kind === "segment") return verifyEverywhere(project, (name) => verifySegmentAndUsers(project, name, key, options));
+  return undefined;
+}
+
+function verifyEverywhere(project: ProjectState, check: (environment: string) => Refusal | undefined): Refusal | undefined {
+  for (const environment of project.environments.keys()) {
+    const fault = check(environment);
+    if (fault !== undefined) return { ...fault, data: { environment, ...fault.data } };
+  }
+  return undefined;
+}
+
+function verifyFlagAndUsers(
+  project: ProjectState,
+  environment: string,
+  key: FlagKey,
+  options: CompileOptions,
+): Refusal | undefined {
+  const own = verifyFlag(project, environment, key, options);
+  return own ?? verifyUsers(project, environment, { kind: "flag", name: key }, options);
+}
+
+function verifySegmentAndUsers(
+  project: ProjectState,
+  environment: string,
+  key: SegmentKey,
+  options: CompileOptions,
+): Refusal | undefined {
+  const snapshot = snapshotOf(project, environment);
+  const condition = snapshot?.segments[key];
+  if (snapshot === undefined || condition === undefined) return undefined;
+  const [defect] = checkSegment(condition, snapshot, key, options);
+  // Core calls the definition `condition`; a segment's field has the name `when`.
+  if (defect !== undefined) return refusal({ ...defect, field: defect.field.replace(/^condition/, "when") });
+  return verifyUsers(project, environment, { kind: "segment", name: key }, options);
+}
+
+function verifyUsers(
+  project: ProjectState,
+  environment: string,
+  what: { readonly kind: "flag" | "segment"; readonly name: string },
+  options: CompileOptions,
+): Refusal | undefined {
+  for (const key of flagsNaming(project, environment, what)) {
+    const fault = key === what.name && what.kind === "flag" ? undefined : verifyFlag(project, environment, key, options);
+    if (fault !== undefined) return { ...fault, data: { flag: key, ...fault.data } };
+  }
+  return undefined;
+}
+
+function verifyFlag(project: ProjectState, environment: string, key: FlagKey, options: CompileOptions): Refusal | undefined {
+  const snapshot = snapshotOf(project, environment);
+  const flag = snapshot?.flags[key];
+  if (snapshot === undefined || flag === undefined) return undefined;
+  const [defect] = checkFlag(flag, snapshot, key, options);
+  return defect === undefined ? clientSideFault(project, key, flag) : refusal(defect);
+}
+
+function snapshotOf(project: ProjectState, environment: string): Snapshot | undefined {
+  return project.environments.get(environment)?.snapshot;
+}
+
+function refusal({ code, ...data }: Defect): Refusal {
+  return refuse(code, data);
+}

@@ -1,0 +1,156 @@
+import { canonicalJson } from "@belay/core";
+import type { Flag, FlagCreation, FlagEdit, FlagKey, FlagType, Json, Targeting, VariantName } from "@belay/protocol";
+import { asJson, type Decision, refuse } from "../control/decision.ts";
+import { allStreams, projectStream } from "../control/streams.ts";
+import { usersOfFlag } from "../state/users.ts";
+import type { FlagDocument, FlagSpaces, Held, ProjectState } from "../state/workspace.ts";
+import type { DocumentWrite } from "../store/changes/index.ts";
+import { flagView } from "./views.ts";
+
+/** Rules of what all environments share of a flag: pure, `(state, command) -> decision`. */
+
+/** A flag not yet in the project, off for everybody in every environment. */
+export function createFlag(
+  project: ProjectState,
+  { key, reason: _, by: __, ...draft }: FlagCreation,
+  made: { readonly spaces: FlagSpaces; readonly createdAt: string },
+): Decision<Flag> {
+  if (project.flags.has(key)) return refuse("already_exists", { field: "key", key });
+  const type = draft.type ?? "boolean";
+  const variants = draft.variants ?? (type === "boolean" ? { on: true, off: false } : undefined);
+  if (variants === undefined) {
+    return refuse("invalid_field", { field: "variants", reason: `a ${type} flag has no variants of its own: name them` });
+  }
+  const flag: FlagDocument = {
+    description: "",
+    tags: [],
+    kind: "release",
+    clientSide: false,
+    ...draft,
+    type,
+    variants,
+    ...made,
+    archived: false,
+  };
+  const targetings = [...project.environments.keys()].map(
+    (environment): DocumentWrite => ({
+      kind: "targeting",
+      project: project.key,
+      environment,
+      key,
+      body: asJson(firstTargeting(type, variants)),
+    }),
+  );
+  const revision = project.revision + 1;
+  return {
+    kind: "edit",
+    action: "flag.create",
+    stream: { project: project.key },
+    target: { kind: "flag", key },
+    raises: allStreams(project),
+    documents: [flagWrite(project, key, flag), ...targetings],
+    after: asJson(flag),
+    answer: flagView(project.key, key, { body: flag, revision }),
+    revision,
+  };
+}
+
+/**
+ * How a flag decides where nobody has set anything: enabled, and off for everybody until somebody raises its share.
+ * Off is the false variant of a boolean flag, the first one of any other.
+ */
+export function firstTargeting(type: FlagType, variants: { readonly [name: VariantName]: Json }): Targeting {
+  const names = Object.keys(variants);
+  const off = (type === "boolean" ? names.find((name) => variants[name] === false) : undefined) ?? (names[0] as VariantName);
+  return { enabled: true, off, rules: [], fallthrough: { variant: off } };
+}
+
+export function editFlag(project: ProjectState, key: FlagKey, { reason: _, ...edit }: FlagEdit): Decision<Flag> {
+  const held = liveFlag(project, key);
+  if ("code" in held) return held;
+  const after = withoutNulls({ ...held.body, ...edit }) as unknown as FlagDocument;
+  const isSeenBySdks = after.clientSide !== held.body.clientSide || !same(after.variants, held.body.variants);
+  return replaceFlag(project, key, held, after, "flag.edit", isSeenBySdks);
+}
+
+/** Archives a flag, after which SDKs do not know it, or brings it back with the salts and targetings it had. */
+export function archiveFlag(project: ProjectState, key: FlagKey, archived: boolean): Decision<Flag> {
+  const held = project.flags.get(key);
+  if (held === undefined) return flagNotFound(project, key);
+  const users = archived ? usersOfFlag(project, key) : [];
+  if (users.length > 0) return refuse("in_use", { key, users: users.join(", ") });
+  return replaceFlag(project, key, held, { ...held.body, archived }, archived ? "flag.archive" : "flag.restore", true);
+}
+
+/** A flag that may be changed. */
+export function liveFlag(project: ProjectState, key: FlagKey): Held<FlagDocument> | ReturnType<typeof refuse> {
+  const held = project.flags.get(key);
+  if (held === undefined) return flagNotFound(project, key);
+  return held.body.archived ? refuse("archived", { key }) : held;
+}
+
+export function flagNotFound(project: ProjectState, key: FlagKey): ReturnType<typeof refuse> {
+  const nearest = nearestKey(key, project.flags.keys());
+  return refuse("flag_not_found", { key, ...(nearest === undefined ? {} : { nearest }) });
+}
+
+function replaceFlag(
+  project: ProjectState,
+  key: FlagKey,
+  held: Held<FlagDocument>,
+  after: FlagDocument,
+  action: string,
+  isSeenBySdks: boolean,
+): Decision<Flag> {
+  if (same(after, held.body)) return { kind: "unchanged", answer: flagView(project.key, key, held), revision: held.revision };
+  const revision = project.revision + 1;
+  return {
+    kind: "edit",
+    action,
+    stream: { project: project.key },
+    target: { kind: "flag", key },
+    raises: isSeenBySdks ? allStreams(project) : [projectStream(project)],
+    documents: [flagWrite(project, key, after)],
+    before: asJson(held.body),
+    after: asJson(after),
+    answer: flagView(project.key, key, { body: after, revision }),
+    revision,
+  };
+}
+
+function flagWrite(project: ProjectState, key: FlagKey, flag: FlagDocument): DocumentWrite {
+  return { kind: "flag", project: project.key, key, body: asJson(flag) };
+}
+
+function same(a: object, b: object): boolean {
+  return canonicalJson(asJson(a)) === canonicalJson(asJson(b));
+}
+
+function withoutNulls(document: object): object {
+  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null));
+}
+
+/** The key that differs least, if it differs little: a typo is the usual reason for a flag not found. */
+function nearestKey(wanted: string, keys: Iterable<string>): string | undefined {
+  let nearest: string | undefined;
+  let least = Math.min(4, Math.ceil(wanted.length / 3) + 1);
+  for (const key of keys) {
+    const distance = Math.abs(key.length - wanted.length) < least ? editDistance(wanted, key) : least;
+    if (distance < least) [nearest, least] = [key, distance];
+  }
+  return nearest;
+}
+
+/** Levenshtein distance, one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, replaced));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

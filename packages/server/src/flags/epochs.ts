@@ -1,0 +1,43 @@
+import { canonicalJson } from "@belay/core";
+import type { Json, Part, Revision, Serve, Targeting } from "@belay/protocol";
+
+/**
+ * Stamps the epoch of every tracked split: the revision at which its allocation (variants and draws of all its parts)
+ * last changed. A unit is recorded once per epoch, so an edit elsewhere must not open a new one, and an edit of the
+ * allocation must. Epochs that a client sent are written over.
+ */
+export function stampEpochs(before: Targeting | undefined, after: Targeting, revision: Revision): Targeting {
+  const known = before === undefined ? new Map<string, number>() : knownEpochs(before);
+  const stamp = (serve: Serve): Serve => ("split" in serve ? { split: stampSplit(serve.split, known, revision) } : serve);
+  return {
+    ...after,
+    rules: after.rules.map((rule) => ({ ...rule, serve: stamp(rule.serve) })),
+    ...(after.fallthrough === undefined ? {} : { fallthrough: stamp(after.fallthrough) }),
+  };
+}
+
+function stampSplit(parts: readonly Part[], known: ReadonlyMap<string, number>, revision: Revision): readonly Part[] {
+  return parts.map((part) =>
+    part.tracks === undefined
+      ? part
+      : { ...part, tracks: { ...part.tracks, epoch: known.get(identity(part, parts)) ?? revision } },
+  );
+}
+
+function knownEpochs(targeting: Targeting): Map<string, number> {
+  const known = new Map<string, number>();
+  for (const serve of [...targeting.rules.map((rule) => rule.serve), ...(targeting.fallthrough ? [targeting.fallthrough] : [])]) {
+    if (!("split" in serve)) continue;
+    for (const part of serve.split) {
+      if (part.tracks?.epoch !== undefined) known.set(identity(part, serve.split), part.tracks.epoch);
+    }
+  }
+  return known;
+}
+
+/** What a part tracks and how its whole split is allocated: equal texts are one epoch. */
+function identity(part: Part, split: readonly Part[]): string {
+  const { epoch: _, ...tracked } = part.tracks ?? { epoch: undefined };
+  const allocation = split.map(({ variant, draws }) => ({ variant, draws }));
+  return canonicalJson({ tracked, allocation } as unknown as Json);
+}

@@ -1,0 +1,52 @@
+import type { Problem } from "@belay/protocol";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { ProblemError, renderProblem } from "./problem.ts";
+
+/** Makes every error of the app, the framework's own included, a problem document of the dictionary. */
+export function installProblems(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {
+    const problem = error instanceof ProblemError ? error : fromFramework(error, request);
+    if (problem.code === "internal") request.log.error({ err: error }, "request failed");
+    else if (problem.cause !== undefined) request.log.warn({ err: problem.cause }, "store failed");
+    return sendProblem(problem, request, reply);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0]?.slice(0, 200) ?? "";
+    return sendProblem(new ProblemError("route_not_found", { method: request.method, path }), request, reply);
+  });
+}
+
+/** Sends a refusal; a `retryAfterS` among its data becomes the header. */
+export function sendProblem({ code, data }: ProblemError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem: Problem = renderProblem(code, data, request.id);
+  if (typeof data["retryAfterS"] === "number") reply.header("retry-after", data["retryAfterS"]);
+  if (problem.status === 401) reply.header("www-authenticate", "Bearer");
+  return reply.code(problem.status).type("application/problem+json").send(problem);
+}
+
+function fromFramework(error: FastifyError, request: FastifyRequest): ProblemError {
+  switch (error.code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return new ProblemError("body_too_large", { limit: request.routeOptions.bodyLimit ?? 0 });
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new ProblemError("unsupported_media_type", {
+        received: request.headers["content-type"] ?? "",
+        allowed: ["application/json"],
+      });
+    case "FST_ERR_CTP_EMPTY_JSON_BODY":
+      return new ProblemError("invalid_json", { reason: "it is empty" });
+    case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
+      return new ProblemError("invalid_json", { reason: "it is not as long as its content-length" });
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return new ProblemError("request_timeout", { limit: 0 });
+    default:
+      return fromStatus(error, request);
+  }
+}
+
+function fromStatus(error: FastifyError, request: FastifyRequest): ProblemError {
+  if (error.statusCode === 400) return new ProblemError("invalid_json", { reason: error.message });
+  if (error.statusCode === 404)
+    return new ProblemError("route_not_found", { method: request.method, path: request.url.slice(0, 200) });
+  return new ProblemError("internal");
+}

@@ -1,0 +1,26 @@
+import type { Revision } from "@belay/protocol";
+import { ProblemError } from "./problem.ts";
+
+/** An entity tag is the revision, quoted. */
+export function etagOf(revision: Revision): string {
+  return `"${revision}"`;
+}
+
+/**
+ * The revision of an `If-Match` header; `undefined` when there is none or it says `*`.
+ *
+ * @throws ProblemError when it is no revision: a precondition that cannot be checked must not pass.
+ */
+export function readIfMatch(header: string | undefined): Revision | undefined {
+  if (header === undefined || header === "*") return undefined;
+  const match = /^(?:W\/)?"?(\d{1,15})"?$/.exec(header.trim());
+  if (match === null)
+    throw new ProblemError("invalid_field", { field: "If-Match", received: header, reason: "it is not a revision" });
+  return Number(match[1]);
+}
+
+/** Does an `If-None-Match` header name this revision? Proxies that compress make tags weak; that is no other content. */
+export function noneMatches(header: string | undefined, revision: Revision): boolean {
+  if (header === undefined) return false;
+  return header.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etagOf(revision));
+}

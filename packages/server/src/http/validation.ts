@@ -1,0 +1,103 @@
+import type { ErrorCode, Json } from "@belay/protocol";
+import { ConditionSchema } from "@belay/protocol/schemas";
+import type { TSchema } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
+import { Value } from "@sinclair/typebox/value";
+import type { FastifySchemaCompiler } from "fastify";
+import { ProblemError } from "./problem.ts";
+
+/** Schemas that others refer to by their `$id`. */
+export const SHARED_SCHEMAS: readonly TSchema[] = [ConditionSchema];
+
+/**
+ * Checks what arrives against its schema and never changes a body: nothing is coerced, filled in or left out. Only what
+ * is text by nature (query, parameters) is read as the number or truth value its schema asks for.
+ */
+export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
+  const compiled = TypeCompiler.Compile(schema, [...SHARED_SCHEMAS]);
+  return (received: unknown) => {
+    const value = httpPart === "body" ? received : Value.Convert(schema, [...SHARED_SCHEMAS], received);
+    if (compiled.Check(value)) return { value };
+    return { error: faultOf(compiled.Errors(value)) };
+  };
+};
+
+/** The refusal that names the first field that is wrong. A field that is not known goes first: it is the usual typo. */
+function faultOf(errors: Iterable<ValueError>): ProblemError {
+  const first = firstFault(errors);
+  if (first === undefined) return new ProblemError("invalid_field", { field: "", reason: "it has another form" });
+  const field = fieldOf(first.path);
+  if (first.type === ValueErrorType.ObjectAdditionalProperties) {
+    if (keyPatternOf(first.schema) !== undefined) return new ProblemError("invalid_key", { field, received: lastOf(first.path) });
+    return new ProblemError("unknown_field", {
+      field,
+      received: first.value,
+      allowed: Object.keys(first.schema["properties"] ?? {}),
+    });
+  }
+  const allowed = first.schema["x-one-of"] as Json | undefined;
+  return new ProblemError(codeOf(first.schema), {
+    field,
+    received: first.value,
+    reason: reasonOf(first),
+    ...(allowed === undefined ? {} : { allowed }),
+  });
+}
+
+// Enough to find a typo among the missing fields it causes; a hostile body may hold a million faults.
+const FAULTS_READ_MAX = 16;
+
+function firstFault(errors: Iterable<ValueError>): ValueError | undefined {
+  const faults: ValueError[] = [];
+  for (const error of errors) {
+    faults.push(error);
+    if (faults.length === FAULTS_READ_MAX) break;
+  }
+  const first = faults.find(({ type }) => type === ValueErrorType.ObjectAdditionalProperties) ?? faults[0];
+  return first?.type === ValueErrorType.Union ? insideUnion(first) : first;
+}
+
+/** The fault inside the form of a union that was meant: the one that shares most names with what was received. */
+function insideUnion(union: ValueError): ValueError {
+  const forms = (union.schema["anyOf"] as TSchema[] | undefined) ?? [];
+  const isObject = typeof union.value === "object" && union.value !== null && !Array.isArray(union.value);
+  if (!isObject) return union;
+  const names = Object.keys(union.value as object);
+  const shared = forms.map((form) => names.filter((name) => Object.hasOwn(form["properties"] ?? {}, name)).length);
+  const best = shared.indexOf(Math.max(...shared));
+  const inside = (shared[best] ?? 0) > 0 ? firstFault(union.errors[best] ?? []) : undefined;
+  return inside ?? union;
+}
+
+function codeOf(schema: TSchema): ErrorCode {
+  return (schema["x-error"] as ErrorCode | undefined) ?? "invalid_field";
+}
+
+function reasonOf({ type, message, schema }: ValueError): string {
+  if (type === ValueErrorType.ObjectRequiredProperty) return "it is missing";
+  if (type === ValueErrorType.Union && schema["x-one-of"] === undefined) return "it has none of the forms allowed here";
+  return `${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+}
+
+/** Schemas of objects with names people choose have the pattern those names must follow. */
+function keyPatternOf(schema: TSchema): string | undefined {
+  return Object.keys((schema["patternProperties"] as object | undefined) ?? {})[0];
+}
+
+/** `/rules/2/when` is `rules[2].when`. */
+function fieldOf(path: string): string {
+  return segmentsOf(path).reduce((field, name) => {
+    if (/^\d+$/.test(name)) return `${field}[${name}]`;
+    return field === "" ? name : `${field}.${name}`;
+  }, "");
+}
+
+const lastOf = (path: string): string => segmentsOf(path).at(-1) ?? "";
+
+function segmentsOf(path: string): string[] {
+  return path
+    .split("/")
+    .slice(1)
+    .map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~"));
+}

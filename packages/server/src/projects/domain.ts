@@ -1,0 +1,76 @@
+import type { Environment, EnvironmentCreation, Project, ProjectCreation } from "@belay/protocol";
+import { asJson, type Decision, refuse } from "../control/decision.ts";
+import { projectStream } from "../control/streams.ts";
+import { firstTargeting } from "../flags/domain.ts";
+import type { EnvironmentDocument, EnvironmentState, ProjectDocument, ProjectState, Workspace } from "../state/workspace.ts";
+import type { DocumentWrite } from "../store/changes/index.ts";
+
+/** Rules of projects and environments: pure, `(state, command) -> decision`. */
+
+export const FIRST_ENVIRONMENTS: readonly string[] = ["development", "staging", "production"];
+
+export function projectView({ key, document }: ProjectState): Project {
+  return { key, ...document.body, revision: document.revision };
+}
+
+export function environmentView(project: string, { key, document, revision }: EnvironmentState): Environment {
+  return { project, key, ...document.body, revision };
+}
+
+/** A project with its first environments: three streams and its own start at revision 1. */
+export function createProject(
+  workspace: Workspace,
+  { key, name = key, privateAttributes = [], environments = FIRST_ENVIRONMENTS }: ProjectCreation,
+  createdAt: string,
+): Decision<Project> {
+  if (workspace.projects.has(key)) return refuse("already_exists", { field: "key", key });
+  const body: ProjectDocument = { name, privateAttributes, createdAt };
+  return {
+    kind: "edit",
+    action: "project.create",
+    stream: { project: key },
+    target: { kind: "project", key },
+    raises: [{ project: key, revision: 0 }, ...environments.map((environment) => ({ project: key, environment, revision: 0 }))],
+    documents: [
+      { kind: "project", project: key, key, body: asJson(body) },
+      ...environments.map((environment) => environmentWrite(key, environment, { name: environment, createdAt })),
+    ],
+    after: asJson({ ...body, environments }),
+    answer: { key, ...body, revision: 1 },
+    revision: 1,
+  };
+}
+
+/** An environment in which every flag of the project is off for everybody. */
+export function createEnvironment(
+  project: ProjectState,
+  { key, name = key }: EnvironmentCreation,
+  createdAt: string,
+): Decision<Environment> {
+  if (project.environments.has(key)) return refuse("already_exists", { field: "key", key });
+  const body: EnvironmentDocument = { name, createdAt };
+  const targetings = [...project.flags].map(
+    ([flag, { body: document }]): DocumentWrite => ({
+      kind: "targeting",
+      project: project.key,
+      environment: key,
+      key: flag,
+      body: asJson(firstTargeting(document.type, document.variants)),
+    }),
+  );
+  return {
+    kind: "edit",
+    action: "environment.create",
+    stream: { project: project.key },
+    target: { kind: "environment", key },
+    raises: [projectStream(project), { project: project.key, environment: key, revision: 0 }],
+    documents: [environmentWrite(project.key, key, body), ...targetings],
+    after: asJson(body),
+    answer: { project: project.key, key, ...body, revision: 1 },
+    revision: project.revision + 1,
+  };
+}
+
+function environmentWrite(project: string, key: string, body: EnvironmentDocument): DocumentWrite {
+  return { kind: "environment", project, key, body: asJson(body) };
+}

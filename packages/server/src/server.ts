@@ -1,0 +1,73 @@
+import { getRandomValues } from "node:crypto";
+import { join } from "node:path";
+import type { CompileOptions } from "@belay/core";
+import type { FastifyInstance } from "fastify";
+import { RE2JS } from "re2js";
+import { buildApp } from "./app.ts";
+import type { Config } from "./config.ts";
+import { ControlPlane } from "./control/control-plane.ts";
+import { prepareFirstStart } from "./first-start.ts";
+import { greeting } from "./greeting.ts";
+import { openChangeLog } from "./store/changes/index.ts";
+import { takeDataFolder } from "./store/data-folder.ts";
+
+/** A running server. */
+export interface RunningServer {
+  readonly url: string;
+  /** What to print: the address, and at the first start the secrets with the first steps. */
+  readonly greeting: string;
+  /** Ends streams, requests and stores, in this order. */
+  readonly close: () => Promise<void>;
+}
+
+/** Patterns run in linear time whatever they are: no rule can stall the server. */
+export const COMPILE_OPTIONS: CompileOptions = { regex: (pattern) => RE2JS.compile(pattern) };
+
+/** Starts the server on its embedded stores. @throws Error in words a person can act on. */
+export async function startServer(config: Config): Promise<RunningServer> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = async (): Promise<void> => {
+    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
+  };
+  try {
+    const folder = await takeDataFolder(config.dataDirectory);
+    closers.push(folder.release);
+    const log = await openChangeLog(join(folder.path, "changes.db"));
+    closers.push(() => log.close());
+    const control = await ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS });
+    let unready: string | undefined = "it is starting";
+    const app = await buildApp({
+      log,
+      control,
+      compile: COMPILE_OPTIONS,
+      now: Date.now,
+      random: Math.random,
+      fillRandom,
+      logger: { level: config.logLevel },
+      unready: () => unready,
+    });
+    closers.push(() => app.close());
+    // Secrets are made only once they are sure to be shown: a taken port must not swallow them.
+    const url = await listen(app, config);
+    const { adminToken } = config;
+    const first = await prepareFirstStart(control, { fillRandom, ...(adminToken === undefined ? {} : { adminToken }) });
+    unready = undefined;
+    return { url, greeting: greeting(url, folder.path, first), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+const fillRandom = (bytes: Uint8Array<ArrayBuffer>): Uint8Array => getRandomValues(bytes);
+
+async function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EADDRINUSE") throw new Error(`Port ${port} of ${host} is taken. Stop what uses it, or set BELAY_PORT.`);
+    if (code === "EACCES") throw new Error(`Port ${port} of ${host} may not be used by this user. Set BELAY_PORT.`);
+    throw error;
+  }
+}

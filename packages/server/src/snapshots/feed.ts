@@ -1,0 +1,126 @@
+import { promisify } from "node:util";
+import { brotliCompress, constants, gzip } from "node:zlib";
+import { diffSnapshots } from "@belay/core";
+import type { Json, Revision, Snapshot } from "@belay/protocol";
+import { changeFrame, snapshotFrame } from "../stream/frames.ts";
+
+export type Encoding = "identity" | "gzip" | "br";
+
+export interface FeedLimits {
+  /** Changes kept for clients that come back. */
+  readonly changesKept: number;
+  /** Bytes of them; whichever bound comes first. */
+  readonly bytesKept: number;
+}
+
+export const FEED_LIMITS: FeedLimits = { changesKept: 1_000, bytesKept: 8 * 1024 * 1024 };
+
+/** A change as it goes to sockets, with the revision it starts from. */
+interface KeptChange {
+  readonly from: Revision;
+  readonly frame: Buffer;
+}
+
+const brotli = promisify(brotliCompress);
+const deflate = promisify(gzip);
+
+/**
+ * What one environment sends to SDKs of one kind: the snapshot of now, ready in each encoding once per revision, and the
+ * latest changes for those that come back.
+ */
+export class Feed {
+  readonly #limits: FeedLimits;
+  readonly #listeners = new Set<(frame: Buffer) => void>();
+  #snapshot: Snapshot;
+  #rendered = new Rendered();
+  #changes: KeptChange[] = [];
+  #bytes = 0;
+
+  constructor(snapshot: Snapshot, limits: FeedLimits = FEED_LIMITS) {
+    this.#snapshot = snapshot;
+    this.#limits = limits;
+  }
+
+  get snapshot(): Snapshot {
+    return this.#snapshot;
+  }
+
+  get revision(): Revision {
+    return this.#snapshot.revision;
+  }
+
+  /** Calls `listener` with the frame of every change from now on; returns how to stop. */
+  onChange(listener: (frame: Buffer) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Makes a newer snapshot the one of now and tells the listeners at once. */
+  publish(next: Snapshot): void {
+    if (next.revision <= this.#snapshot.revision) return;
+    const change = diffSnapshots(this.#snapshot, next);
+    const frame = changeFrame(change);
+    this.#snapshot = next;
+    this.#rendered = new Rendered();
+    this.#keep({ from: change.from, frame });
+    for (const listener of this.#listeners) listener(frame);
+  }
+
+  /** The JSON of the snapshot, compressed as asked; made on first demand and kept until the next revision. */
+  body(encoding: Encoding): Promise<Buffer> {
+    return this.#rendered.body(this.#snapshot, encoding);
+  }
+
+  /** What brings a client up to date that holds `held`: the changes since, or the whole snapshot. */
+  catchUp(held: Revision | undefined): readonly Buffer[] {
+    if (held === this.revision) return [];
+    const from = held === undefined ? -1 : this.#changes.findIndex((change) => change.from === held);
+    return from === -1 ? [this.#rendered.frame(this.#snapshot)] : this.#changes.slice(from).map(({ frame }) => frame);
+  }
+
+  #keep(change: KeptChange): void {
+    this.#changes.push(change);
+    this.#bytes += change.frame.length;
+    while (this.#changes.length > this.#limits.changesKept || this.#bytes > this.#limits.bytesKept) {
+      this.#bytes -= this.#changes.shift()?.frame.length ?? this.#bytes;
+    }
+  }
+}
+
+/** One revision's bytes, each form made once. */
+class Rendered {
+  #text: string | undefined;
+  #frame: Buffer | undefined;
+  readonly #bodies = new Map<Encoding, Promise<Buffer>>();
+
+  body(snapshot: Snapshot, encoding: Encoding): Promise<Buffer> {
+    let body = this.#bodies.get(encoding);
+    if (body === undefined) {
+      body = compress(Buffer.from(this.#json(snapshot)), encoding);
+      this.#bodies.set(encoding, body);
+    }
+    return body;
+  }
+
+  frame(snapshot: Snapshot): Buffer {
+    this.#frame ??= snapshotFrame(snapshot.revision, this.#json(snapshot));
+    return this.#frame;
+  }
+
+  #json(snapshot: Snapshot): string {
+    this.#text ??= JSON.stringify(snapshot as unknown as Json);
+    return this.#text;
+  }
+}
+
+function compress(plain: Buffer, encoding: Encoding): Promise<Buffer> {
+  switch (encoding) {
+    case "identity":
+      return Promise.resolve(plain);
+    case "gzip":
+      return deflate(plain);
+    case "br":
+      // Quality 5 is near gzip's time and well below its size; 11, the default, takes seconds for a large snapshot.
+      return brotli(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 5, [constants.BROTLI_PARAM_SIZE_HINT]: plain.length } });
+  }
+}

@@ -1,0 +1,194 @@
+import type { Snapshot } from "@belay/protocol";
+import type { StoredDocument, StreamRevision } from "../store/changes/index.ts";
+import { renderSnapshot } from "./snapshots.ts";
+import type { DocumentKind, Documents, EnvironmentState, Held, ProjectState, Workspace } from "./workspace.ts";
+
+/** What a commit did, or all that a store holds: documents written and revisions reached. */
+export interface Amendment {
+  readonly streams: readonly StreamRevision[];
+  readonly documents: readonly StoredDocument[];
+}
+
+export const EMPTY_WORKSPACE: Workspace = { revision: 0, projects: new Map(), tokens: new Map(), sdkKeys: new Map() };
+
+/**
+ * The workspace after an amendment. Boot is the same step, taken once from the empty workspace with all documents.
+ * Documents of kinds this version does not know are passed over.
+ */
+export function amend(workspace: Workspace, amendment: Amendment): Workspace {
+  const draft = new WorkspaceDraft(workspace);
+  // Owners before what they own, whatever the order of rows.
+  const documents = amendment.documents.filter(({ kind }) => Object.hasOwn(RANK, kind));
+  documents.sort((a, b) => RANK[a.kind as DocumentKind] - RANK[b.kind as DocumentKind]);
+  for (const document of documents) draft.put(document);
+  for (const stream of amendment.streams) draft.raise(stream);
+  return draft.finish();
+}
+
+const RANK: Readonly<Record<DocumentKind, number>> = {
+  project: 0,
+  environment: 1,
+  flag: 2,
+  segment: 2,
+  targeting: 3,
+  "sdk-key": 3,
+  token: 3,
+};
+
+/** What of an environment's snapshot must be rendered anew. */
+interface Stale {
+  readonly project: string;
+  readonly environment: string;
+  readonly flags: Set<string>;
+  segments: boolean;
+  /** Nothing of the snapshot before holds. */
+  all: boolean;
+}
+
+/** A workspace being written. A map is copied when first written to; the base stays as it is. */
+class WorkspaceDraft {
+  #workspace: Workspace;
+  readonly #ownMaps = new WeakSet<object>();
+  readonly #stale = new Map<string, Stale>();
+  readonly #puts: Readonly<Record<DocumentKind, (document: StoredDocument) => void>> = {
+    project: (document) => this.#putProject(document),
+    environment: (document) => this.#putEnvironment(document),
+    flag: (document) => this.#putFlag(document),
+    segment: (document) => this.#putSegment(document),
+    targeting: (document) => this.#putTargeting(document),
+    "sdk-key": (document) => this.#putSdkKey(document),
+    token: (document) => this.#putToken(document),
+  };
+
+  constructor(base: Workspace) {
+    this.#workspace = base;
+  }
+
+  put(document: StoredDocument): void {
+    this.#puts[document.kind as DocumentKind](document);
+  }
+
+  raise({ project, environment, revision }: StreamRevision): void {
+    if (project === undefined) {
+      this.#workspace = { ...this.#workspace, revision };
+    } else if (environment === undefined) {
+      this.#editProject(project, () => ({ revision }));
+    } else {
+      this.#editEnvironment(project, environment, () => ({ revision }));
+      this.#staleOf(project, environment);
+    }
+  }
+
+  finish(): Workspace {
+    for (const stale of this.#stale.values()) this.#render(stale);
+    return this.#workspace;
+  }
+
+  #render(stale: Stale): void {
+    const project = this.#workspace.projects.get(stale.project);
+    if (project === undefined) return;
+    this.#editEnvironment(stale.project, stale.environment, (environment) => {
+      const sources = { ...environment, flags: project.flags, segments: project.segments };
+      return { snapshot: renderSnapshot(stale.project, sources, environment.snapshot, stale.all ? undefined : stale) };
+    });
+  }
+
+  #putProject({ key, body, revision }: StoredDocument): void {
+    if (body === undefined) return;
+    const document = { body: body as unknown as Documents["project"], revision };
+    const project = this.#workspace.projects.get(key) ?? newProject(key, document);
+    this.#workspace = { ...this.#workspace, projects: this.#with(this.#workspace.projects, key, { ...project, document }) };
+  }
+
+  #putEnvironment({ project = "", key, body, revision }: StoredDocument): void {
+    if (body === undefined) return;
+    const document = { body: body as unknown as Documents["environment"], revision };
+    this.#editProject(project, ({ environments }) => {
+      const environment = environments.get(key) ?? newEnvironment(project, key, document);
+      return { environments: this.#with(environments, key, { ...environment, document }) };
+    });
+    this.#staleOf(project, key).all = true;
+  }
+
+  #putFlag(document: StoredDocument): void {
+    const { project = "", key } = document;
+    this.#editProject(project, ({ flags }) => ({ flags: this.#with(flags, key, held<"flag">(document)) }));
+    for (const stale of this.#staleOfAll(project)) stale.flags.add(key);
+  }
+
+  #putSegment(document: StoredDocument): void {
+    const { project = "", key } = document;
+    this.#editProject(project, ({ segments }) => ({ segments: this.#with(segments, key, held<"segment">(document)) }));
+    for (const stale of this.#staleOfAll(project)) stale.segments = true;
+  }
+
+  #putTargeting(document: StoredDocument): void {
+    const { project = "", environment = "", key } = document;
+    this.#editEnvironment(project, environment, ({ targetings }) => ({
+      targetings: this.#with(targetings, key, held<"targeting">(document)),
+    }));
+    this.#staleOf(project, environment).flags.add(key);
+  }
+
+  #putSdkKey({ project = "", key, body }: StoredDocument): void {
+    const placed = body === undefined ? undefined : { id: key, project, document: body as unknown as Documents["sdk-key"] };
+    this.#workspace = { ...this.#workspace, sdkKeys: this.#with(this.#workspace.sdkKeys, key, placed) };
+  }
+
+  #putToken(document: StoredDocument): void {
+    const tokens = this.#with(this.#workspace.tokens, document.key, held<"token">(document));
+    this.#workspace = { ...this.#workspace, tokens };
+  }
+
+  #editProject(key: string, edit: (project: ProjectState) => Partial<ProjectState>): void {
+    const project = this.#workspace.projects.get(key);
+    if (project === undefined) return;
+    const projects = this.#with(this.#workspace.projects, key, { ...project, ...edit(project) });
+    this.#workspace = { ...this.#workspace, projects };
+  }
+
+  #editEnvironment(project: string, key: string, edit: (environment: EnvironmentState) => Partial<EnvironmentState>): void {
+    this.#editProject(project, ({ environments }) => {
+      const environment = environments.get(key);
+      if (environment === undefined) return {};
+      return { environments: this.#with(environments, key, { ...environment, ...edit(environment) }) };
+    });
+  }
+
+  #staleOf(project: string, environment: string): Stale {
+    const id = JSON.stringify([project, environment]);
+    let stale = this.#stale.get(id);
+    if (stale === undefined) {
+      stale = { project, environment, flags: new Set(), segments: false, all: false };
+      this.#stale.set(id, stale);
+    }
+    return stale;
+  }
+
+  #staleOfAll(project: string): Stale[] {
+    const environments = this.#workspace.projects.get(project)?.environments.keys() ?? [];
+    return [...environments].map((environment) => this.#staleOf(project, environment));
+  }
+
+  /** A map with one entry written, or removed where `value` is absent. */
+  #with<V>(map: ReadonlyMap<string, V>, key: string, value: V | undefined): ReadonlyMap<string, V> {
+    const own = this.#ownMaps.has(map) ? (map as Map<string, V>) : new Map(map);
+    this.#ownMaps.add(own);
+    if (value === undefined) own.delete(key);
+    else own.set(key, value);
+    return own;
+  }
+}
+
+function held<K extends DocumentKind>({ body, revision }: StoredDocument): Held<Documents[K]> | undefined {
+  return body === undefined ? undefined : { body: body as unknown as Documents[K], revision };
+}
+
+function newProject(key: string, document: Held<Documents["project"]>): ProjectState {
+  return { key, revision: 0, document, flags: new Map(), segments: new Map(), environments: new Map() };
+}
+
+function newEnvironment(project: string, key: string, document: Held<Documents["environment"]>): EnvironmentState {
+  const snapshot: Snapshot = { format: 1, project, environment: key, revision: 0, spaces: {}, segments: {}, flags: {} };
+  return { key, revision: 0, document, targetings: new Map(), snapshot };
+}

@@ -1,0 +1,33 @@
+import type { FlagKey, SegmentKey } from "@belay/protocol";
+import { type Use, usesOfCondition, usesOfTargeting } from "./uses.ts";
+import type { ProjectState } from "./workspace.ts";
+
+/** Who names a flag: live flags by environment, and segments; in words, as a refusal quotes them. */
+export function usersOfFlag(project: ProjectState, key: FlagKey): string[] {
+  return usersOf(project, { kind: "flag", name: key }).filter((user) => !user.startsWith(`flag ${key} `));
+}
+
+export function usersOfSegment(project: ProjectState, key: SegmentKey): string[] {
+  return usersOf(project, { kind: "segment", name: key }).filter((user) => user !== `segment ${key}`);
+}
+
+/** Keys of live flags of one environment that name a flag or a segment themselves. */
+export function flagsNaming(project: ProjectState, environment: string, what: Pick<Use, "kind" | "name">): FlagKey[] {
+  const flags = project.environments.get(environment)?.snapshot.flags ?? {};
+  return Object.keys(flags).filter((key) => {
+    const flag = flags[key];
+    return flag !== undefined && names(usesOfTargeting(flag), what);
+  });
+}
+
+function usersOf(project: ProjectState, what: Pick<Use, "kind" | "name">): string[] {
+  const flags = [...project.environments.keys()].flatMap((environment) =>
+    flagsNaming(project, environment, what).map((key) => `flag ${key} in ${environment}`),
+  );
+  const segments = [...project.segments].filter(([, { body }]) => names(usesOfCondition(body.when), what));
+  return [...flags, ...segments.map(([key]) => `segment ${key}`)];
+}
+
+function names(uses: readonly Use[], { kind, name }: Pick<Use, "kind" | "name">): boolean {
+  return uses.some((use) => use.kind === kind && use.name === name);
+}

@@ -1,0 +1,30 @@
+import type { Json, Revision, SnapshotChange } from "@belay/protocol";
+
+/*
+ * Server-sent events, already in the chunks of HTTP/1.1: encoded once and written to every socket as they are.
+ */
+
+/** The whole snapshot; `text` is its JSON. */
+export function snapshotFrame(revision: Revision, text: string): Buffer {
+  return chunk(`event: snapshot\nid: ${revision}\ndata: ${text}\n\n`);
+}
+
+/** What one revision changed. */
+export function changeFrame(change: SnapshotChange): Buffer {
+  return chunk(`event: change\nid: ${change.revision}\ndata: ${JSON.stringify(change as unknown as Json)}\n\n`);
+}
+
+/** How long a client is to wait before it connects again. */
+export function retryFrame(ms: number): Buffer {
+  return chunk(`retry: ${ms}\n\n`);
+}
+
+/** A comment that says that the connection lives. */
+export const HEARTBEAT_FRAME: Buffer = chunk(":\n\n");
+
+/** The end of a chunked body. */
+export const LAST_CHUNK: Buffer = Buffer.from("0\r\n\r\n");
+
+function chunk(text: string): Buffer {
+  return Buffer.from(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);
+}

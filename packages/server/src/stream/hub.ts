@@ -1,0 +1,141 @@
+import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Feed } from "../snapshots/feed.ts";
+import { HEARTBEAT_FRAME, LAST_CHUNK, retryFrame } from "./frames.ts";
+
+export interface HubLimits {
+  /** Streams at once; one more is refused. */
+  readonly streamsMax: number;
+  /** Bytes a client may leave unread before it is cut; its first snapshot is not counted until it was read. */
+  readonly bufferMax: number;
+  readonly heartbeatMs: number;
+  /** Clients are told to come back after a random time of this range, so that they do not come together. */
+  readonly retryMs: { readonly min: number; readonly max: number };
+  /** How long a client may take to read the end of its stream when the server stops. */
+  readonly closeMs: number;
+}
+
+export const HUB_LIMITS: HubLimits = {
+  streamsMax: 15_000,
+  bufferMax: 1024 * 1024,
+  heartbeatMs: 15_000,
+  retryMs: { min: 1_000, max: 10_000 },
+  closeMs: 1_000,
+};
+
+export interface HubOptions {
+  readonly random: () => number;
+  readonly limits?: Partial<HubLimits>;
+}
+
+interface Stream {
+  readonly keyId: string;
+  readonly socket: Socket;
+  readonly unsubscribe: () => void;
+  /** Bytes of the first frames that the client has not read yet; they may be more than the cap. */
+  allowance: number;
+  /** Heartbeats seen with an allowance left: who does not read its first snapshot is cut too. */
+  lateBeats: number;
+}
+
+/**
+ * All open streams of a server. Frames are written to the sockets as they are, past the response object: they are
+ * already in HTTP chunks, and one write per client is all a change costs.
+ */
+export class Hub {
+  readonly #limits: HubLimits;
+  readonly #random: () => number;
+  readonly #streams = new Set<Stream>();
+  readonly #heartbeat: NodeJS.Timeout;
+  #isClosed = false;
+
+  constructor({ random, limits }: HubOptions) {
+    this.#limits = { ...HUB_LIMITS, ...limits };
+    this.#random = random;
+    this.#heartbeat = setInterval(() => this.#beat(), this.#limits.heartbeatMs).unref();
+  }
+
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  get isFull(): boolean {
+    return this.#isClosed || this.#streams.size >= this.#limits.streamsMax;
+  }
+
+  /** A random time to come back after, in ms. */
+  retryMs(): number {
+    const { min, max } = this.#limits.retryMs;
+    return Math.round(min + this.#random() * (max - min));
+  }
+
+  /** Opens a stream on a response whose head was sent: first what the client lacks, then every change. */
+  open(response: ServerResponse, keyId: string, feed: Feed, first: readonly Buffer[]): void {
+    const { socket } = response;
+    if (socket === null || socket.destroyed) return;
+    const stream: Stream = {
+      keyId,
+      socket,
+      unsubscribe: feed.onChange((frame) => this.#send(stream, frame)),
+      allowance: first.reduce((sum, frame) => sum + frame.length, 0),
+      lateBeats: 0,
+    };
+    this.#streams.add(stream);
+    response.once("close", () => this.#forget(stream));
+    socket.setNoDelay(true);
+    socket.setTimeout(0);
+    socket.on("drain", () => {
+      stream.allowance = 0;
+    });
+    for (const frame of [retryFrame(this.retryMs()), ...first]) socket.write(frame);
+    if (socket.writableLength === 0) stream.allowance = 0;
+  }
+
+  /** Cuts the streams of a key that was revoked. */
+  cut(keyId: string): void {
+    for (const stream of [...this.#streams]) if (stream.keyId === keyId) this.#drop(stream);
+  }
+
+  /** Ends all streams, each told when to come back; resolves when all are closed, by force if need be. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearInterval(this.#heartbeat);
+    const closed = [...this.#streams].map(
+      ({ socket }) =>
+        new Promise<void>((resolve) => {
+          socket.once("close", () => resolve());
+          socket.write(retryFrame(this.retryMs()));
+          socket.end(LAST_CHUNK);
+        }),
+    );
+    const force = setTimeout(() => {
+      for (const { socket } of this.#streams) socket.destroy();
+    }, this.#limits.closeMs);
+    await Promise.all(closed);
+    clearTimeout(force);
+  }
+
+  #send(stream: Stream, frame: Buffer): void {
+    const unread = stream.socket.writableLength - stream.allowance + frame.length;
+    if (unread > this.#limits.bufferMax) this.#drop(stream);
+    else stream.socket.write(frame);
+  }
+
+  #beat(): void {
+    for (const stream of [...this.#streams]) {
+      if (stream.allowance > 0 && ++stream.lateBeats > 2) this.#drop(stream);
+      else this.#send(stream, HEARTBEAT_FRAME);
+    }
+  }
+
+  #drop(stream: Stream): void {
+    this.#forget(stream);
+    stream.socket.destroy();
+  }
+
+  #forget(stream: Stream): void {
+    stream.unsubscribe();
+    this.#streams.delete(stream);
+  }
+}
