@@ -120,21 +120,21 @@ function pickPart(parts: readonly CompiledPart[], flag: CompiledFlag, scope: Sco
 export function matches(node: Node, flag: CompiledFlag | undefined, scope: Scope): boolean {
   switch (node.kind) {
     case TEST:
-      return node.test !== undefined && matchTest(node.test, scope.context, scope.isPlain);
+      return matchTest(node.of, scope.context, scope.isPlain);
     case ALL:
-      for (let i = 0; i < node.children.length; i++) if (!matches(node.children[i] as Node, flag, scope)) return false;
+      for (let i = 0; i < node.of.length; i++) if (!matches(node.of[i] as Node, flag, scope)) return false;
       return true;
     case ANY:
-      for (let i = 0; i < node.children.length; i++) if (matches(node.children[i] as Node, flag, scope)) return true;
+      for (let i = 0; i < node.of.length; i++) if (matches(node.of[i] as Node, flag, scope)) return true;
       return false;
     case NOT:
-      return !matches(node.children[0] as Node, flag, scope);
+      return !matches(node.of, flag, scope);
     case SEGMENT:
-      return segmentMatches(node.segment as SegmentRef, scope);
+      return segmentMatches(node.of, scope);
     case DRAW:
-      return holds(node.draw as CompiledDraw, flag, scope) === INSIDE;
+      return holds(node.of, flag, scope) === INSIDE;
     case FLAG:
-      return flagServes(node.flag as CompiledFlagTest, scope);
+      return flagServes(node.of, scope);
   }
 }
 

@@ -29,6 +29,7 @@ import {
   type CompiledFlagTest,
   type CompiledRule,
   type CompiledServe,
+  type CompiledTest,
   DRAW,
   FLAG,
   NOT,
@@ -227,33 +228,35 @@ class Walk {
     switch (node.kind) {
       case ALL:
       case ANY:
-      case NOT: {
-        const conditions = node.children.map((child) => this.#condition(child, flag));
-        const kind = node.kind === ALL ? "all" : node.kind === ANY ? "any" : "not";
-        return { kind, conditions, holds: matches(node, flag, this.#scope) };
-      }
+        return this.#group(node.kind === ALL ? "all" : "any", node.of, node, flag);
+      case NOT:
+        return this.#group("not", [node.of], node, flag);
       case SEGMENT: {
-        const { key = "", node: inner } = node.segment ?? {};
-        const condition = inner && this.#condition(inner, undefined);
+        const condition = node.of.node && this.#condition(node.of.node, undefined);
         return {
           kind: "segment",
-          segment: key,
+          segment: node.of.key,
           ...(condition === undefined ? {} : { condition }),
           holds: condition?.holds ?? false,
         };
       }
       case DRAW:
-        return { kind: "draw", ...this.#draw(node.draw as CompiledDraw, flag) };
+        return { kind: "draw", ...this.#draw(node.of, flag) };
       case FLAG:
-        return { kind: "flag", ...this.#flagTest(node.flag as CompiledFlagTest) };
+        return { kind: "flag", ...this.#flagTest(node.of) };
       case TEST:
-        return this.#test(node);
+        return this.#test(node.of);
     }
   }
 
-  #test(node: Node): ExplainedCondition {
-    const test = node.test as NonNullable<Node["test"]>;
-    const seen = toJson(readAttribute(test.reader, this.#scope.context, this.#scope.isPlain));
+  #group(kind: "all" | "any" | "not", inner: readonly Node[], node: Node, flag: CompiledFlag | undefined): ExplainedCondition {
+    const conditions = inner.map((child) => this.#condition(child, flag));
+    return { kind, conditions, holds: matches(node, flag, this.#scope) };
+  }
+
+  #test(test: CompiledTest): ExplainedCondition {
+    const { context, isPlain } = this.#scope;
+    const seen = toJson(readAttribute(test.reader, context, isPlain));
     const { attribute, op, value } = test.source;
     return {
       kind: "test",
@@ -261,7 +264,7 @@ class Walk {
       op,
       value,
       ...(seen === undefined ? {} : { seen }),
-      holds: matchTest(test, this.#scope.context, this.#scope.isPlain),
+      holds: matchTest(test, context, isPlain),
     };
   }
 

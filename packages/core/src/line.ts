@@ -28,15 +28,16 @@ export function lineOf(parts: readonly CompiledPart[]): Line | undefined {
  * `undefined` when one of them is no line, or another space's.
  */
 export function foldLines(serves: readonly CompiledServe[], none: Outcome): Line | undefined {
-  const first = serves[0]?.line;
+  const first = lineOf(serves[0]?.parts ?? []);
   if (first === undefined) return undefined;
   const lines: Line[] = [];
   let rest = none;
-  for (const { line, outcome } of serves) {
+  for (const { parts, outcome } of serves) {
     if (outcome !== undefined) {
       rest = outcome;
       break;
     }
+    const line = lineOf(parts ?? []);
     if (line === undefined || !isSameSpace(line.draw, first.draw)) return undefined;
     lines.push(line);
   }

@@ -2,28 +2,17 @@
  * The operators: what value each takes, and how it is asked. Rules that keep them small: a missing attribute, or one of
  * the wrong type, never matches; a list attribute matches if any element does; nothing is coerced.
  */
-import type { EvaluationContext, Json, Operator, Test } from "@belay/protocol";
+import type { EvaluationContext, Operator, Test } from "@belay/protocol";
 import { attributeReader, readAttribute } from "./attribute.ts";
 import { type Cidr, inCidr, parseCidr } from "./cidr.ts";
 import { type Defects, quotable } from "./defect.ts";
 import { parseInstant } from "./instant.ts";
 import { LIMITS } from "./limits.ts";
-import type { CompiledTest, Pattern } from "./program.ts";
+import type { CompiledTest, Operand, Pattern, Scalar } from "./program.ts";
 import { compareSemver, parseSemver, type Semver } from "./semver.ts";
 
 /** Makes a pattern of the linear-time engine; throws on one the engine lacks. */
 export type PatternCompiler = (pattern: string) => Pattern;
-
-type Scalar = string | number | boolean;
-
-/** The value of a test in the form it is asked in. */
-interface Operand {
-  readonly scalar?: Scalar;
-  readonly list?: readonly Scalar[];
-  readonly version?: Semver;
-  readonly patterns?: readonly Pattern[];
-  readonly blocks?: readonly Cidr[];
-}
 
 /** Reads a rule's value for one operator; `undefined` once a defect has been noted. */
 type OperandReader = (
@@ -100,53 +89,44 @@ export function compileTest(
   }
   const [operator, read] = OPERATOR_TABLE[op as Operator];
   const operand = read(value, `${field}.value`, defects, pattern);
-  if (operand === undefined) return undefined;
-  const list = operand.list ?? [];
-  return {
-    reader: attributeReader(attribute),
-    operator,
-    scalar: operand.scalar,
-    list,
-    set: operator === IN && list.length > SHORT_LIST ? new Set(list) : undefined,
-    version: operand.version,
-    patterns: operand.patterns ?? [],
-    blocks: operand.blocks ?? [],
-    source: { attribute, op: op as Operator, value: value as Json } satisfies Test,
-  };
+  // The definition itself is the source: a copy of every test would cost as much as its compiled form.
+  return operand === undefined
+    ? undefined
+    : { reader: attributeReader(attribute), operator, operand, source: source as unknown as Test };
 }
 
 /** Does the context answer the test with yes? */
 export function matchTest(test: CompiledTest, context: EvaluationContext, isPlainContext: boolean): boolean {
   const value = readAttribute(test.reader, context, isPlainContext);
-  if (test.operator === EXISTS) return (value !== undefined) === test.scalar;
+  if (test.operator === EXISTS) return (value !== undefined) === test.operand;
   if (value === undefined) return false;
   if (!Array.isArray(value)) return matchOne(test, value);
   for (const element of value) if (matchOne(test, element)) return true;
   return false;
 }
 
-function matchOne(test: CompiledTest, value: unknown): boolean {
-  switch (test.operator) {
+function matchOne({ operator, operand }: CompiledTest, value: unknown): boolean {
+  switch (operator) {
     case IN:
-      return test.set === undefined ? isOneOf(test.list, value) : test.set.has(value);
+      return operand instanceof Set ? operand.has(value) : isOneOf(operand as readonly Scalar[], value);
     case CONTAINS:
     case STARTS_WITH:
     case ENDS_WITH:
-      return typeof value === "string" && matchText(test, value);
+      return typeof value === "string" && matchText(operator, operand as readonly string[], value);
     case MATCHES:
-      return typeof value === "string" && matchPatterns(test.patterns, value);
+      return typeof value === "string" && matchPatterns(operand as readonly Pattern[], value);
     case LT:
     case LTE:
     case GT:
     case GTE:
-      return matchOrder(test, value);
+      return matchOrder(operator, operand, value);
     case BEFORE:
     case AFTER:
-      return matchInstant(test, value);
+      return matchInstant(operator, operand as number, value);
     case CIDR:
-      return typeof value === "string" && test.blocks.some((block) => inCidr(value, block));
+      return typeof value === "string" && matchBlocks(operand as readonly Cidr[], value);
     default:
-      return typeof value === "string" && test.version !== undefined && matchVersion(test.operator, value, test.version);
+      return typeof value === "string" && matchVersion(operator, operand as Semver, value);
   }
 }
 
@@ -155,15 +135,11 @@ function isOneOf(list: readonly Scalar[], value: unknown): boolean {
   return false;
 }
 
-function matchText(test: CompiledTest, text: string): boolean {
-  const { operator, list } = test;
-  for (let i = 0; i < list.length; i++) {
-    const wanted = list[i] as string;
-    if (
-      operator === CONTAINS ? text.includes(wanted) : operator === STARTS_WITH ? text.startsWith(wanted) : text.endsWith(wanted)
-    ) {
+function matchText(operator: number, wanted: readonly string[], text: string): boolean {
+  for (let i = 0; i < wanted.length; i++) {
+    const part = wanted[i] as string;
+    if (operator === CONTAINS ? text.includes(part) : operator === STARTS_WITH ? text.startsWith(part) : text.endsWith(part))
       return true;
-    }
   }
   return false;
 }
@@ -174,13 +150,21 @@ function matchPatterns(patterns: readonly Pattern[], text: string): boolean {
   return patterns.some((pattern) => pattern.test(searched));
 }
 
+/** Parsing the address once for each block would be wasted on one block, and lists of blocks are short. */
+function matchBlocks(blocks: readonly Cidr[], text: string): boolean {
+  return blocks.some((block) => inCidr(text, block));
+}
+
 /** Numbers compare with numbers, text with text by code point; anything else does not match. */
-function matchOrder(test: CompiledTest, value: unknown): boolean {
-  const wanted = test.scalar;
-  if (typeof value === "number" && typeof wanted === "number")
-    return isOrdered(test.operator, value < wanted ? -1 : value > wanted ? 1 : value === wanted ? 0 : Number.NaN);
-  if (typeof value === "string" && typeof wanted === "string") return isOrdered(test.operator, compareCodePoints(value, wanted));
+function matchOrder(operator: number, wanted: Operand, value: unknown): boolean {
+  if (typeof value === "number" && typeof wanted === "number") return isOrdered(operator, compareNumbers(value, wanted));
+  if (typeof value === "string" && typeof wanted === "string") return isOrdered(operator, compareCodePoints(value, wanted));
   return false;
+}
+
+/** NaN is in no order to anything. */
+function compareNumbers(a: number, b: number): number {
+  return a < b ? -1 : a > b ? 1 : a === b ? 0 : Number.NaN;
 }
 
 function isOrdered(operator: number, order: number): boolean {
@@ -202,15 +186,15 @@ function isOrdered(operator: number, order: number): boolean {
   }
 }
 
-function matchVersion(operator: number, text: string, wanted: Semver): boolean {
+function matchVersion(operator: number, wanted: Semver, text: string): boolean {
   const order = compareSemver(text, wanted);
   return order !== undefined && isOrdered(operator, order);
 }
 
-function matchInstant(test: CompiledTest, value: unknown): boolean {
+function matchInstant(operator: number, wanted: number, value: unknown): boolean {
   const at = typeof value === "string" ? parseInstant(value) : value instanceof Date ? value.getTime() : undefined;
   if (at === undefined) return false;
-  return test.operator === BEFORE ? at < (test.scalar as number) : at > (test.scalar as number);
+  return operator === BEFORE ? at < wanted : at > wanted;
 }
 
 /**
@@ -232,12 +216,11 @@ function lifted(unit: number): number {
 
 function readScalars(value: unknown, field: string, defects: Defects): Operand | undefined {
   const list = readList(value, field, defects, "a text, a number or a boolean, or a list of them", isScalar);
-  return list && { list };
+  return list !== undefined && list.length > SHORT_LIST ? new Set(list) : list;
 }
 
 function readTexts(value: unknown, field: string, defects: Defects): Operand | undefined {
-  const list = readList(value, field, defects, "a text or a list of texts", isText);
-  return list && { list };
+  return readList(value, field, defects, "a text or a list of texts", isText);
 }
 
 function readPatterns(
@@ -247,9 +230,8 @@ function readPatterns(
   pattern: PatternCompiler | undefined,
 ): Operand | undefined {
   const list = readList(value, field, defects, "a regular expression or a list of them", isText);
-  if (list === undefined) return undefined;
   const patterns: Pattern[] = [];
-  for (const text of list) {
+  for (const text of list ?? []) {
     const compiled = compilePattern(text, pattern);
     if (typeof compiled === "string") {
       defects.add("invalid_pattern", field, { received: text, reason: compiled });
@@ -257,7 +239,7 @@ function readPatterns(
     }
     patterns.push(compiled);
   }
-  return { list, patterns };
+  return list && patterns;
 }
 
 /** The pattern, or why there is none. */
@@ -272,44 +254,33 @@ function compilePattern(text: string, pattern: PatternCompiler | undefined): Pat
 }
 
 function readOrdered(value: unknown, field: string, defects: Defects): Operand | undefined {
-  if ((typeof value === "number" && Number.isFinite(value)) || typeof value === "string") return { scalar: value };
-  noValue(value, field, defects, "one number or text");
-  return undefined;
+  if ((typeof value === "number" && Number.isFinite(value)) || typeof value === "string") return value;
+  return noValue(value, field, defects, "one number or text");
 }
 
 function readInstant(value: unknown, field: string, defects: Defects): Operand | undefined {
   const at = typeof value === "string" ? parseInstant(value) : undefined;
-  if (at !== undefined) return { scalar: at };
-  noValue(value, field, defects, "one RFC 3339 date-time, for example 2026-11-22T12:00:00Z");
-  return undefined;
+  return at ?? noValue(value, field, defects, "one RFC 3339 date-time, for example 2026-11-22T12:00:00Z");
 }
 
 function readVersion(value: unknown, field: string, defects: Defects): Operand | undefined {
   const version = typeof value === "string" ? parseSemver(value) : undefined;
-  if (version !== undefined) return { version };
-  noValue(value, field, defects, "one SemVer 2.0 version, for example 2.3.0");
-  return undefined;
+  return version ?? noValue(value, field, defects, "one SemVer 2.0 version, for example 2.3.0");
 }
 
 function readBoolean(value: unknown, field: string, defects: Defects): Operand | undefined {
-  if (typeof value === "boolean") return { scalar: value };
-  noValue(value, field, defects, "true or false");
-  return undefined;
+  return typeof value === "boolean" ? value : noValue(value, field, defects, "true or false");
 }
 
 function readBlocks(value: unknown, field: string, defects: Defects): Operand | undefined {
   const list = readList(value, field, defects, "a CIDR block such as 10.0.0.0/8, or a list of them", isText);
-  if (list === undefined) return undefined;
   const blocks: Cidr[] = [];
-  for (const text of list) {
+  for (const text of list ?? []) {
     const block = parseCidr(text);
-    if (block === undefined) {
-      noValue(text, field, defects, "a CIDR block such as 10.0.0.0/8 or 2001:db8::/32");
-      return undefined;
-    }
+    if (block === undefined) return noValue(text, field, defects, "a CIDR block such as 10.0.0.0/8 or 2001:db8::/32");
     blocks.push(block);
   }
-  return { list, blocks };
+  return list && blocks;
 }
 
 function readList<T extends Scalar>(
@@ -330,12 +301,12 @@ function readList<T extends Scalar>(
   }
   const wrong = list.findIndex((element) => !is(element));
   if (wrong === -1) return list as readonly T[];
-  noValue(list[wrong], Array.isArray(value) ? `${field}[${wrong}]` : field, defects, allowed);
-  return undefined;
+  return noValue(list[wrong], Array.isArray(value) ? `${field}[${wrong}]` : field, defects, allowed);
 }
 
-function noValue(value: unknown, field: string, defects: Defects, allowed: string): void {
+function noValue(value: unknown, field: string, defects: Defects, allowed: string): undefined {
   defects.add("invalid_value", field, { received: quotable(value), allowed, reason: `it must be ${allowed}` });
+  return undefined;
 }
 
 function isText(value: unknown): value is string {

@@ -94,7 +94,7 @@ export interface CompiledPart {
 export interface CompiledServe {
   readonly outcome: Outcome | undefined;
   readonly parts: readonly CompiledPart[] | undefined;
-  /** The same split as a line, where it is one. */
+  /** The same split as a line, where it is one of several parts: a single draw is asked directly. */
   readonly line: Line | undefined;
 }
 
@@ -104,26 +104,16 @@ export interface CompiledRule extends CompiledServe {
   readonly when: Node | undefined;
 }
 
-/** What a test compiles to by operator. One class for all nodes keeps the walk monomorphic: a switch, no megamorphic calls. */
-export class Node {
-  readonly kind: NodeKind;
-  readonly children: readonly Node[];
-  readonly test: CompiledTest | undefined;
-  readonly draw: CompiledDraw | undefined;
-  readonly segment: SegmentRef | undefined;
-  readonly flag: CompiledFlagTest | undefined;
+/** A condition. All nodes have one shape, so the walk is a switch on a number and never a megamorphic call. */
+export type Node =
+  | { readonly kind: typeof TEST; readonly of: CompiledTest }
+  | { readonly kind: typeof ALL; readonly of: readonly Node[] }
+  | { readonly kind: typeof ANY; readonly of: readonly Node[] }
+  | { readonly kind: typeof NOT; readonly of: Node }
+  | { readonly kind: typeof SEGMENT; readonly of: SegmentRef }
+  | { readonly kind: typeof DRAW; readonly of: CompiledDraw }
+  | { readonly kind: typeof FLAG; readonly of: CompiledFlagTest };
 
-  constructor(kind: NodeKind, parts: Partial<Omit<Node, "kind">> = {}) {
-    this.kind = kind;
-    this.children = parts.children ?? NO_NODES;
-    this.test = parts.test;
-    this.draw = parts.draw;
-    this.segment = parts.segment;
-    this.flag = parts.flag;
-  }
-}
-
-export type NodeKind = 0 | 1 | 2 | 3 | 4 | 5 | 6;
 export const TEST = 0;
 export const ALL = 1;
 export const ANY = 2;
@@ -132,23 +122,20 @@ export const SEGMENT = 4;
 export const DRAW = 5;
 export const FLAG = 6;
 
-const NO_NODES: readonly Node[] = [];
-
-/** A compiled question about one attribute: the operator's number, and its value in the form it is asked in. */
+/** A compiled question about one attribute. */
 export interface CompiledTest {
   readonly reader: AttributeReader;
+  /** The operator's number. */
   readonly operator: number;
-  /** One number, text or boolean, where the rule gives one. */
-  readonly scalar: string | number | boolean | undefined;
-  /** Texts of `contains`, `startsWith`, `endsWith`; short lists of `in`. */
-  readonly list: readonly (string | number | boolean)[];
-  /** Long lists of `in`. */
-  readonly set: ReadonlySet<unknown> | undefined;
-  readonly version: Semver | undefined;
-  readonly patterns: readonly Pattern[];
-  readonly blocks: readonly Cidr[];
+  /** The rule's value in the form the operator asks it in. */
+  readonly operand: Operand;
   readonly source: Test;
 }
+
+export type Scalar = string | number | boolean;
+
+/** One number, text or boolean; a list of them; a long list as a set; a version; patterns; CIDR blocks. */
+export type Operand = Scalar | readonly Scalar[] | ReadonlySet<unknown> | Semver | readonly Pattern[] | readonly Cidr[];
 
 /** A compiled regular expression; `test` searches, it does not match the whole text. */
 export interface Pattern {

@@ -15,7 +15,7 @@ import {
   FLAG,
   type FlagRef,
   NOT,
-  Node,
+  type Node,
   SEGMENT,
   type SegmentRef,
   type SharedSpace,
@@ -95,21 +95,21 @@ export function readCondition(value: unknown, field: string, reading: Reading, d
       return readGroup(form === "all" ? ALL : ANY, value[form], `${field}.${form}`, reading, depth);
     case "not": {
       const child = readCondition(value["not"], `${field}.not`, reading, depth + 1);
-      return child && new Node(NOT, { children: [child] });
+      return child && { kind: NOT, of: child };
     }
     case "segment":
       return readSegmentName(value["segment"], `${field}.segment`, reading);
     case "draw": {
       const draw = readDraw(value["draw"], `${field}.draw`, reading);
-      return draw && new Node(DRAW, { draw });
+      return draw && { kind: DRAW, of: draw };
     }
     case "flag": {
       const flag = readFlagTest(value, field, reading);
-      return flag && new Node(FLAG, { flag });
+      return flag && { kind: FLAG, of: flag };
     }
     case "attribute": {
       const test = compileTest(value, field, defects, reading.around.pattern);
-      return test && new Node(TEST, { test });
+      return test && { kind: TEST, of: test };
     }
     default:
       defects.invalid(field, value, "it must be a condition", CONDITION_FORMS);
@@ -192,7 +192,7 @@ function readGroup(
     if (child === undefined) return undefined;
     children.push(child);
   }
-  return new Node(kind, { children });
+  return { kind, of: children };
 }
 
 function readSegmentName(value: unknown, field: string, reading: Reading): Node | undefined {
@@ -202,7 +202,7 @@ function readSegmentName(value: unknown, field: string, reading: Reading): Node 
   }
   const segment = reading.around.segment(value);
   reading.segments.add(segment);
-  return new Node(SEGMENT, { segment });
+  return { kind: SEGMENT, of: segment };
 }
 
 /** `null` once a defect has been noted. */
@@ -237,10 +237,12 @@ function isPpm(value: unknown): value is number {
 
 /** Ranges as positions, both ends included; an empty draw has `from` above `last`. */
 function boundaries(ranges: readonly (readonly [number, number])[]): Pick<CompiledDraw, "from" | "last" | "ranges"> {
-  const filled = ranges.filter(([from, to]) => to > from);
-  const [first, end] = [filled[0], filled.at(-1)];
-  if (first === undefined || end === undefined) return { from: 1, last: 0, ranges: undefined };
-  const hull = { from: firstPosition(first[0]), last: lastPosition(end[1]) };
-  if (filled.length === 1) return { ...hull, ranges: undefined };
-  return { ...hull, ranges: Int32Array.from(filled.flatMap(([from, to]) => [firstPosition(from), lastPosition(to)])) };
+  const filled = ranges.length === 1 ? ranges : ranges.filter(([from, to]) => to > from);
+  const first = filled[0];
+  const end = filled[filled.length - 1];
+  if (first === undefined || end === undefined || end[1] === first[0]) return { from: 1, last: 0, ranges: undefined };
+  const from = firstPosition(first[0]);
+  const last = lastPosition(end[1]);
+  if (filled.length === 1) return { from, last, ranges: undefined };
+  return { from, last, ranges: Int32Array.from(filled.flatMap((range) => [firstPosition(range[0]), lastPosition(range[1])])) };
 }

@@ -91,7 +91,7 @@ class Serves {
   read(value: unknown, field: string, plainReason: Reason, ruleId?: string): CompiledServe | undefined {
     if (isRecord(value) && Object.hasOwn(value, "split")) {
       const parts = this.#readSplit(value["split"], `${field}.split`, ruleId);
-      return parts && { outcome: undefined, parts, line: lineOf(parts) };
+      return parts && { outcome: undefined, parts, line: parts.length > 1 ? lineOf(parts) : undefined };
     }
     if (isRecord(value) && Object.hasOwn(value, "variant")) {
       const variant = this.variant(value["variant"], `${field}.variant`);

@@ -55,8 +55,9 @@ export function compile(snapshot: Snapshot, options: CompileOptions = {}): Rules
 
 /** Unknown keys remembered, so that the second question about one costs a single look-up; beyond, each is a miss. */
 const UNKNOWN_KEYS_MAX = 1_000;
-/** Programs of longer definitions are not compared with others: few repeat, and the text would have to be kept. */
-const SHARED_PROGRAM_TEXT_MAX = 2_000;
+/** Programs of longer definitions are not compared with others: few repeat, and writing and keeping the text costs. */
+const SHARED_PROGRAM_RULES_MAX = 1;
+const SHARED_PROGRAM_TEXT_MAX = 1_000;
 /** Evaluations are numbered up to here, then from 1 again: the number stays a small integer. */
 const TICK_MAX = 2 ** 30;
 
@@ -401,13 +402,17 @@ function slotsOf(flag: CompiledFlag): number {
  * well-formed twin): flags with the same text share one program.
  */
 function sharedProgramText(definition: unknown): string | undefined {
-  if (!isRecord(definition)) return undefined;
+  if (!isRecord(definition) || !isShort(definition["rules"])) return undefined;
   const { spaces } = definition;
   const saltless = isRecord(spaces)
     ? Object.entries(spaces).map(([name, space]) => [name, isRecord(space) ? { ...space, salt: typeof space["salt"] } : space])
     : spaces;
   const text = JSON.stringify({ ...definition, spaces: saltless });
   return text.length <= SHARED_PROGRAM_TEXT_MAX ? text : undefined;
+}
+
+function isShort(rules: unknown): boolean {
+  return Array.isArray(rules) && rules.length <= SHARED_PROGRAM_RULES_MAX;
 }
 
 /** Salts of a definition whose twin has been read, and so has well-formed spaces. */
