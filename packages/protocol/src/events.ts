@@ -1,12 +1,30 @@
 import type { Json } from "./json.ts";
 import type { EpochMs, FlagKey, Revision, VariantName } from "./names.ts";
 
+/** Limits of one event, in UTF-16 units; beyond them it is rejected by its index, and the rest of its batch is taken. */
+export const EVENT_LIMITS: {
+  readonly nameLength: number;
+  readonly unitLength: number;
+  readonly attributesLength: number;
+  readonly attributesDepth: number;
+} = {
+  /** Variants, rule ids and names of metric events. */
+  nameLength: 128,
+  unitLength: 4_096,
+  /** JSON text of an event's attributes or properties, and how deep it may nest. */
+  attributesLength: 16_384,
+  attributesDepth: 16,
+};
+
 /**
  * A batch as an SDK sends it to `POST /sdk/v1/events`. Every event carries `seq`, the instance's own count from 1 over
  * exposures and metric events together; `(instance, seq)` names an event for ever, so that one sent again is counted once.
  */
 export interface EventBatch {
-  /** Any text of 1-64 characters that tells one batch from another in logs. */
+  /**
+   * 1-64 characters that tell this batch from the instance's last ones. Events are told apart by `seq`; counts are not,
+   * so a batch with counts that is sent again must keep its id, and one with other counts needs another.
+   */
   readonly batchId: string;
   /** The client's clock when the batch was sent: with the server's it gives the clock offset kept beside each event. */
   readonly sentAtMs: EpochMs;
@@ -76,7 +94,7 @@ export interface BatchReceipt {
 }
 
 export interface RejectedEvent {
-  readonly list: "exposures" | "metrics" | "counts";
+  readonly list: "exposures" | "metrics" | "counts" | "ledger";
   readonly index: number;
   readonly code: string;
   readonly field: string;

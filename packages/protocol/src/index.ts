@@ -34,15 +34,16 @@ export type {
 export type { EvaluationContext } from "./context.ts";
 export { ERRORS, type ErrorCode, type ErrorEntry } from "./errors.ts";
 export type { Evaluation, EvaluationErrorCode, Reason } from "./evaluation.ts";
-export type {
-  ArmLedger,
-  BatchReceipt,
-  EvaluationCount,
-  EventBatch,
-  Exposure,
-  MetricEvent,
-  Receipt,
-  RejectedEvent,
+export {
+  type ArmLedger,
+  type BatchReceipt,
+  EVENT_LIMITS,
+  type EvaluationCount,
+  type EventBatch,
+  type Exposure,
+  type MetricEvent,
+  type Receipt,
+  type RejectedEvent,
 } from "./events.ts";
 export type {
   Condition,

@@ -22,6 +22,8 @@ export {
   BatchReceiptSchema,
   EvaluationCountSchema,
   EventBatchSchema,
+  type EventEnvelope,
+  EventEnvelopeSchema,
   ExposureSchema,
   MetricEventSchema,
 } from "./schemas/events.ts";

@@ -1,0 +1,123 @@
+/* What a pull may ask for, from query string and headers to the store's words. */
+import type { Schema } from "@belay/protocol/schemas";
+import { Type } from "@sinclair/typebox";
+import { ProblemError } from "../http/problem.ts";
+import type { EventKind, EventQuery, PullFormat } from "../store/events/index.ts";
+
+export interface FilterQuery {
+  readonly environment?: string;
+  readonly flag?: string;
+  readonly experiment?: string;
+  readonly release?: string;
+  readonly variant?: string;
+  readonly name?: string;
+  readonly unit?: string;
+  /** RFC 3339; by the server's clock, at which an event was received. */
+  readonly from?: string;
+  readonly to?: string;
+}
+
+export interface PullQuery extends FilterQuery {
+  readonly format?: PullFormat;
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+const text = (description: string): Schema<string | undefined> =>
+  Type.Optional(Type.String({ minLength: 1, maxLength: 4_096, description }));
+
+const COMMON_FILTERS = {
+  environment: text("Only this environment"),
+  unit: text("Only this unit"),
+  from: text("Received at or after this moment, RFC 3339"),
+  to: text("Received before this moment, RFC 3339"),
+};
+
+const FILTERS = {
+  exposures: {
+    ...COMMON_FILTERS,
+    flag: text("Only this flag"),
+    experiment: text("Only this experiment"),
+    release: text("Only this release"),
+    variant: text("Only this variant"),
+  },
+  metrics: { ...COMMON_FILTERS, name: text("Only events of this name") },
+};
+
+const PAGING = {
+  format: Type.Optional(Type.Union([Type.Literal("ndjson"), Type.Literal("csv")], { description: "Goes before `accept`" })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: "At most so many rows" })),
+  cursor: text("The `cursor` of the last row received: goes on after it"),
+};
+
+/** The query of a pull, and of its estimate. What a kind of events does not have is refused by name. */
+export const pullQuerySchema = (kind: EventKind): Schema<PullQuery> =>
+  Type.Unsafe<PullQuery>(Type.Object({ ...FILTERS[kind], ...PAGING }, { additionalProperties: false }));
+export const filterQuerySchema = (kind: EventKind): Schema<FilterQuery> =>
+  Type.Unsafe<FilterQuery>(Type.Object(FILTERS[kind], { additionalProperties: false }));
+
+/**
+ * The events a query means among those the caller may see.
+ *
+ * @param visible environments of the caller's token; absent when it may see all.
+ * @throws `environment_not_found` for one out of the token's scope, `invalid_field` for a moment that is none.
+ */
+export function eventQueryOf(
+  kind: EventKind,
+  project: string,
+  query: FilterQuery,
+  visible: readonly string[] | undefined,
+): EventQuery {
+  const { environment, from, to, flag, experiment, release, variant, name, unit } = query;
+  if (environment !== undefined && visible?.includes(environment) === false) {
+    throw new ProblemError("environment_not_found", { key: environment });
+  }
+  const environments = environment === undefined ? visible : [environment];
+  return defined({
+    kind,
+    project,
+    environments,
+    flag,
+    experiment,
+    release,
+    variant,
+    name,
+    unit,
+    fromMs: momentOf("from", from),
+    toMs: momentOf("to", to),
+  });
+}
+
+const MEDIA_TYPES: Readonly<Record<PullFormat, readonly string[]>> = {
+  ndjson: ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/json"],
+  csv: ["text/csv"],
+};
+
+/** The format asked for: `?format=` before the first known type of `accept`, NDJSON when neither asks. */
+export function formatOf(format: PullFormat | undefined, accept: string | undefined): PullFormat {
+  if (format !== undefined) return format;
+  const types = (accept ?? "*/*").split(",").map((part) => (part.split(";")[0] ?? "").trim().toLowerCase());
+  for (const type of types) {
+    if (type === "*/*" || type === "application/*") return "ndjson";
+    if (type === "text/*") return "csv";
+    for (const known of ["ndjson", "csv"] as const) if (MEDIA_TYPES[known].includes(type)) return known;
+  }
+  throw new ProblemError("not_acceptable", { received: accept, allowed: ["application/x-ndjson", "text/csv"] });
+}
+
+/** A date with a time and a zone, as RFC 3339 writes it, or a date alone, which begins in UTC. */
+const MOMENT = /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d))?$/;
+
+function momentOf(field: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const ms = MOMENT.test(value) ? Date.parse(value) : Number.NaN;
+  if (Number.isNaN(ms)) {
+    throw new ProblemError("invalid_field", { field, received: value, reason: "it is no moment such as 2026-11-22T10:00:00Z" });
+  }
+  return ms;
+}
+
+/** Without the fields that are absent. */
+function defined<T extends object>(value: { [Name in keyof T]: T[Name] | undefined }): T {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
+}
