@@ -56,12 +56,7 @@ function checkContents(name, files) {
   return strays.map(({ path }) => `${name}: ${path} would be published`);
 }
 
-/**
- * @param {string} name
- * @param {string} directory
- * @param {string} tarball
- * @returns {Promise<string[]>}
- */
+/** @param {string} name @param {string} tarball @returns {Promise<string[]>} */
 async function checkManifest(name, tarball) {
   const bytes = readFileSync(tarball);
   const data = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);

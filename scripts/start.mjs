@@ -19,6 +19,20 @@ try {
 }
 
 console.log("starting…");
+if (process.env["npm_lifecycle_event"] !== undefined) endWithParent();
 // In this process, not a child: signals, environment and terminal are the server's own, and no second Node stays in memory.
 process.argv[1] = MAIN;
 await import(pathToFileURL(MAIN).href);
+
+/**
+ * npm runs scripts through a shell that does not pass signals on: told to end, npm and the shell go and this process would
+ * stay behind with the port and the data folder. So it takes its parent's end for a SIGTERM.
+ */
+function endWithParent() {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    process.kill(process.pid, "SIGTERM");
+  }, 250).unref();
+}
