@@ -1,0 +1,9 @@
+/** What one process found out: one number of one scenario for one contender. */
+export interface Sample {
+  /** In the scenario's unit. */
+  readonly value: number;
+  /** The yardstick of the same process in the same unit, where the scenario has one. */
+  readonly bare?: number;
+  /** Share of calls answered `true` or `first`: proof in every sample that the work was done. */
+  readonly share?: number;
+}
