@@ -21,7 +21,7 @@ import { type HttpDoors, readBody } from "./http.ts";
  * A snapshot at most, inflated, or one message of the stream. Room for tens of thousands of flags, and little enough
  * that a server gone mad cannot fill the application's memory.
  */
-export const SNAPSHOT_BYTES_MAX: number = 24 * 1024 * 1024;
+export const SNAPSHOT_BYTES_MAX: number = 16 * 1024 * 1024;
 
 /** What a server may say about a batch. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
@@ -47,10 +47,12 @@ export class HttpTransport implements SnapshotTransport, PostTransport {
       "cache-control": "no-store",
       ...(after === undefined ? {} : { "last-event-id": String(after) }),
     };
-    return this.#doors.send(
-      { method: "GET", door: "stream", headers, isKept: false },
-      (response) => readStream(response, hear),
-      (detail) => hear({ on: "failed", failure: { kind: "network", detail } }),
+    return untilOver(hear, (say) =>
+      this.#doors.send(
+        { method: "GET", door: "stream", headers, isKept: false },
+        (response) => readStream(response, say),
+        (detail) => say({ on: "failed", failure: { kind: "network", detail } }),
+      ),
     );
   }
 
@@ -61,10 +63,12 @@ export class HttpTransport implements SnapshotTransport, PostTransport {
       "accept-encoding": "br, gzip",
       ...(holding === undefined || etag === undefined ? {} : { "if-none-match": etag }),
     };
-    return this.#doors.send(
-      { method: "GET", door: "snapshot", headers, isKept: true },
-      (response) => this.#readPoll(response, hear),
-      (detail) => hear({ on: "failed", failure: { kind: "network", detail } }),
+    return untilOver(hear, (say) =>
+      this.#doors.send(
+        { method: "GET", door: "snapshot", headers, isKept: true },
+        (response) => this.#readPoll(response, say),
+        (detail) => say({ on: "failed", failure: { kind: "network", detail } }),
+      ),
     );
   }
 
@@ -119,6 +123,20 @@ export class HttpTransport implements SnapshotTransport, PostTransport {
       hear({ on: "snapshot", snapshot });
     });
   }
+}
+
+/** A request says nothing after its first failure, and nothing after it was stopped: sockets have much to say at their end. */
+function untilOver(hear: Hear, open: (say: Hear) => Stop): Stop {
+  let isOver = false;
+  const stop = open((event) => {
+    if (isOver) return;
+    isOver = event.on === "failed";
+    hear(event);
+  });
+  return () => {
+    isOver = true;
+    stop();
+  };
 }
 
 function readStream(response: IncomingMessage, hear: Hear): void {

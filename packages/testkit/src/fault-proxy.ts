@@ -9,7 +9,10 @@ export interface NetworkFaults {
   latencyMs: number;
   /** The connection is reset once this many bytes went to the client. */
   cutAfterBytes: number | undefined;
-  /** Connections stay open and carry nothing, as when the peer vanished: no end, no reset. */
+  /**
+   * Connections stay open and carry nothing, as when the peer vanished: no end, no reset. One that lost a byte this way
+   * stays dead when the fault is taken away, for TCP loses nothing out of the middle.
+   */
   isHalfOpen: boolean;
   /** Connections are accepted and ended at once, in good order. */
   isClosingAtOnce: boolean;
@@ -92,30 +95,36 @@ function track(socket: Socket, sockets: Set<Socket>): Socket {
   return socket;
 }
 
+/** Two sockets that belong together. */
+interface Link {
+  readonly faults: NetworkFaults;
+  isDead: boolean;
+}
+
 function join(client: Socket, upstream: Socket, faults: NetworkFaults): void {
+  const link: Link = { faults, isDead: false };
   let sent = 0;
-  carry(client, upstream, faults, (bytes) => upstream.write(bytes));
-  carry(upstream, client, faults, (bytes) => {
+  carry(client, upstream, link, (bytes) => upstream.write(bytes));
+  carry(upstream, client, link, (bytes) => {
     const room = faults.cutAfterBytes === undefined ? bytes.length : faults.cutAfterBytes - sent;
     sent += bytes.length;
-    if (bytes.length < room || faults.cutAfterBytes === undefined) return drip(client, bytes, faults.dripBytes);
-    client.write(bytes.subarray(0, Math.max(room, 0)), () => client.resetAndDestroy());
+    if (bytes.length < room || faults.cutAfterBytes === undefined) drip(client, bytes, faults.dripBytes);
+    else client.write(bytes.subarray(0, Math.max(room, 0)), () => client.resetAndDestroy());
   });
 }
 
-function carry(from: Socket, to: Socket, faults: NetworkFaults, deliver: (bytes: Buffer) => void): void {
-  from.on("data", (bytes) => later(faults, () => to.writable && deliver(bytes)));
-  from.on("end", () => later(faults, () => to.end()));
-  from.on("close", () => later(faults, () => to.destroy()));
+function carry(from: Socket, to: Socket, link: Link, deliver: (bytes: Buffer) => void): void {
+  from.on("data", (bytes) => later(link, () => to.writable && deliver(bytes)));
+  from.on("end", () => later(link, () => to.end()));
+  from.on("close", () => later(link, () => to.destroy()));
 }
 
-function later(faults: NetworkFaults, act: () => void): void {
-  if (faults.isHalfOpen) return;
-  if (faults.latencyMs === 0) {
-    act();
-    return;
-  }
-  setTimeout(() => !faults.isHalfOpen && act(), faults.latencyMs);
+function later(link: Link, act: () => void): void {
+  const { faults } = link;
+  link.isDead ||= faults.isHalfOpen;
+  if (link.isDead) return;
+  if (faults.latencyMs === 0) act();
+  else setTimeout(() => link.isDead || act(), faults.latencyMs);
 }
 
 function drip(client: Socket, bytes: Buffer, size: number | undefined): void {

@@ -306,12 +306,21 @@ async function writeAll(response: ServerResponse, chunks: Iterable<string | Uint
   for (const chunk of chunks) {
     if (response.destroyed) return;
     if (response.write(chunk)) continue;
-    await new Promise<void>((resolve) => {
-      response.once("drain", resolve);
-      response.once("close", resolve);
-    });
+    await drained(response);
   }
   response.end();
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const over = (): void => {
+      response.off("drain", over);
+      response.off("close", over);
+      resolve();
+    };
+    response.on("drain", over);
+    response.on("close", over);
+  });
 }
 
 function message(name: string, id: number, document: object): string {

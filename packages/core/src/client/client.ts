@@ -78,6 +78,7 @@ const NO_RULES: Snapshot = { format: 1, project: "", environment: "", revision: 
 
 /** Unknown keys warned about; beyond the bound further ones are answered in silence. */
 const UNKNOWN_KEYS_MAX = 50;
+const KEY_LENGTH_MAX = 128;
 
 export class Client {
   readonly #settings: ClientSettings;
@@ -212,7 +213,7 @@ export class Client {
       return explain(this.#rules, key, context ?? NO_CONTEXT);
     } catch {
       // A context that throws when it is read has nothing to tell.
-      return explain(this.#rules, String(key), NO_CONTEXT);
+      return explain(this.#rules, typeof key === "string" ? key : "", NO_CONTEXT);
     }
   }
 
@@ -336,18 +337,22 @@ export class Client {
     this.#application.warnOnce(message, { code: "usage", message });
   }
 
-  #unknownKey(key: FlagKey): void {
+  #unknownKey(key: unknown): void {
+    if (typeof key !== "string") {
+      const message = "a flag was asked for by a key that is no text; the default is served";
+      this.#application.warnOnce(message, { code: "usage", message });
+      return;
+    }
     if (this.#unknownKeys.has(key) || this.#unknownKeys.size >= UNKNOWN_KEYS_MAX) return;
     this.#unknownKeys.add(key);
     // Later: comparing a key with twenty thousand others takes milliseconds, and somebody waits for this answer.
-    this.#platform.timers.set(() => {
-      const nearest = nearestKey(String(key), this.#rules.keys());
-      const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
-      this.#application.warn({
-        code: "usage",
-        message: `there is no flag ${String(key).slice(0, 128)}; the default is served${hint}`,
-      });
-    }, 0);
+    this.#platform.timers.set(() => this.#sayUnknown(key.slice(0, KEY_LENGTH_MAX)), 0);
+  }
+
+  #sayUnknown(key: string): void {
+    const nearest = nearestKey(key, this.#rules.keys());
+    const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+    this.#application.warn({ code: "usage", message: `there is no flag ${key}; the default is served${hint}` });
   }
 
   #exposed(exposure: ExposureSeen): void {

@@ -80,10 +80,10 @@ describe("a first exposure", () => {
     expect(ledger.report().produced).toBe(3);
   });
 
-  it("of a unit over 1,024 characters is counted as dropped, once, and never cut", () => {
+  it("of a unit over 4,096 characters is counted as dropped, once, and never cut", () => {
     const { ledger, note, drops } = ledgerOf();
-    note("u".repeat(1_025));
-    note("u".repeat(1_024));
+    note("u".repeat(4_097));
+    note("u".repeat(4_096));
     expect(ledger.report()).toEqual({ produced: 2, stored: 0, dropped: 1, queued: 1, rejected: 0 });
     expect(drops).toEqual([["unit_too_long", 1]]);
   });

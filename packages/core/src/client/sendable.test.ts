@@ -1,3 +1,4 @@
+import { EVENT_LIMITS } from "@belay/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SENDABLE, sendable, sendableAttributes } from "./sendable.ts";
@@ -13,6 +14,15 @@ const hostile = new Proxy(
     },
   },
 );
+
+describe("the bounds", () => {
+  it("are within those of the server", () => {
+    expect(SENDABLE.unitLength).toBe(EVENT_LIMITS.unitLength);
+    expect(SENDABLE.nameLength).toBe(EVENT_LIMITS.nameLength);
+    expect(SENDABLE.length).toBe(EVENT_LIMITS.attributesLength);
+    expect(SENDABLE.depth).toBeLessThan(EVENT_LIMITS.attributesDepth);
+  });
+});
 
 describe("values that cannot be sent", () => {
   it.each([

@@ -4,7 +4,7 @@
  */
 import type { EvaluationContext, Json } from "@belay/protocol";
 
-/** Bounds of what goes with one event. */
+/** Bounds of what goes with one event: the server's own, or narrower ones. */
 export const SENDABLE: {
   readonly unitLength: number;
   readonly nameLength: number;
@@ -14,7 +14,7 @@ export const SENDABLE: {
   readonly length: number;
 } = {
   /** Characters of a unit. A longer one is refused, not cut: a cut unit would be somebody else. */
-  unitLength: 1_024,
+  unitLength: 4_096,
   /** Characters of a metric event's name. */
   nameLength: 128,
   /** Characters of a text; longer ones are cut. */
