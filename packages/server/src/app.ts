@@ -1,8 +1,8 @@
 import type { CompileOptions } from "@belay/core";
 import type { EpochMs } from "@belay/protocol";
-import cors from "@fastify/cors";
+import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import helmet from "@fastify/helmet";
-import fastify, { type FastifyInstance } from "fastify";
+import fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyRequest } from "fastify";
 import { type Access, createAccess } from "./access/access.ts";
 import { accessRoutes } from "./access/routes.ts";
 import { auditRoutes } from "./audit/routes.ts";
@@ -42,7 +42,7 @@ export interface AppDependencies {
   readonly unready?: () => string | undefined;
   readonly streams?: Partial<HubLimits>;
   /** Doors of further parts; they use the same access. */
-  readonly doors?: readonly ((app: FastifyInstance, access: Access) => Promise<void>)[];
+  readonly doors?: readonly ((access: Access) => FastifyPluginAsync)[];
 }
 
 /** Bytes of a body outside the event door. */
@@ -79,7 +79,9 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   });
   // Before connections are awaited: an open stream never ends by itself.
   app.addHook("preClose", () => hub.close());
-  await app.register(helmet, { contentSecurityPolicy: CONTENT_SECURITY_POLICY });
+  // Whoever ends TLS in front of this server decides on strict transport for the whole host.
+  await app.register(helmet, { contentSecurityPolicy: CONTENT_SECURITY_POLICY, strictTransportSecurity: false });
+  await app.register(cors, () => corsFor);
   await installOpenApi(app);
   await app.register(healthRoutes, { unready: dependencies.unready ?? (() => undefined) });
   await app.register(welcomeRoutes);
@@ -89,19 +91,35 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(accessRoutes, { access, control, fillRandom });
   await app.register(auditRoutes, { access, log });
   await app.register(explainRoutes, { access, control, compile });
-  await app.register(async (sdk) => {
-    // Browsers of any origin may ask: a key, not a cookie, says who they are.
-    await sdk.register(cors, { origin: "*", methods: ["GET", "POST"], maxAge: 7_200, exposedHeaders: ["etag", "retry-after"] });
-    await sdk.register(snapshotRoutes, { access, feeds });
-    await sdk.register(streamRoutes, { access, feeds, hub });
-    await sdk.register(instanceRoutes, { access, instances: new InstanceRegistry(now) });
-    for (const register of dependencies.doors ?? []) await register(sdk, access);
-  });
+  await app.register(snapshotRoutes, { access, feeds });
+  await app.register(streamRoutes, { access, feeds, hub });
+  await app.register(instanceRoutes, { access, instances: new InstanceRegistry(now) });
+  for (const doors of dependencies.doors ?? []) await app.register(doors(access));
   return app;
 }
 
+/** Browsers of any origin may ask at /sdk, where a key and no cookie says who they are; nowhere else. */
+function corsFor(request: FastifyRequest, done: (error: null, options: FastifyCorsOptions) => void): void {
+  const isForSdks = request.url.startsWith("/sdk/");
+  done(null, {
+    origin: isForSdks ? "*" : false,
+    methods: ["GET", "POST"],
+    maxAge: 7_200,
+    exposedHeaders: ["etag", "retry-after"],
+    strictPreflight: false,
+  });
+}
+
 const CONTENT_SECURITY_POLICY = {
-  directives: { defaultSrc: ["'self'"], objectSrc: ["'none'"], frameAncestors: ["'none'"], upgradeInsecureRequests: null },
+  useDefaults: false,
+  directives: {
+    defaultSrc: ["'self'"],
+    imgSrc: ["'self'", "data:"],
+    objectSrc: ["'none'"],
+    baseUri: ["'none'"],
+    frameAncestors: ["'none'"],
+    formAction: ["'self'"],
+  },
 };
 
 function readJsonBodies(app: FastifyInstance): void {

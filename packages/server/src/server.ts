@@ -6,10 +6,12 @@ import { RE2JS } from "re2js";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
+import { eventDoors } from "./exposures/routes.ts";
 import { prepareFirstStart } from "./first-start.ts";
 import { greeting } from "./greeting.ts";
 import { openChangeLog } from "./store/changes/index.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
+import { openEventStore } from "./store/events/index.ts";
 
 /** A running server. */
 export interface RunningServer {
@@ -29,14 +31,17 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const close = async (): Promise<void> => {
     for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
   };
+  let app: FastifyInstance | undefined;
   try {
     const folder = await takeDataFolder(config.dataDirectory);
     closers.push(folder.release);
     const log = await openChangeLog(join(folder.path, "changes.db"));
     closers.push(() => log.close());
+    const events = await openEventStore({ directory: join(folder.path, "events"), log: (message) => app?.log.warn(message) });
+    closers.push(() => events.close());
     const control = await ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS });
     let unready: string | undefined = "it is starting";
-    const app = await buildApp({
+    app = await buildApp({
       log,
       control,
       compile: COMPILE_OPTIONS,
@@ -45,8 +50,9 @@ export async function startServer(config: Config): Promise<RunningServer> {
       fillRandom,
       logger: { level: config.logLevel },
       unready: () => unready,
+      doors: [(access) => eventDoors({ access, events })],
     });
-    closers.push(() => app.close());
+    closers.push(() => app?.close());
     // Secrets are made only once they are sure to be shown: a taken port must not swallow them.
     const url = await listen(app, config);
     const { adminToken } = config;

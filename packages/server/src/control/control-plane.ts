@@ -177,7 +177,7 @@ export class ControlPlane {
     const answers: Answer[] = [];
     let workspace = this.#live;
     for (const queued of batch) {
-      const settled = await this.#decide(queued, workspace, now);
+      const settled = this.#decide(queued, workspace, now);
       if ("next" in settled) {
         workspace = settled.next;
         pending.push(settled);
@@ -206,12 +206,14 @@ export class ControlPlane {
   }
 
   /** A command's place in the batch: an edit to commit, or an answer to give once what it rests on is durable. */
-  async #decide(queued: Queued, workspace: Workspace, now: EpochMs): Promise<Pending | Answer> {
+  #decide(queued: Queued, workspace: Workspace, now: EpochMs): Pending | Answer {
     const { command, resolve, reject } = queued;
     const fail = (error: unknown): Answer => ({ queued, give: () => reject(error) });
     try {
       const unmet = unmetPrecondition(command.precondition, workspace);
-      if (unmet !== undefined) return fail(await this.#conflict(command.precondition as Precondition, unmet));
+      // What the other person did may be a commit of this very batch: it is looked up once it is durable.
+      if (unmet !== undefined)
+        return { queued, give: () => void this.#conflict(command.precondition, unmet).then(reject, reject) };
       const decision = command.decide(workspace, now);
       if (decision.kind === "refused") return fail(new ProblemError(decision.code, decision.data));
       if (decision.kind === "unchanged") {
@@ -251,8 +253,8 @@ export class ControlPlane {
   }
 
   /** The 412, with what the other person did. */
-  async #conflict({ target }: Precondition, current: Revision): Promise<ProblemError> {
-    const { project, environment, key } = target;
+  async #conflict(precondition: Precondition | undefined, current: Revision): Promise<ProblemError> {
+    const { project = "", environment, key = "" } = precondition?.target ?? {};
     const recent = await this.#options.log.changes({ project, targetKey: key }, 10);
     const theirs = recent.find((change) => change.environment === environment);
     return new ProblemError("revision_conflict", { revision: current, ...(theirs === undefined ? {} : { change: theirs }) });

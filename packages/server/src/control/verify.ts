@@ -2,6 +2,7 @@ import { type CompileOptions, checkFlag, checkSegment, type Defect } from "@bela
 import type { FlagKey, SegmentKey, Snapshot } from "@belay/protocol";
 import { clientSideFault } from "../flags/client-side.ts";
 import { flagsNaming } from "../state/users.ts";
+import { type Use, usesOfCondition, usesOfTargeting } from "../state/uses.ts";
 import type { ProjectState, Workspace } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
 import { type Refusal, refuse } from "./decision.ts";
@@ -58,10 +59,32 @@ function verifySegmentAndUsers(
   const snapshot = snapshotOf(project, environment);
   const condition = snapshot?.segments[key];
   if (snapshot === undefined || condition === undefined) return undefined;
+  const cycle = segmentCycle(snapshot, [key]);
+  if (cycle !== undefined) return refuse("prerequisite_cycle", { field: "when", cycle: cycle.join(" -> ") });
   const [defect] = checkSegment(condition, snapshot, key, options);
   // Core calls the definition `condition`; a segment's field has the name `when`.
-  if (defect !== undefined) return refusal({ ...defect, field: defect.field.replace(/^condition/, "when") });
+  if (defect !== undefined) {
+    return refusal(placed({ ...defect, field: defect.field.replace(/^condition/, "when") }, usesOfCondition(condition)));
+  }
   return verifyUsers(project, environment, { kind: "segment", name: key }, options);
+}
+
+/** The way from a segment back to itself, through segments; `undefined` when there is none. */
+function segmentCycle(
+  snapshot: Snapshot,
+  path: readonly SegmentKey[],
+  visited = new Set<SegmentKey>(),
+): readonly SegmentKey[] | undefined {
+  const condition = snapshot.segments[path.at(-1) as SegmentKey];
+  for (const { kind, name } of condition === undefined ? [] : usesOfCondition(condition)) {
+    if (kind !== "segment") continue;
+    if (name === path[0]) return [...path, name];
+    if (visited.has(name)) continue;
+    visited.add(name);
+    const cycle = segmentCycle(snapshot, [...path, name], visited);
+    if (cycle !== undefined) return cycle;
+  }
+  return undefined;
 }
 
 function verifyUsers(
@@ -82,11 +105,21 @@ function verifyFlag(project: ProjectState, environment: string, key: FlagKey, op
   const flag = snapshot?.flags[key];
   if (snapshot === undefined || flag === undefined) return undefined;
   const [defect] = checkFlag(flag, snapshot, key, options);
-  return defect === undefined ? clientSideFault(project, key, flag) : refusal(defect);
+  return defect === undefined ? clientSideFault(project, key, flag) : refusal(placed(defect, usesOfTargeting(flag)));
 }
 
 function snapshotOf(project: ProjectState, environment: string): Snapshot | undefined {
   return project.environments.get(environment)?.snapshot;
+}
+
+/** Core names what is missing; here its place is known too. */
+function placed(defect: Defect, uses: readonly Use[]): Defect {
+  const kind = ({ unknown_segment: "segment", unknown_space: "space" } as const)[
+    defect.code as "unknown_segment" | "unknown_space"
+  ];
+  const use =
+    kind === undefined ? undefined : uses.find((candidate) => candidate.kind === kind && candidate.name === defect.received);
+  return use === undefined ? defect : { ...defect, field: use.field };
 }
 
 function refusal({ code, ...data }: Defect): Refusal {
