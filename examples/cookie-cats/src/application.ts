@@ -60,10 +60,10 @@ async function work({ url, sdkKey, part, parts }: Task): Promise<void> {
       for (const { name, value } of outcomesOf(player)) belay.track(name, { targetingKey: player.id }, { value });
     }
     await sendAll();
-    tell({ kind: "working", players: decisions.length });
+    await tell({ kind: "working", players: decisions.length });
   }
   const { stored, dropped } = await belay.close();
-  tell({ kind: "done", decisions, undecided, events: stored, dropped, tookMs: performance.now() - startedAt });
+  await tell({ kind: "done", decisions, undecided, events: stored, dropped, tookMs: performance.now() - startedAt });
 
   function decide({ id }: Player): string {
     return belay.evaluate("gate", { targetingKey: id }, 0).variant ?? "none";
@@ -75,6 +75,9 @@ async function work({ url, sdkKey, part, parts }: Task): Promise<void> {
   }
 }
 
-function tell(progress: Progress): void {
-  process.send?.(progress);
+/** Resolves when the message has left: a process that disconnects before would take it along. */
+function tell(progress: Progress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.send?.(progress, (error: Error | null) => (error === null ? resolve() : reject(error)));
+  });
 }

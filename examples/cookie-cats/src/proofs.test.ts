@@ -8,7 +8,8 @@ import {
   provesMetrics,
   provesNoDuplicates,
   provesOneEach,
-  provesSameFormats,
+  provesPublishedFigures,
+  provesSamePulls,
   provesSameVariants,
 } from "./proofs.ts";
 import type { PulledExposure, PulledMetric } from "./pulled.ts";
@@ -22,6 +23,16 @@ const metrics: PulledMetric[] = players.flatMap((player) =>
 );
 const decisions = new Map(exposures.map(({ unit, variant }) => [unit, variant]));
 const arms = ["gate_30", "gate_40"] as const;
+const recorded = {
+  retention_1: [
+    { arm: "gate_30", units: 44_700, successes: 20_034 },
+    { arm: "gate_40", units: 45_489, successes: 20_119 },
+  ],
+  retention_7: [
+    { arm: "gate_30", units: 44_700, successes: 8_502 },
+    { arm: "gate_40", units: 45_489, successes: 8_279 },
+  ],
+};
 const first = exposures[0] as PulledExposure;
 
 describe("a proof holds for what should have happened", () => {
@@ -31,7 +42,8 @@ describe("a proof holds for what should have happened", () => {
     provesBalance(arms, exposures),
     provesMetrics(players, metrics),
     provesNoDuplicates(["a", "b"], { acknowledgementsLost: 1, replayed: 9, replayedAsDuplicates: 9 }),
-    provesSameFormats(exposures, [...exposures]),
+    provesSamePulls(exposures, { CSV: [...exposures] }),
+    provesPublishedFigures(recorded),
   ])("$claim", ({ holds }) => expect(holds).toBe(true));
 });
 
@@ -59,7 +71,11 @@ describe("a proof falls for the smallest thing wrong", () => {
       provesNoDuplicates(["a"], { acknowledgementsLost: 0, replayed: 9, replayedAsDuplicates: 9 }),
     ],
     ["a replayed event accepted", provesNoDuplicates(["a"], { acknowledgementsLost: 1, replayed: 9, replayedAsDuplicates: 8 })],
-    ["formats in another order", provesSameFormats(exposures, exposures.toReversed())],
+    ["rows in another order", provesSamePulls(exposures, { CSV: exposures, pieces: exposures.toReversed() })],
+    ["a row more", provesSamePulls(exposures, { CSV: [...exposures, first] })],
+    ["no other pull's rows", provesSamePulls(exposures, { CSV: [] })],
+    ["a share that is not the published one", provesPublishedFigures({ ...recorded, retention_7: recorded.retention_1 })],
+    ["an arm that is not there", provesPublishedFigures({ retention_1: recorded.retention_1 })],
   ])("%s", (_, { holds }) => expect(holds).toBe(false));
 });
 

@@ -1,3 +1,4 @@
+import { rate, type Share } from "./comparison.ts";
 import type { Player } from "./players.ts";
 import type { PulledExposure, PulledMetric } from "./pulled.ts";
 
@@ -82,14 +83,41 @@ export function provesNoDuplicates(
   };
 }
 
-/** NDJSON and CSV hold the same exposures in the same order. */
-export function provesSameFormats(ndjson: readonly PulledExposure[], csv: readonly PulledExposure[]): Proof {
-  const texts = [ndjson, csv].map((rows) => rows.map((row) => JSON.stringify(row)));
-  const different = (texts[0] ?? []).filter((row, index) => row !== texts[1]?.[index]).length;
+/** NDJSON, CSV and a pull in pieces hold the same exposures in the same order. */
+export function provesSamePulls(
+  whole: readonly PulledExposure[],
+  others: Readonly<Record<string, readonly PulledExposure[]>>,
+): Proof {
+  const wanted = whole.map((row) => JSON.stringify(row));
+  const differences = Object.entries(others).map(([name, rows]) => {
+    const different = wanted.filter((row, index) => row !== JSON.stringify(rows[index])).length;
+    return { name, count: Math.max(different, Math.abs(rows.length - wanted.length)) };
+  });
   return {
-    claim: "NDJSON and CSV say the same",
-    holds: different === 0 && ndjson.length === csv.length,
-    found: `${ndjson.length} and ${csv.length} rows, ${different} different`,
+    claim: "NDJSON, CSV and a pull in pieces say the same",
+    holds: differences.every(({ count }) => count === 0),
+    found: `${wanted.length} rows; ${differences.map(({ name, count }) => `${count} different in ${name}`).join(", ")}`,
+  };
+}
+
+/** The recorded experiment's retention in percent, as published, by arm. */
+const PUBLISHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  retention_1: { gate_30: "44.82", gate_40: "44.23" },
+  retention_7: { gate_30: "19.02", gate_40: "18.20" },
+};
+
+/** The events that were pulled give the figures that were published. */
+export function provesPublishedFigures(shares: Readonly<Record<string, readonly Share[]>>): Proof {
+  const given = Object.entries(PUBLISHED).flatMap(([metric, arms]) =>
+    Object.entries(arms).map(([arm, published]) => {
+      const share = shares[metric]?.find((one) => one.arm === arm);
+      return { published, found: share === undefined ? "nothing" : (100 * rate(share)).toFixed(2) };
+    }),
+  );
+  return {
+    claim: "the pulled events give the published retention",
+    holds: given.every(({ published, found }) => published === found),
+    found: `${given.map(({ found }) => found).join(", ")} %, published ${given.map(({ published }) => published).join(", ")} %`,
   };
 }
 

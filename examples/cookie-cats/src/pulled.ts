@@ -27,6 +27,23 @@ export async function exposuresAsNdjson(admin: Admin, query: string): Promise<Pu
   return rows;
 }
 
+/** The same in pieces of `limit` rows, each going on after the cursor of the row before it, as an interrupted pull would. */
+export async function exposuresInPieces(admin: Admin, query: string, limit: number): Promise<PulledExposure[]> {
+  const rows: PulledExposure[] = [];
+  let cursor: string | undefined;
+  do {
+    const from: string = cursor === undefined ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    const path = `/projects/default/exposures?${query}&limit=${limit}${from}`;
+    cursor = undefined;
+    for await (const line of lines(await admin.pull(path, "application/x-ndjson"))) {
+      const row = JSON.parse(line);
+      rows.push(exposureOf(row));
+      cursor = row.cursor;
+    }
+  } while (cursor !== undefined);
+  return rows;
+}
+
 /** The same as CSV, by the names in its first row. */
 export async function exposuresAsCsv(admin: Admin, query: string): Promise<PulledExposure[]> {
   const reader = csvReader();

@@ -5,7 +5,9 @@ import type { Proof } from "./proofs.ts";
 
 /** What was seen while a percentage went up and down. */
 export interface RampSeen {
-  /** From the REST answer to the SDK deciding differently; 0 when the SDK was first. */
+  /** Changes that the SDK had decided by before the REST answer was read. */
+  readonly beforeAnswer: number;
+  /** From the REST answer to the SDK deciding differently, of the other changes. */
   readonly afterAnswerMs: readonly number[];
   /** From sending the REST request to the SDK deciding differently. */
   readonly afterSendingMs: readonly number[];
@@ -52,7 +54,7 @@ export async function rampUpAndDown(
     const decidedAt = await decided;
     if (decidedAt === undefined) unseen += 1;
     else {
-      afterAnswerMs.push(Math.max(0, decidedAt - answeredAt));
+      if (decidedAt >= answeredAt) afterAnswerMs.push(decidedAt - answeredAt);
       afterSendingMs.push(decidedAt - sentAt);
     }
     const now = who();
@@ -63,7 +65,8 @@ export async function rampUpAndDown(
     await sleep(PAUSE_MS);
   }
   await belay.close();
-  return { afterAnswerMs, afterSendingMs, movedWrongly, unseen };
+  const beforeAnswer = afterSendingMs.length - afterAnswerMs.length;
+  return { beforeAnswer, afterAnswerMs, afterSendingMs, movedWrongly, unseen };
 
   /** When the panel's count is another one; absent when it never was in time. */
   function decidesDifferently(before: number): Promise<number | undefined> {
@@ -82,10 +85,10 @@ export async function rampUpAndDown(
 }
 
 /** Raising took nobody out, lowering put nobody in, and the SDK heard of every change. */
-export function provesRamp({ movedWrongly, unseen, afterAnswerMs }: RampSeen): Proof {
+export function provesRamp({ movedWrongly, unseen, afterSendingMs }: RampSeen): Proof {
   return {
     claim: "raising moves nobody out, lowering nobody in",
-    holds: movedWrongly === 0 && unseen === 0 && afterAnswerMs.length >= CHANGES_AT_LEAST,
-    found: `${afterAnswerMs.length} changes, ${PANEL.length} units watched, ${movedWrongly} moved wrongly, ${unseen} changes not seen`,
+    holds: movedWrongly === 0 && unseen === 0 && afterSendingMs.length >= CHANGES_AT_LEAST,
+    found: `${afterSendingMs.length} changes, ${PANEL.length} units watched, ${movedWrongly} moved wrongly, ${unseen} changes not seen`,
   };
 }
