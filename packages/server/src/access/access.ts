@@ -1,7 +1,7 @@
 import type { EpochMs, Role } from "@belay/protocol";
 import type { FastifyRequest } from "fastify";
 import { ProblemError } from "../http/problem.ts";
-import type { TokenDocument, Workspace } from "../state/workspace.ts";
+import type { PlacedSdkKey, TokenDocument, Workspace } from "../state/workspace.ts";
 import { type Actor, ROLES, type SdkIdentity } from "./identity.ts";
 import { readSecret, secretFits } from "./secrets.ts";
 
@@ -30,7 +30,7 @@ export function createAccess(options: { readonly workspace: () => Workspace; rea
   const { workspace, now } = options;
   return {
     sdk: hook("sdk", async (request) => {
-      request.sdk = sdkIdentity(bearer(request), workspace());
+      request.sdk = sdkIdentity(bearer(request), workspace(), now());
     }),
     role: (role) =>
       hook(role, async (request) => {
@@ -63,45 +63,37 @@ function bearer(request: FastifyRequest): string {
   return match[1] as string;
 }
 
-function sdkIdentity(secret: string, { sdkKeys, tokens }: Workspace): SdkIdentity {
+function sdkIdentity(secret: string, workspace: Workspace, now: EpochMs): SdkIdentity {
+  const placed = liveSdkKey(secret, workspace);
+  if (placed === undefined) throw refusal(liveToken(secret, workspace, now) !== undefined, "an SDK key");
+  const { id, project, document } = placed;
+  return { id, project, environment: document.environment, kind: document.kind };
+}
+
+function actorOf(secret: string, workspace: Workspace, now: EpochMs): Actor {
+  const found = liveToken(secret, workspace, now);
+  if (found === undefined) throw refusal(liveSdkKey(secret, workspace) !== undefined, "an access token");
+  const { name, role, projects, environments } = found.document;
+  const scope = { ...(projects === undefined ? {} : { projects }), ...(environments === undefined ? {} : { environments }) };
+  return { id: found.id, name, role, ...scope };
+}
+
+/** Who holds a good secret of the other kind is told so; everybody else learns nothing. */
+function refusal(isOtherKind: boolean, needed: string): ProblemError {
+  return isOtherKind ? new ProblemError("wrong_key_kind", { needed }) : new ProblemError("unauthenticated");
+}
+
+function liveSdkKey(secret: string, { sdkKeys }: Workspace): PlacedSdkKey | undefined {
   const read = readSecret(secret);
   const placed = read === undefined || read.prefix === "token" ? undefined : sdkKeys.get(read.id);
-  if (secretFits(secret, placed?.document.hash) && placed !== undefined && !placed.document.revoked) {
-    const { id, project, document } = placed;
-    return { id, project, environment: document.environment, kind: document.kind };
-  }
-  if (findToken(secret, tokens) !== undefined) throw new ProblemError("wrong_key_kind", { needed: "an SDK key" });
-  throw new ProblemError("unauthenticated");
+  return secretFits(secret, placed?.document.hash) && placed?.document.revoked === false ? placed : undefined;
 }
 
-function actorOf(secret: string, { sdkKeys, tokens }: Workspace, now: EpochMs): Actor {
-  const found = findToken(secret, tokens);
-  if (found !== undefined) {
-    const { id, body } = found;
-    if (body.revoked || (body.expiresAt !== undefined && Date.parse(body.expiresAt) <= now))
-      throw new ProblemError("unauthenticated");
-    const { name, role, projects, environments } = body;
-    return {
-      id,
-      name,
-      role,
-      ...(projects === undefined ? {} : { projects }),
-      ...(environments === undefined ? {} : { environments }),
-    };
-  }
-  const read = readSecret(secret);
-  const isSdkKey = read !== undefined && secretFits(secret, sdkKeys.get(read.id)?.document.hash);
-  throw isSdkKey ? new ProblemError("wrong_key_kind", { needed: "an access token" }) : new ProblemError("unauthenticated");
-}
-
-function findToken(
-  secret: string,
-  tokens: Workspace["tokens"],
-): { readonly id: string; readonly body: TokenDocument } | undefined {
-  const read = readSecret(secret);
-  const id = read === undefined ? FIRST_TOKEN_ID : read.id;
-  const held = tokens.get(id);
-  return secretFits(secret, held?.body.hash) && held !== undefined ? { id, body: held.body } : undefined;
+function liveToken(secret: string, { tokens }: Workspace, now: EpochMs): { id: string; document: TokenDocument } | undefined {
+  const id = readSecret(secret)?.id ?? FIRST_TOKEN_ID;
+  const document = tokens.get(id)?.body;
+  if (!secretFits(secret, document?.hash) || document === undefined || document.revoked) return undefined;
+  return document.expiresAt === undefined || Date.parse(document.expiresAt) > now ? { id, document } : undefined;
 }
 
 function assertScope(actor: Actor, role: Role, request: FastifyRequest, { projects }: Workspace): void {

@@ -192,7 +192,9 @@ export class ControlPlane {
     }
     // Another node was faster or the store refused: what was decided on a workspace that did not come about, answers
     // included, is decided again on the one that did. What was committed stands.
+    const position = this.#position;
     await this.#catchUp();
+    if (refused.length > 0 && this.#position === position) throw outOfStep();
     for (const [index, item] of pending.entries()) settle(item, outcomes[index] as PromiseSettledResult<CommitOutcome>);
     this.#queue = [...refused, ...answers.map(({ queued }) => queued), ...this.#queue];
   }
@@ -296,6 +298,12 @@ function commitOf(command: Command<unknown>, edit: Edit<unknown>, at: EpochMs): 
   const { key, fingerprint, keep } = idempotency;
   const answer = keep({ answer: edit.answer, revision: edit.revision });
   return { raises, change, documents, idempotency: { scope: origin.actor.id, key, fingerprint, answer } };
+}
+
+/** The log refuses a revision that nobody made: deciding again would go on for ever. */
+function outOfStep(): ProblemError {
+  const reason = "it is out of step with this server; restart it";
+  return new ProblemError("store_unavailable", { store: "The change log", reason, retryAfterS: 10 });
 }
 
 function isConflict(outcome: PromiseSettledResult<CommitOutcome> | undefined): boolean {
