@@ -78,7 +78,11 @@ export function mixtureScale(
 ): Result<{ scale: number }> {
   if (!isRate(alpha) || !(variance > 0)) return refuse("invalid-input");
   let r = 10;
-  for (let step = 0; step < 60; step++) r = -2 * Math.log(alpha) + Math.log1p(r);
+  const target = -2 * Math.log(alpha);
+  for (let previous = 0; Math.abs(r - previous) > 1e-12 * r; ) {
+    previous = r;
+    r = target + Math.log1p(r);
+  }
   return ok({ scale: Math.sqrt(r * variance) });
 }
 
