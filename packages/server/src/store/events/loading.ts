@@ -1,4 +1,5 @@
 import { type Engine, EngineAway } from "./engine.ts";
+import type { SpoolSegment } from "./spool/recovery.ts";
 import type { Spool } from "./spool/spool.ts";
 
 /**
@@ -76,16 +77,20 @@ export class Loading {
   async #loadOldest(): Promise<void> {
     const segment = await this.#spool.oldestSealed();
     if (segment === undefined) return;
+    if (!segment.isChecked) await this.#repair(segment);
     try {
       await this.#engine.load(segment);
     } catch (error) {
-      if (error instanceof EngineAway) throw error;
-      const damagedLines = await this.#spool.repair(segment);
-      if (damagedLines > 0) this.#log(`the disk damaged ${damagedLines} lines of ${segment.path}; the file is kept as .damaged`);
+      if (!(error instanceof EngineAway)) await this.#repair(segment);
       throw error;
     }
     await this.#spool.drop(segment);
     this.#advance(segment.number);
+  }
+
+  async #repair(segment: SpoolSegment): Promise<void> {
+    const damagedLines = await this.#spool.repair(segment);
+    if (damagedLines > 0) this.#log(`the disk damaged ${damagedLines} lines of ${segment.path}; the file is kept as .damaged`);
   }
 
   #advance(segment: number): void {

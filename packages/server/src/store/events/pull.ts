@@ -70,5 +70,5 @@ class Pace {
 
 /** Small, so that the first bytes leave at once. */
 const ROWS_FIRST = 1_024;
-const ROWS_MAX = 16_384;
-const PAGE_BYTES = 4_194_304;
+const ROWS_MAX = 8_192;
+const PAGE_BYTES = 2_097_152;

@@ -155,7 +155,7 @@ const REMEMBERED_MS = 7 * 24 * 3_600_000;
 const SETTLE_MS = 5_000;
 
 function away(reason: string): ProblemError {
-  return new ProblemError("store_unavailable", { store: "The event store", reason });
+  return new ProblemError("store_unavailable", { store: "The event store", reason, retryAfterS: 5 });
 }
 
 function positionOf(cursor: string | undefined): number {

@@ -21,6 +21,8 @@ export interface SpoolSegment {
   unjournalled: readonly Remembered[] | undefined;
   /** The first arrival number given out after it was sealed. */
   readonly position: number;
+  /** False for a segment of an earlier process that was not read again: its checksums are still to be looked at. */
+  isChecked: boolean;
 }
 
 export interface Found {
@@ -41,7 +43,14 @@ export async function recoverSpool(directory: string, received: Received, now: (
     const path = segmentPath(directory, number);
     const common = { spool: head.spool, number, path };
     if (number <= head.segment) {
-      segments.push({ ...common, bytes: (await stat(path)).size, sinceMs: now(), unjournalled: undefined, position });
+      segments.push({
+        ...common,
+        bytes: (await stat(path)).size,
+        sinceMs: now(),
+        unjournalled: undefined,
+        position,
+        isChecked: false,
+      });
       continue;
     }
     const { frames, bytes } = await readSegment(directory, path);
@@ -56,7 +65,7 @@ export async function recoverSpool(directory: string, received: Received, now: (
     }
     const unjournalled = sum.entries();
     for (const entry of unjournalled) received.restore(entry);
-    segments.push({ ...common, bytes, sinceMs: frames[0]?.receivedAtMs ?? now(), unjournalled, position });
+    segments.push({ ...common, bytes, sinceMs: frames[0]?.receivedAtMs ?? now(), unjournalled, position, isChecked: true });
   }
   return { id: head.spool, journal, segments, lastSegment: Math.max(head.segment, segments.at(-1)?.number ?? 0), position };
 }

@@ -105,7 +105,8 @@ export class Spool {
   /** Refuses now what `append` would refuse, before any work is done for it. */
   checkRoom(): void {
     if (this.#closed !== undefined) throw unavailable(this.#closed === "closed" ? "the server is stopping" : "the disk failed");
-    if (this.bytes >= this.#options.bytesMax) throw new ProblemError("spool_full", { limit: this.#options.bytesMax });
+    if (this.bytes >= this.#options.bytesMax)
+      throw new ProblemError("spool_full", { limit: this.#options.bytesMax, retryAfterS: RETRY_AFTER_S });
   }
 
   /** Resolves when the frames are on the disk. */
@@ -145,6 +146,7 @@ export class Spool {
   /** Reads a sealed segment again and sets lines aside that the disk damaged; how many. */
   async repair(segment: SpoolSegment): Promise<number> {
     const { damagedLines } = await readSegment(this.#options.directory, segment.path);
+    segment.isChecked = true;
     return damagedLines;
   }
 
@@ -225,7 +227,16 @@ export class Spool {
     clearTimeout(active.timer);
     const { number, file, sinceMs, sum } = active;
     const { path, bytes } = file;
-    this.#sealed.push({ spool: this.#id, number, path, bytes, sinceMs, unjournalled: sum.entries(), position: this.#position });
+    this.#sealed.push({
+      spool: this.#id,
+      number,
+      path,
+      bytes,
+      sinceMs,
+      unjournalled: sum.entries(),
+      position: this.#position,
+      isChecked: true,
+    });
     this.#lastSealed = number;
     // Everything in it is synced: a close that fails takes nothing back.
     await file.close().catch(() => undefined);
@@ -249,6 +260,8 @@ export class Spool {
   }
 }
 
+const RETRY_AFTER_S = 5;
+
 interface Queued {
   readonly write: SpoolWrite;
   readonly resolve: () => void;
@@ -267,10 +280,11 @@ interface Active {
 /** A disk that is full can become free again; any other fault is the machine's. */
 function problemOf(error: unknown): ProblemError {
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === "ENOSPC" || code === "EDQUOT") return new ProblemError("disk_full", { what: "the events" });
+  if (code === "ENOSPC" || code === "EDQUOT")
+    return new ProblemError("disk_full", { what: "the events", retryAfterS: RETRY_AFTER_S });
   return unavailable(code ?? String(error));
 }
 
 function unavailable(reason: string): ProblemError {
-  return new ProblemError("store_unavailable", { store: "The event store", reason });
+  return new ProblemError("store_unavailable", { store: "The event store", reason, retryAfterS: RETRY_AFTER_S });
 }
