@@ -7,7 +7,7 @@ import { ensureInstalled, ROOT } from "./install.mjs";
 import { requireNode } from "./node-version.mjs";
 
 requireNode();
-ensureInstalled("bench");
+ensureInstalled("all");
 build(["benchmarks"]);
 const [scenario = "", ...args] = process.argv.slice(2);
 const program = join(ROOT, "benchmarks", "dist", `${scenario}.js`);

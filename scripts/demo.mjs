@@ -6,7 +6,7 @@ import { ensureInstalled, ROOT } from "./install.mjs";
 import { requireNode } from "./node-version.mjs";
 
 requireNode();
-ensureInstalled("test");
+ensureInstalled("all");
 build(["examples/cookie-cats"]);
 const main = join(ROOT, "examples", "cookie-cats", "dist", "main.js");
 const { status } = spawnSync(process.execPath, [main, ...process.argv.slice(2)], { cwd: ROOT, stdio: "inherit" });

@@ -13,21 +13,17 @@ const PNPM_VERSION = "12.21.0";
 const PNPM_MAJOR = PNPM_VERSION.split(".")[0];
 
 /**
- * What an install covers. `start` is what the server needs to build and run; `test` is everything but the
- * benchmarks' rivals. Each scope includes the ones before it.
+ * What an install covers. `start` is what the server needs to build and run, without the rivals that benchmarks are
+ * compared with; `all` is everything.
  *
- * @typedef {"start" | "test" | "bench"} Scope
+ * @typedef {"start" | "all"} Scope
  */
 
 /** @type {Readonly<Record<Scope, readonly string[]>>} */
 const FILTERS = {
   start: ["--filter=belay", "--filter=@belay/server...", "--filter=@belay/sdk-node..."],
-  test: ["--filter=!@belay/benchmarks"],
-  bench: [],
+  all: [],
 };
-
-/** @type {readonly Scope[]} */
-const SCOPES = ["start", "test", "bench"];
 
 const STAMP = join(ROOT, "node_modules", ".belay-installed.json");
 
@@ -41,7 +37,7 @@ const STAMP = join(ROOT, "node_modules", ".belay-installed.json");
 export function ensureInstalled(scope) {
   const wanted = fingerprint();
   const installed = readStamp();
-  if (installed.fingerprint === wanted && SCOPES.indexOf(installed.scope) >= SCOPES.indexOf(scope)) return false;
+  if (installed.fingerprint === wanted && (installed.scope === "all" || installed.scope === scope)) return false;
   console.log("installing… (exactly what pnpm-lock.yaml names)");
   const args = [...FILTERS[scope], "install", "--frozen-lockfile", "--loglevel=error"];
   const result = spawnSync(...pnpmCommand(args), { cwd: ROOT, stdio: "inherit", shell: process.platform === "win32" });

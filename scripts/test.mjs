@@ -13,7 +13,7 @@ const node = process.execPath;
 const tool = (path) => join(ROOT, "node_modules", path);
 
 requireNode();
-ensureInstalled("test");
+ensureInstalled("all");
 const folder = mkdtempSync(join(tmpdir(), "belay-test-"));
 try {
   process.exitCode = (await checkAll(join(folder, "vitest.json"))) ? 0 : 1;
