@@ -9,11 +9,14 @@ import type {
   SnapshotChange,
   Space,
 } from "@belay/protocol";
-import { decideFlag, decideOnLine, FAULT, MALFORMED_FLAG, UNKNOWN_FLAG } from "./decide.ts";
+import { isPlain } from "./attribute.ts";
+import { decideFlag, FAULT, MALFORMED_FLAG, outcomeAt, UNKNOWN_FLAG } from "./decide.ts";
 import { type Defect, Defects } from "./defect.ts";
 import type { LegacyHashFunction } from "./legacy-hash-function.ts";
 import { type Linkable, link } from "./link.ts";
+import { hashAfter } from "./murmur3.ts";
 import type { PatternCompiler } from "./operators.ts";
+import { positionOf } from "./placement.ts";
 import {
   CompiledFlag,
   type FlagRef,
@@ -199,12 +202,20 @@ export class Ruleset {
   }
 
   #decide(flag: CompiledFlag, context: EvaluationContext): Outcome {
-    const { gate } = flag;
-    if (gate !== undefined) return gate;
+    if (flag.gate !== undefined) return flag.gate;
     try {
       if (typeof context !== "object" || context === null) return this.#walk(flag, NO_CONTEXT);
       const { line } = flag.program;
-      return line === undefined ? this.#walk(flag, context) : decideOnLine(flag, line, context);
+      if (line !== undefined) {
+        // A flag that is a line: one read, one hash, one look into a table. The property is loaded before the prototype
+        // is looked at because V8 then knows the object's shape and answers the second question for free; the other way
+        // round it is a call that costs half a hash. Written out here: as a function it costs a tenth more.
+        const unit = context.targetingKey;
+        if (typeof unit === "string" && unit !== "" && isPlain(context)) {
+          return outcomeAt(line, positionOf(hashAfter(flag.space0 as SpaceState, unit))) as Outcome;
+        }
+      }
+      return this.#walk(flag, context);
     } catch {
       this.#scope = new Scope();
       return FAULT;
