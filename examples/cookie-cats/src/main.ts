@@ -32,6 +32,8 @@ const LOSE_EVERY = 25;
 const PIECE = 20_000;
 const ENVIRONMENT = "/projects/default/environments/production";
 const ARMS = ["gate_30", "gate_40"] as const;
+const GENERATED =
+  "the recorded experiment was not at hand; these 100,000 players were GENERATED. Set BELAY_COOKIE_CATS to its CSV (gzip).";
 
 const startedAt = performance.now();
 process.exitCode = (await demo()) ? 0 : 1;
@@ -187,9 +189,6 @@ function retention(metrics: readonly PulledMetric[], arms: ReadonlyMap<string, s
   const of = (metric: string): Share[] => sharesByArm(metrics, metric, (unit) => arms.get(unit));
   return { retention_1: of("retention_1"), retention_7: of("retention_7") };
 }
-
-const GENERATED =
-  "the recorded experiment was not at hand; these 100,000 players were GENERATED. Set BELAY_COOKIE_CATS to its CSV (gzip).";
 
 function introduction({ players, origin }: Crowd): string {
   if (origin === "generated") return `NOTE: ${GENERATED}`;
