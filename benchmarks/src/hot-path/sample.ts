@@ -1,4 +1,4 @@
-/** What one process found out: one number of one scenario for one contender. */
+/** What one process found out: one figure of one scenario for one contender. */
 export interface Sample {
   /** In the scenario's unit. */
   readonly value: number;
@@ -7,3 +7,6 @@ export interface Sample {
   /** Share of calls answered `true` or `first`: proof in every sample that the work was done. */
   readonly share?: number;
 }
+
+/** Why a contender has no figure: said in the report, and no failure of the run. */
+export class Excuse extends Error {}

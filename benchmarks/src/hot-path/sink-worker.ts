@@ -47,9 +47,7 @@ function say(message: FromSink): void {
 }
 
 function reply(request: IncomingMessage, response: ServerResponse): void {
-  const path = [...answers.keys()]
-    .sort((a, b) => b.length - a.length)
-    .find((beginning) => request.url?.startsWith(beginning));
+  const path = [...answers.keys()].sort((a, b) => b.length - a.length).find((beginning) => request.url?.startsWith(beginning));
   response.writeHead(path === undefined ? 404 : 200, { "content-type": "application/json" });
   response.end(path === undefined ? "{}" : answers.get(path));
 }

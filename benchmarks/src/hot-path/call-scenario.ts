@@ -1,0 +1,145 @@
+import { bareHash, hashAll } from "./bare-hash.ts";
+import { type Pass, passOf, type Question } from "./calls.ts";
+import { promoteLiving } from "./garbage.ts";
+import type { Context, OpenClient, Rival } from "./rival.ts";
+import type { Sample } from "./sample.ts";
+import { type FlagWork, IDS, type User } from "./work.ts";
+
+/** One call, asked for ten thousand users: S1 to S4. */
+export interface CallScenario {
+  readonly question: Question;
+  readonly flags: readonly FlagWork[];
+  readonly user: (id: string) => User;
+  readonly isTracking: boolean;
+  /** Between which shares the answers `true` or `first` must lie. */
+  readonly share: readonly [least: number, most: number];
+}
+
+const WARM_UP_MS = 300;
+const TIMED_MS = 250;
+
+/**
+ * Nanoseconds a call. A pass asks for all users once, each with a context object made for that pass (ahead of it: making
+ * contexts is the application's work) and is timed between two passes of the bare hash over the same ids.
+ */
+export async function timeCalls(rival: Rival, scenario: CallScenario): Promise<Sample> {
+  return withPass(rival, scenario, async (client, pass) => {
+    const contexts = (): Context[] => IDS.map((id) => client.context(scenario.user(id)));
+    await warmUp(pass, contexts);
+    const total = { ns: 0, bareNs: 0, calls: 0, served: 0 };
+    for (const endsAt = performance.now() + TIMED_MS; performance.now() < endsAt || total.calls === 0; ) {
+      const fresh = contexts();
+      promoteLiving();
+      const bareBefore = timedBare();
+      const startedAt = performance.now();
+      const running = pass(fresh);
+      total.served += typeof running === "number" ? running : await running;
+      total.ns += (performance.now() - startedAt) * 1e6;
+      total.bareNs += (bareBefore + timedBare()) / 2;
+      total.calls += fresh.length;
+    }
+    const { ns, bareNs, calls, served } = total;
+    return checked({ value: ns / calls, bare: bareNs / calls, share: served / calls }, scenario);
+  });
+}
+
+const TIMED_CALLS = 200_000;
+const TAIL = 0.999;
+
+/** The time that one call in a thousand exceeds, each call timed alone; the bare hash in the same way, turn and turn about. */
+export async function timeTail(rival: Rival, scenario: CallScenario): Promise<Sample> {
+  return withPass(rival, scenario, async (client, pass) => {
+    const contexts = (): Context[] => IDS.map((id) => client.context(scenario.user(id)));
+    await warmUp(pass, contexts);
+    const asked = timesOf(TIMED_CALLS);
+    const bare = timesOf(TIMED_CALLS);
+    for (let at = -IDS.length; at < TIMED_CALLS; at += IDS.length) {
+      const fresh = contexts();
+      promoteLiving();
+      timeEachHash(bare, Math.max(0, at));
+      if (rival.answers === "sync") timeEachCall(client, scenario.question, fresh, asked, Math.max(0, at));
+      else await timeEachAwaited(client, scenario.question, fresh, asked, Math.max(0, at));
+    }
+    return { value: tailOf(asked), bare: tailOf(bare) };
+  });
+}
+
+/** Opens the SDK with the scenario's flags for as long as `use` takes. */
+export async function withPass<T>(
+  rival: Rival,
+  scenario: CallScenario,
+  use: (client: OpenClient, pass: Pass) => Promise<T>,
+): Promise<T> {
+  const client = await rival.open(rival.document(scenario.flags), { isTracking: scenario.isTracking });
+  try {
+    return await use(client, passOf(client, rival.answers, scenario.question));
+  } finally {
+    await client.close();
+  }
+}
+
+/** At least one whole pass, so that every first exposure is behind us, then as many as the compiler needs. */
+export async function warmUp(pass: Pass, contexts: () => Context[]): Promise<void> {
+  for (let round = 0; round < 200; round++) hashAll(IDS);
+  for (const endsAt = performance.now() + WARM_UP_MS; ; ) {
+    await pass(contexts());
+    // What the first calls queued is sent now, not while the next ones are timed.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    if (performance.now() >= endsAt) return;
+  }
+}
+
+/** @throws {Error} when the share served shows that other work was done than the scenario's. */
+export function checked(sample: Sample & { readonly share: number }, { share: [least, most], question }: CallScenario): Sample {
+  if (sample.share >= least && sample.share <= most) return sample;
+  throw new Error(`${question.key} was served to a share of ${sample.share}, outside ${least} to ${most}`);
+}
+
+/** Nanoseconds of one pass of the bare hash. */
+function timedBare(): number {
+  const startedAt = performance.now();
+  consumed += hashAll(IDS);
+  return (performance.now() - startedAt) * 1e6;
+}
+
+/** Read by nobody; written so that the compiler must do the work. */
+export let consumed = 0;
+
+function timesOf(calls: number): Float64Array {
+  return new Float64Array(calls);
+}
+
+function timeEachHash(times: Float64Array, from: number): void {
+  for (let i = 0; i < IDS.length; i++) {
+    const startedAt = performance.now();
+    consumed += bareHash(IDS[i] as string) & 1;
+    times[from + i] = (performance.now() - startedAt) * 1e6;
+  }
+}
+
+function timeEachCall(client: OpenClient, { kind, key }: Question, contexts: Context[], times: Float64Array, from: number): void {
+  for (let i = 0; i < contexts.length; i++) {
+    const startedAt = performance.now();
+    if (kind === "boolean" ? client.isOn(key, contexts[i], false) : client.variant(key, contexts[i]) === "first") consumed++;
+    times[from + i] = (performance.now() - startedAt) * 1e6;
+  }
+}
+
+async function timeEachAwaited(
+  client: OpenClient,
+  { kind, key }: Question,
+  contexts: Context[],
+  times: Float64Array,
+  from: number,
+): Promise<void> {
+  for (let i = 0; i < contexts.length; i++) {
+    const startedAt = performance.now();
+    const answer = await (kind === "boolean" ? client.isOn(key, contexts[i], false) : client.variant(key, contexts[i]));
+    times[from + i] = (performance.now() - startedAt) * 1e6;
+    if (answer === true || answer === "first") consumed++;
+  }
+}
+
+function tailOf(times: Float64Array): number {
+  return times.toSorted()[Math.ceil(TAIL * times.length) - 1] as number;
+}

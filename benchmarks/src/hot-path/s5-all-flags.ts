@@ -1,0 +1,75 @@
+// S5: 1,000 rollouts, all evaluated for one user.
+import { hashAll } from "./bare-hash.ts";
+import { promoteLiving } from "./garbage.ts";
+import type { Context, OpenClient, Rival } from "./rival.ts";
+import type { Sample } from "./sample.ts";
+import type { Scenario } from "./scenario.ts";
+import { IDS, plainUser, rollouts } from "./work.ts";
+
+const FLAGS = rollouts(1_000);
+const KEYS = FLAGS.map(({ key }) => key);
+const WARM_UP_MS = 400;
+const TIMED_MS = 300;
+/** As many hashes as there are flags. */
+const HASHED_IDS = IDS.slice(0, FLAGS.length);
+
+type CountAll = (context: Context) => number | Promise<number>;
+
+export const S5: readonly Scenario[] = [
+  { id: "S5", title: "1,000 flags for one user", unit: "us", measure: (rival) => timeAllFlags(rival) },
+];
+
+async function timeAllFlags(rival: Rival): Promise<Sample> {
+  const client = await rival.open(rival.document(FLAGS), { isTracking: false });
+  try {
+    const countAll = countAllOf(client, rival);
+    let asked = 0;
+    const user = (): Context => client.context(plainUser(IDS[asked++ % IDS.length] as string));
+    for (const endsAt = performance.now() + WARM_UP_MS; performance.now() < endsAt; ) {
+      hashAll(HASHED_IDS);
+      await countAll(user());
+    }
+    return await timeUsers(countAll, user);
+  } finally {
+    await client.close();
+  }
+}
+
+async function timeUsers(countAll: CountAll, user: () => Context): Promise<Sample> {
+  let askedUs = 0;
+  let bareUs = 0;
+  let on = 0;
+  let users = 0;
+  promoteLiving();
+  for (const endsAt = performance.now() + TIMED_MS; performance.now() < endsAt || users < 3; users++) {
+    const context = user();
+    const bareAt = performance.now();
+    hashAll(HASHED_IDS);
+    const startedAt = performance.now();
+    const counting = countAll(context);
+    on += typeof counting === "number" ? counting : await counting;
+    askedUs += (performance.now() - startedAt) * 1e3;
+    bareUs += (startedAt - bareAt) * 1e3;
+  }
+  const share = on / users / FLAGS.length;
+  if (share < 0.4 || share > 0.6) throw new Error(`a user was served a share of ${share} of the flags`);
+  return { value: askedUs / users, bare: bareUs / users, share };
+}
+
+function countAllOf(client: OpenClient, { answers }: Rival): CountAll {
+  const { countAllOn } = client;
+  if (countAllOn !== undefined) return (context) => countAllOn(KEYS, context);
+  return answers === "sync" ? (context) => countOn(client, context) : (context) => countOnAwaited(client, context);
+}
+
+function countOn(client: OpenClient, context: Context): number {
+  let on = 0;
+  for (let i = 0; i < KEYS.length; i++) if (client.isOn(KEYS[i] as string, context, false)) on++;
+  return on;
+}
+
+async function countOnAwaited(client: OpenClient, context: Context): Promise<number> {
+  let on = 0;
+  for (let i = 0; i < KEYS.length; i++) if (await client.isOn(KEYS[i] as string, context, false)) on++;
+  return on;
+}
