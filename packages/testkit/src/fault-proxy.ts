@@ -7,7 +7,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export interface NetworkFaults {
   /** Bytes arrive this much later, in both directions. */
   latencyMs: number;
-  /** The connection is reset once this many bytes went to the client. */
+  /** The connection is cut once this many bytes went to the client. */
   cutAfterBytes: number | undefined;
   /**
    * Connections stay open and carry nothing, as when the peer vanished: no end, no reset. One that lost a byte this way

@@ -9,7 +9,7 @@ import { fakeClient } from "./fake-client.fixture.ts";
 import { experimentFlag, FakeServer, FakeTime, plainFlag, snapshotOf, type Trouble } from "./fake-world.fixture.ts";
 import { failureOfStatus } from "./payload.ts";
 
-const SEEDS = Array.from({ length: Number(process.env["BELAY_SIM_SEEDS"] ?? 25) }, (_, at) => at + 1);
+const SEEDS = Array.from({ length: Number(process.env["BELAY_SIM_SEEDS"] ?? 15) }, (_, at) => at + 1);
 const STEPS = 300;
 
 const NETWORK: Trouble = { kind: "failure", failure: { kind: "network", detail: "reset" } };

@@ -71,9 +71,10 @@ export class Seen {
   }
 
   /**
-   * Both lanes in one pass over the UTF-16 units, two at a time, each mixed as murmur3 mixes a block. Not the hash that
-   * decides: nobody else must compute it, so it needs no UTF-8. The rotations matter: without them two ids that differ
-   * only in every second character would meet in both lanes far too often.
+   * Both lanes in one pass over the UTF-16 units, two at a time. Not the hash that decides: nobody else must compute it,
+   * so it needs no UTF-8 and one multiplication a lane. The rotations matter: a multiplication carries differences only
+   * upward, and without them two ids that differ in every second character would meet in both lanes far too often. One
+   * lane mixes by exclusive or and one by addition, so that what cancels in the one does not in the other.
    */
   #fingerprint(unit: string, seed: number): void {
     const { length } = unit;
@@ -81,12 +82,9 @@ export class Seen {
     let b = Math.imul(seed, 0x9e3779b1) ^ 0x6a09e667;
     for (let at = 0; at < length; at += 2) {
       const word = unit.charCodeAt(at) | (at + 1 < length ? unit.charCodeAt(at + 1) << 16 : 0);
-      let mixed = Math.imul(word, 0xcc9e2d51);
-      a ^= Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593);
-      a = (Math.imul((a << 13) | (a >>> 19), 5) + 0xe6546b64) | 0;
-      mixed = Math.imul(word, 0xab0e9789);
-      b ^= Math.imul((mixed << 16) | (mixed >>> 16), 0x38b34ae5);
-      b = (Math.imul((b << 17) | (b >>> 15), 5) + 0x561ccd1b) | 0;
+      a = Math.imul(a ^ word, 0x85ebca6b);
+      a = (a << 15) | (a >>> 17);
+      b = Math.imul((((b << 13) | (b >>> 19)) + word) | 0, 0xc2b2ae35);
     }
     a = avalanche(a ^ length);
     b = avalanche((b ^ length) + a);
