@@ -159,7 +159,7 @@ function report(crowd: Crowd, { work, ramp, ...pulled }: Seen, proofs: readonly 
     "",
     `Retention by the arms they were in ${crowd.origin === "real" ? "(the recorded experiment)" : "(generated: dice decided)"}`,
     ...compare(originalArms(crowd.players)),
-    "Retention by our arms (an A/A comparison: our split knew nothing of the game, so expect no difference)",
+    "Retention by our arms (an A/A comparison: our split knew nothing of the game, so expect none; one interval in twenty misses zero by chance)",
     ...compare(ours),
     "",
     ...(crowd.origin === "generated" ? [`NOTE: ${GENERATED}`] : []),
