@@ -31,10 +31,9 @@ export function readAttribute(reader: AttributeReader, context: EvaluationContex
   let value: unknown;
   if (isPlainContext && reader.isUncommon) value = context[reader.path];
   else if (Object.hasOwn(context, reader.path)) value = context[reader.path];
-  if (value === undefined || value === null) {
-    return reader.steps === undefined ? undefined : walk(reader.steps, context);
-  }
-  return value;
+  if (value === null) return undefined;
+  if (value !== undefined || reader.steps === undefined) return value;
+  return walk(reader.steps, context);
 }
 
 function walk(steps: readonly string[], context: EvaluationContext): unknown {

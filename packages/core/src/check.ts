@@ -1,11 +1,11 @@
 /** Everything wrong with a definition before it is saved: what an SDK would isolate is refused here, with its way out. */
-import type { Condition, FlagKey, FlagTest, SegmentKey, Snapshot, SnapshotFlag } from "@belay/protocol";
+import type { Condition, FlagKey, FlagTest, SegmentKey, Serve, Snapshot, SnapshotFlag, SpaceId } from "@belay/protocol";
 import { type Defect, Defects } from "./defect.ts";
 import { LIMITS } from "./limits.ts";
 import { namesUsedByCondition, namesUsedByFlag } from "./names-used.ts";
 import { Reading, readCondition } from "./read-condition.ts";
 import { readFlag } from "./read-flag.ts";
-import { type CompileOptions, compile } from "./ruleset.ts";
+import { type CompileOptions, compile, type Ruleset } from "./ruleset.ts";
 
 /** The names a definition may use: the environment as it will be, the definition itself included. */
 export type Among = Pick<Snapshot, "spaces" | "segments" | "flags">;
@@ -13,8 +13,8 @@ export type Among = Pick<Snapshot, "spaces" | "segments" | "flags">;
 /** What is wrong with the flag `key` among the others; an empty list when it is fine. */
 export function checkFlag(flag: SnapshotFlag, among: Among, key: FlagKey, options: CompileOptions = {}): Defect[] {
   const defects = new Defects();
-  const bytes = utf8Length(JSON.stringify(flag));
-  if (bytes > LIMITS.flagBytes) {
+  const bytes = sizeOf(flag);
+  if (bytes !== undefined && bytes > LIMITS.flagBytes) {
     defects.add("limit_exceeded", "", {
       received: bytes,
       allowed: LIMITS.flagBytes,
@@ -23,10 +23,13 @@ export function checkFlag(flag: SnapshotFlag, among: Among, key: FlagKey, option
     return defects.list;
   }
   readFlag(flag, detached(among, options), defects);
+  if (defects.list.length === 0 && bytes === undefined) defects.add("limit_exceeded", "", { reason: "it nests too deep" });
   if (defects.list.length > 0) return defects.list;
   checkRuleIds(flag, defects);
-  checkFlagTests(flag, among, defects);
-  return defects.list.length > 0 ? defects.list : checkLinks(among, options, key);
+  new NameCheck(among, Object.keys(flag.spaces ?? {}), defects).flag(flag);
+  if (defects.list.length > 0) return defects.list;
+  const defect = linked(among, { kind: "flag", name: key }, options).defect(key);
+  return defect === undefined ? [] : [defect];
 }
 
 /** What is wrong with the segment `key` among the others; an empty list when it is fine. */
@@ -34,22 +37,11 @@ export function checkSegment(condition: Condition, among: Among, key: SegmentKey
   const defects = new Defects();
   readCondition(condition, "condition", new Reading(detached(among, options), defects, []));
   if (defects.list.length > 0) return defects.list;
-  for (const name of namesUsedByCondition(condition).segments) {
-    if (!Object.hasOwn(among.segments, name)) defects.add("unknown_segment", "condition.segment", { received: name });
-  }
+  new NameCheck(among, [], defects).condition(condition, "condition");
   if (defects.list.length > 0) return defects.list;
-  // A cycle through this segment shows at the segment when it is asked for by a flag that is plain otherwise.
-  const probe: SnapshotFlag = {
-    type: "boolean",
-    variants: { on: true },
-    enabled: true,
-    rules: [{ id: "probe", when: { segment: key }, serve: { variant: "on" } }],
-  };
-  return checkLinks({ ...among, flags: { ...among.flags, [PROBE]: probe } }, options, PROBE);
+  const defect = linked(among, { kind: "segment", name: key }, options).segmentDefect(key);
+  return defect === undefined ? [] : [defect];
 }
-
-/** No flag of a project can have this key. */
-const PROBE = " probe";
 
 /** Holders for reading one definition alone; spaces are there so that a draw knows what divides it. */
 function detached(among: Among, options: CompileOptions): ConstructorParameters<typeof Reading>[0] {
@@ -78,53 +70,84 @@ function checkRuleIds(flag: SnapshotFlag, defects: Defects): void {
   }
 }
 
-/** Variants that a test names must exist at the other flag, or the test could never hold. */
-function checkFlagTests(flag: SnapshotFlag, among: Among, defects: Defects): void {
-  for (const [i, test] of (flag.prerequisites ?? []).entries()) checkFlagTest(test, `prerequisites[${i}]`, among, defects);
-  for (const [i, rule] of flag.rules.entries()) {
-    if (rule.when !== undefined) checkTestsIn(rule.when, `rules[${i}].when`, among, defects);
-  }
-  const used = namesUsedByFlag(flag);
-  for (const name of used.segments)
-    if (!Object.hasOwn(among.segments, name)) defects.add("unknown_segment", "segment", { received: name });
-  for (const id of used.spaces)
-    if (!Object.hasOwn(among.spaces, id)) defects.add("unknown_space", "draw.space", { received: id });
-}
+/** Do the segments, spaces, flags and variants that a definition names exist? Each that does not is noted at its place. */
+class NameCheck {
+  readonly #among: Among;
+  readonly #own: readonly SpaceId[];
+  readonly #defects: Defects;
 
-function checkTestsIn(condition: Condition, field: string, among: Among, defects: Defects): void {
-  if ("all" in condition)
-    for (const [i, inner] of condition.all.entries()) checkTestsIn(inner, `${field}.all[${i}]`, among, defects);
-  else if ("any" in condition)
-    for (const [i, inner] of condition.any.entries()) checkTestsIn(inner, `${field}.any[${i}]`, among, defects);
-  else if ("not" in condition) checkTestsIn(condition.not, `${field}.not`, among, defects);
-  else if ("flag" in condition) checkFlagTest(condition, field, among, defects);
-}
-
-function checkFlagTest(test: FlagTest, field: string, among: Among, defects: Defects): void {
-  const other = Object.hasOwn(among.flags, test.flag) ? among.flags[test.flag] : undefined;
-  if (other === undefined) {
-    defects.add("unknown_flag", `${field}.flag`, { received: test.flag });
-    return;
+  constructor(among: Among, own: readonly SpaceId[], defects: Defects) {
+    this.#among = among;
+    this.#own = own;
+    this.#defects = defects;
   }
-  for (const [i, variant] of test.variants.entries()) {
-    if (!Object.hasOwn(other.variants, variant)) {
-      defects.add("unknown_variant", `${field}.variants[${i}]`, { received: variant, allowed: Object.keys(other.variants) });
+
+  flag({ prerequisites = [], rules, fallthrough }: SnapshotFlag): void {
+    for (const [i, test] of prerequisites.entries()) this.#flagTest(test, `prerequisites[${i}]`);
+    for (const [i, { when, serve }] of rules.entries()) {
+      if (when !== undefined) this.condition(when, `rules[${i}].when`);
+      this.#serve(serve, `rules[${i}].serve`);
+    }
+    if (fallthrough !== undefined) this.#serve(fallthrough, "fallthrough");
+  }
+
+  condition(condition: Condition, field: string): void {
+    if ("all" in condition) for (const [i, inner] of condition.all.entries()) this.condition(inner, `${field}.all[${i}]`);
+    else if ("any" in condition) for (const [i, inner] of condition.any.entries()) this.condition(inner, `${field}.any[${i}]`);
+    else if ("not" in condition) this.condition(condition.not, `${field}.not`);
+    else if ("segment" in condition) this.#segment(condition.segment, `${field}.segment`);
+    else if ("draw" in condition) this.#space(condition.draw.space, `${field}.draw.space`);
+    else if ("flag" in condition) this.#flagTest(condition, field);
+  }
+
+  #serve(serve: Serve, field: string): void {
+    if (!("split" in serve)) return;
+    for (const [i, { draws }] of serve.split.entries()) {
+      for (const [j, { space }] of draws.entries()) this.#space(space, `${field}.split[${i}].draws[${j}].space`);
+    }
+  }
+
+  #segment(key: SegmentKey, field: string): void {
+    if (!Object.hasOwn(this.#among.segments, key)) this.#defects.add("unknown_segment", field, { received: key });
+  }
+
+  #space(id: SpaceId, field: string): void {
+    const { spaces } = this.#among;
+    if (this.#own.includes(id) || Object.hasOwn(spaces, id)) return;
+    this.#defects.add("unknown_space", field, { received: id, allowed: [...this.#own, ...Object.keys(spaces)] });
+  }
+
+  /** Variants that a test names must exist at the other flag, or the test could never hold. */
+  #flagTest(test: FlagTest, field: string): void {
+    const { flags } = this.#among;
+    const other = Object.hasOwn(flags, test.flag) ? flags[test.flag] : undefined;
+    if (other === undefined) {
+      this.#defects.add("unknown_flag", `${field}.flag`, { received: test.flag });
+      return;
+    }
+    for (const [i, variant] of test.variants.entries()) {
+      if (Object.hasOwn(other.variants, variant)) continue;
+      const allowed = Object.keys(other.variants);
+      this.#defects.add("unknown_variant", `${field}.variants[${i}]`, { received: variant, allowed });
     }
   }
 }
 
-/** Cycles and chains show only in the whole: compile it and ask what became of the flag. */
-function checkLinks(among: Among, options: CompileOptions, key: FlagKey): Defect[] {
-  const ruleset = compile({ format: 1, project: "", environment: "", revision: 0, ...reachable(among, key) }, options);
-  const defect = ruleset.defect(key);
-  return defect === undefined ? [] : [defect];
+interface Start {
+  readonly kind: "flag" | "segment";
+  readonly name: string;
 }
 
-/** Only what the flag can reach: checking one flag of 20,000 must not compile them all. */
-function reachable(among: Among, key: FlagKey): Among {
+/** Cycles and chains show only in the whole: compile it, to ask what became of the definition. */
+function linked(among: Among, start: Start, options: CompileOptions): Ruleset {
+  return compile({ format: 1, project: "", environment: "", revision: 0, ...reachable(among, start) }, options);
+}
+
+/** Only what the definition can reach: checking one flag of 20,000 must not compile them all. */
+function reachable(among: Among, start: Start): Among {
   const flags = new Set<string>();
   const segments = new Set<string>();
-  const waiting: { readonly kind: "flag" | "segment"; readonly name: string }[] = [{ kind: "flag", name: key }];
+  const waiting = [start];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const seen = next.kind === "flag" ? flags : segments;
     if (seen.has(next.name)) continue;
@@ -142,6 +165,15 @@ function pick<T>(table: { readonly [name: string]: T }, names: ReadonlySet<strin
   const entries: [string, T][] = [];
   for (const name of names) if (Object.hasOwn(table, name)) entries.push([name, table[name] as T]);
   return Object.fromEntries(entries);
+}
+
+/** Bytes of the definition as JSON; `undefined` when it nests too deep to be written. */
+function sizeOf(flag: SnapshotFlag): number | undefined {
+  try {
+    return utf8Length(JSON.stringify(flag));
+  } catch {
+    return undefined;
+  }
 }
 
 function utf8Length(text: string): number {

@@ -93,6 +93,7 @@ export interface ExplainedServe {
 
 export type ExplainedCondition =
   | { readonly kind: "all" | "any" | "not"; readonly conditions: readonly ExplainedCondition[]; readonly holds: boolean }
+  /** `condition` is told where the segment comes first, and absent where it comes again. */
   | { readonly kind: "segment"; readonly segment: string; readonly condition?: ExplainedCondition; readonly holds: boolean }
   | ({ readonly kind: "draw" } & ExplainedDraw)
   | ({ readonly kind: "flag" } & ExplainedFlagTest)
@@ -170,6 +171,8 @@ function walk(ruleset: Ruleset, key: FlagKey, context: EvaluationContext): Expla
 class Walk {
   readonly #flag: CompiledFlag;
   readonly #scope = new Scope();
+  /** Segments told in full: the second time the name is enough, or segments that fan out would multiply. */
+  readonly #told = new Set<string>();
 
   constructor(flag: CompiledFlag, context: EvaluationContext) {
     this.#flag = flag;
@@ -232,13 +235,11 @@ class Walk {
       case NOT:
         return this.#group("not", [node.of], node, flag);
       case SEGMENT: {
-        const condition = node.of.node && this.#condition(node.of.node, undefined);
-        return {
-          kind: "segment",
-          segment: node.of.key,
-          ...(condition === undefined ? {} : { condition }),
-          holds: condition?.holds ?? false,
-        };
+        const { key, node: inner } = node.of;
+        const condition = inner === undefined || this.#told.has(key) ? undefined : this.#condition(inner, undefined);
+        this.#told.add(key);
+        const holds = matches(node, flag, this.#scope);
+        return { kind: "segment", segment: key, ...(condition === undefined ? {} : { condition }), holds };
       }
       case DRAW:
         return { kind: "draw", ...this.#draw(node.of, flag) };

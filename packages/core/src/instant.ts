@@ -23,8 +23,10 @@ export function parseInstant(text: string): number | undefined {
   const [offsetHours, offsetMinutes] = [Number(match[9] ?? 0), Number(match[10] ?? 0)];
   if (offsetHours > 23 || offsetMinutes > 59) return undefined;
   const offsetMs = (match[8] === "-" ? -1 : 1) * (offsetHours * 60 + offsetMinutes) * 60_000;
-  const fractionMs = match[7] === undefined ? 0 : Math.floor(Number(match[7]) * 1_000_000) / 1_000;
-  return daysFrom1970(year, month, day) * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1_000 + fractionMs - offsetMs;
+  const fractionUs = match[7] === undefined ? 0 : Number(match[7].slice(1, 7).padEnd(6, "0"));
+  // The fraction last: whole milliseconds are exact, so one instant is one number whatever its offset.
+  const wholeMs = daysFrom1970(year, month, day) * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1_000 - offsetMs;
+  return wholeMs + fractionUs / 1_000;
 }
 
 function daysInMonth(year: number, month: number): number {

@@ -8,6 +8,8 @@ export const LIMITS: {
   readonly partsPerSplit: number;
   readonly variantsPerFlag: number;
   readonly valuesPerList: number;
+  /** Lists and objects inside one another in the value of a variant. */
+  readonly valueDepth: number;
   /** Characters of a regular expression. */
   readonly patternLength: number;
   /** Flags and segments that ask for one another, in a chain. */
@@ -21,6 +23,7 @@ export const LIMITS: {
   partsPerSplit: 1_000,
   variantsPerFlag: 1_000,
   valuesPerList: 10_000,
+  valueDepth: 100,
   patternLength: 1_024,
   dependencyDepth: 64,
   flagBytes: 1_048_576,

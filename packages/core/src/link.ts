@@ -106,12 +106,12 @@ function* inDependencyOrder(vertices: ReadonlyMap<string, Vertex>): Generator<st
   }
 }
 
-/** Chains longer than the limit would risk the stack; the flags at their upper end are refused. */
+/** How often one asks for the next, from here down: chains longer than the limit would risk the stack, their upper end is refused. */
 function noteDepth(vertices: ReadonlyMap<string, Vertex>, broken: Map<string, Defect>): void {
   const depths = new Map<string, number>();
   for (const id of inDependencyOrder(vertices)) {
     if (typeof id !== "string") continue;
-    const depth = 1 + Math.max(0, ...(vertices.get(id)?.next ?? []).map((next) => depths.get(next) ?? 0));
+    const depth = Math.max(0, ...(vertices.get(id)?.next ?? []).map((next) => 1 + (depths.get(next) ?? 0)));
     depths.set(id, depth);
     if (depth > LIMITS.dependencyDepth && !broken.has(id)) {
       const reason = `flags and segments ask for one another at most ${LIMITS.dependencyDepth} deep`;

@@ -8,25 +8,30 @@ export interface NamesUsed {
 }
 
 export function namesUsedByFlag(flag: SnapshotFlag): NamesUsed {
-  const names = noNames();
-  for (const test of flag.prerequisites ?? []) names.flags.add(test.flag);
-  for (const rule of flag.rules) {
-    if (rule.when !== undefined) visitCondition(rule.when, names);
-    visitServe(rule.serve, names);
-  }
-  if (flag.fallthrough !== undefined) visitServe(flag.fallthrough, names);
-  for (const own of Object.keys(flag.spaces ?? {})) names.spaces.delete(own);
-  return names;
+  return collect((names) => {
+    for (const test of flag.prerequisites ?? []) names.flags.add(test.flag);
+    for (const rule of flag.rules) {
+      if (rule.when !== undefined) visitCondition(rule.when, names);
+      visitServe(rule.serve, names);
+    }
+    if (flag.fallthrough !== undefined) visitServe(flag.fallthrough, names);
+    for (const own of Object.keys(flag.spaces ?? {})) names.spaces.delete(own);
+  });
 }
 
 export function namesUsedByCondition(condition: Condition): NamesUsed {
-  const names = noNames();
-  visitCondition(condition, names);
-  return names;
+  return collect((names) => visitCondition(condition, names));
 }
 
-function noNames(): NamesUsed {
-  return { spaces: new Set(), segments: new Set(), flags: new Set() };
+/** A malformed definition has what could be read of it up to the fault: it decides nothing, so it needs no more. */
+function collect(visit: (names: NamesUsed) => void): NamesUsed {
+  const names: NamesUsed = { spaces: new Set(), segments: new Set(), flags: new Set() };
+  try {
+    visit(names);
+  } catch {
+    return names;
+  }
+  return names;
 }
 
 function visitServe(serve: Serve, names: NamesUsed): void {

@@ -205,13 +205,17 @@ function compareCodePoints(a: string, b: string): -1 | 0 | 1 {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const [left, right] = [a.charCodeAt(i), b.charCodeAt(i)];
-    if (left !== right) return lifted(left) < lifted(right) ? -1 : 1;
+    if (left !== right) return lifted(a, i) < lifted(b, i) ? -1 : 1;
   }
   return a.length < b.length ? -1 : a.length > b.length ? 1 : 0;
 }
 
-function lifted(unit: number): number {
-  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
+/** A lone surrogate is a code point of its own and stays where it is. */
+function lifted(text: string, i: number): number {
+  const unit = text.charCodeAt(i);
+  if ((unit & 0xf800) !== 0xd800) return unit;
+  const isPaired = unit < 0xdc00 ? (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00 : (text.charCodeAt(i - 1) & 0xfc00) === 0xd800;
+  return isPaired ? unit + 0x10000 : unit;
 }
 
 function readScalars(value: unknown, field: string, defects: Defects): Operand | undefined {

@@ -88,7 +88,11 @@ export function readCondition(value: unknown, field: string, reading: Reading, d
     defects.invalid(field, value, "it must be a condition", CONDITION_FORMS);
     return undefined;
   }
-  const form = FORMS.find((name) => Object.hasOwn(value, name));
+  const [form, ...others] = FORMS.filter((name) => Object.hasOwn(value, name));
+  if (others.length > 0) {
+    defects.invalid(field, value, `it says ${[form, ...others].join(" and ")} at once`, CONDITION_FORMS);
+    return undefined;
+  }
   switch (form) {
     case "all":
     case "any":

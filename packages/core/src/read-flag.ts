@@ -151,13 +151,25 @@ function readVariants(value: unknown, type: FlagType, defects: Defects): Map<Var
   for (const [name, variantValue] of wrong) {
     defects.add("type_mismatch", `variants.${name}`, { received: quotable(variantValue), expected: type });
   }
-  return wrong.length > 0 ? undefined : new Map(entries.map(([name, variantValue]) => [name, deepFreeze(variantValue as Json)]));
+  const tooDeep = entries.filter(([, variantValue]) => !nestsWithin(variantValue, LIMITS.valueDepth));
+  for (const [name] of tooDeep) {
+    const reason = `lists and objects nest at most ${LIMITS.valueDepth} deep`;
+    defects.add("limit_exceeded", `variants.${name}`, { allowed: LIMITS.valueDepth, reason });
+  }
+  return wrong.length + tooDeep.length > 0
+    ? undefined
+    : new Map(entries.map(([name, variantValue]) => [name, deepFreeze(variantValue as Json)]));
 }
 
 function typeOf(value: unknown): FlagType | undefined {
   if (typeof value === "object" && value !== null) return "object";
   if (typeof value === "number") return Number.isFinite(value) ? "number" : undefined;
   return typeof value === "boolean" || typeof value === "string" ? (typeof value as FlagType) : undefined;
+}
+
+function nestsWithin(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return depth > 0 && Object.values(value).every((inner) => nestsWithin(inner, depth - 1));
 }
 
 function deepFreeze(value: Json): Json {

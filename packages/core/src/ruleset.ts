@@ -5,6 +5,7 @@ import type {
   EvaluationCount,
   FlagKey,
   Revision,
+  SegmentKey,
   Snapshot,
   SnapshotChange,
   Space,
@@ -168,6 +169,11 @@ export class Ruleset {
     return this.#ownDefects.get(key) ?? this.#linkDefects.get(`flag/${key}`);
   }
 
+  /** Why a segment cannot be asked for: a name it uses is missing, or it stands in a cycle. */
+  segmentDefect(key: SegmentKey): Defect | undefined {
+    return this.#linkDefects.get(`segment/${key}`);
+  }
+
   /** Every flag that answers `PARSE_ERROR`, with the first reason. */
   defects(): readonly FlagDefect[] {
     const all = new Map<FlagKey, Defect>(this.#ownDefects);
@@ -312,11 +318,11 @@ export class Ruleset {
   }
 
   #compileFlag(definition: unknown, shared?: Map<string, Program>): { flag: CompiledFlag; defect?: Defect } {
-    const text = shared && sharedProgramText(definition);
+    const text = shared && tryRead(() => sharedProgramText(definition));
     const known = text === undefined ? undefined : shared?.get(text);
     if (known !== undefined) return { flag: new CompiledFlag(known, saltsOf(definition)) };
     const defects = new Defects();
-    const read = readFlag(definition, this.#surroundings, defects);
+    const read = tryRead(() => readFlag(definition, this.#surroundings, defects));
     if (read === undefined) {
       const flag = new CompiledFlag(MALFORMED_PROGRAM, []);
       return { flag, defect: defects.list[0] ?? { code: "invalid_field", field: "", reason: "it could not be read" } };
@@ -403,6 +409,15 @@ function held<T>(holders: Map<string, T>, name: string, make: () => T): T {
   return holder;
 }
 
+/** A definition that throws when it is looked at (too deep for the stack, a getter of a bootstrap object) is just not readable. */
+function tryRead<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
 /** One counter for the caller's default, one for each variant. */
 function slotsOf(flag: CompiledFlag): number {
   return flag.program.variants.length + 1;
@@ -410,14 +425,16 @@ function slotsOf(flag: CompiledFlag): number {
 
 /**
  * The definition with its own spaces' salts taken out (but not what they are, so that a malformed one has no
- * well-formed twin): flags with the same text share one program.
+ * well-formed twin): flags with the same text share one program. Spaces that are no record at all have no twin either.
  */
 function sharedProgramText(definition: unknown): string | undefined {
   if (!isRecord(definition) || !isShort(definition["rules"])) return undefined;
-  const { spaces } = definition;
-  const saltless = isRecord(spaces)
-    ? Object.entries(spaces).map(([name, space]) => [name, isRecord(space) ? { ...space, salt: typeof space["salt"] } : space])
-    : spaces;
+  const { spaces = {} } = definition;
+  if (!isRecord(spaces)) return undefined;
+  const saltless = Object.entries(spaces).map(([name, space]) => [
+    name,
+    isRecord(space) ? { ...space, salt: typeof space["salt"] } : space,
+  ]);
   const text = JSON.stringify({ ...definition, spaces: saltless });
   return text.length <= SHARED_PROGRAM_TEXT_MAX ? text : undefined;
 }
