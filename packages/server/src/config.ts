@@ -13,17 +13,18 @@ const ADMIN_TOKEN_LENGTH_MIN = 16;
 
 /** @throws Error that names the variable and says what it may hold. */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const adminToken = environment["BELAY_ADMIN_TOKEN"];
-  if (adminToken !== undefined && !/^\S+$/.test(adminToken))
-    throw new Error("BELAY_ADMIN_TOKEN must not hold spaces or be empty");
+  // Set to nothing is not set: compose files and shells often say it so.
+  const read = (name: string): string | undefined => environment[name] || undefined;
+  const adminToken = read("BELAY_ADMIN_TOKEN");
+  if (adminToken !== undefined && /\s/.test(adminToken)) throw new Error("BELAY_ADMIN_TOKEN must not hold spaces");
   if (adminToken !== undefined && adminToken.length < ADMIN_TOKEN_LENGTH_MIN) {
     throw new Error(`BELAY_ADMIN_TOKEN must have at least ${ADMIN_TOKEN_LENGTH_MIN} characters`);
   }
   return {
-    host: environment["BELAY_HOST"] ?? "127.0.0.1",
-    port: readPort(environment["BELAY_PORT"]),
-    dataDirectory: environment["BELAY_DATA"] ?? "./belay-data",
-    logLevel: readLogLevel(environment["BELAY_LOG"]),
+    host: read("BELAY_HOST") ?? "127.0.0.1",
+    port: readPort(read("BELAY_PORT")),
+    dataDirectory: read("BELAY_DATA") ?? "./belay-data",
+    logLevel: readLogLevel(read("BELAY_LOG")),
     ...(adminToken === undefined ? {} : { adminToken }),
   };
 }

@@ -9,6 +9,7 @@ import { ControlPlane } from "./control/control-plane.ts";
 import { eventDoors } from "./exposures/routes.ts";
 import { prepareFirstStart } from "./first-start.ts";
 import { greeting } from "./greeting.ts";
+import { LastKnownGoodKeeper } from "./snapshots/last-known-good.ts";
 import { openChangeLog } from "./store/changes/index.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
 import { openEventStore } from "./store/events/index.ts";
@@ -40,6 +41,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
     const events = await openEventStore({ directory: join(folder.path, "events"), log: (message) => app?.log.warn(message) });
     closers.push(() => events.close());
     const control = await ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS });
+    const keeper = new LastKnownGoodKeeper(control, {
+      directory: join(folder.path, "last-known-good"),
+      onFault: (error) => app?.log.warn({ err: error }, "last-known-good file not written"),
+    });
+    closers.push(() => keeper.close());
     let unready: string | undefined = "it is starting";
     app = await buildApp({
       log,
