@@ -6,7 +6,8 @@
 import { isProportion, type Proportion } from "./proportion.ts";
 import { type AlphaOption, type Arms, type ClosedInterval, DEFAULT_ALPHA, isRate, ok, type Result, refuse } from "./result.ts";
 import { betaPrefactor, betaTails } from "./special/beta.ts";
-import { bisect } from "./special/root.ts";
+import { normalDensity, normalTailQuantile } from "./special/normal.ts";
+import { bisect, bracketedNewton } from "./special/root.ts";
 
 export interface BetaBinomialOptions extends AlphaOption {
   /** Beta(a, b) of both arms; default { a: 1, b: 1 }, every share equally likely. */
@@ -36,6 +37,9 @@ export function betaBinomial(
 ): Result<BetaBinomialPosterior> {
   if (!isRate(alpha) || !isProportion(arms.control) || !isProportion(arms.treatment)) return refuse("invalid-input");
   if (!(prior.a > 0 && prior.b > 0)) return refuse("invalid-input");
+  if (Math.max(arms.control.n, arms.treatment.n, prior.a, prior.b) > SIZE_MAX || Math.min(prior.a, prior.b) < PRIOR_MIN) {
+    return refuse("not-finite");
+  }
   const control = posteriorOf(arms.control, prior);
   const treatment = posteriorOf(arms.treatment, prior);
   const grid = weightedNodes(control);
@@ -63,6 +67,10 @@ interface Node {
   readonly weight: number;
 }
 
+/** Beyond this many units the normal posterior is the same to all shown digits, and the integrals take seconds. */
+const SIZE_MAX = 1e8;
+/** A prior nearer to 0 puts all its weight on shares of exactly 0 and 1. */
+const PRIOR_MIN = 1e-3;
 const NODES = 240;
 const LOG_DENSITY_DROP = 40;
 
@@ -113,6 +121,21 @@ function differenceInterval(grid: readonly Node[], treatment: Beta, alpha: numbe
       if (at <= 0) return 0;
       return rest <= 0 ? 1 : betaTails(treatment.a, treatment.b, at, rest).lower;
     });
-  const end = (q: number): number => bisect((d) => chanceBelow(d) - q, { low: -1, high: 1 }, 1e-9);
+  const { mean, sd } = momentsOfDifference(grid, treatment);
+  // Newton on the chance with a normal's slope: only a guide, the bracket keeps it safe where the posterior is not normal.
+  const slope = (d: number): number => Math.max(normalDensity((d - mean) / sd), 1e-3) / sd;
+  const end = (q: number): number =>
+    bracketedNewton((d) => roundTo(chanceBelow(d) - q, 1e-10), slope, { low: -1, high: 1 }, mean - normalTailQuantile(q) * sd);
   return { low: end(alpha / 2), high: end(1 - alpha / 2), level: 1 - alpha };
+}
+
+function momentsOfDifference(grid: readonly Node[], { a, b }: Beta): { mean: number; sd: number } {
+  const mean = expect(grid, ({ x }) => x);
+  const variance = expect(grid, ({ x }) => (x - mean) ** 2) + (a * b) / ((a + b) ** 2 * (a + b + 1));
+  return { mean: meanOf({ a, b }) - mean, sd: Math.sqrt(variance) };
+}
+
+// A chance this near to its goal is on it: further steps would follow rounding.
+function roundTo(gap: number, tolerance: number): number {
+  return Math.abs(gap) < tolerance ? 0 : gap;
 }

@@ -44,6 +44,9 @@ export interface Calibration {
   readonly biasSlope?: Estimate;
 }
 
+/** Beyond a million, exact tails cost time and tell nothing that `wilsonInterval` does not. */
+const EXACT_MAX = 1e6;
+
 /**
  * Scores one prediction against the actual effect.
  * @example scorePrediction({ interval: { low: 0, high: 2, level: 0.8 } }, 3) // intervalScore 2 + 10 x 1 = 12
@@ -112,6 +115,7 @@ export function biasSlope(pairs: readonly { readonly predicted: number; readonly
 /** Clopper and Pearson's exact interval of a share, Biometrika 26 (1934). `exactInterval({ n: 10, successes: 8 }) // 0.444 to 0.975` */
 export function exactInterval({ n, successes }: { n: number; successes: number }, alpha = 0.05): Result<ClosedInterval> {
   if (!(n > 0) || !(successes >= 0 && successes <= n)) return refuse("invalid-input");
+  if (n > EXACT_MAX) return refuse("not-finite");
   const low = successes === 0 ? 0 : bisect((p) => binomialTail(successes, { n, p }) - alpha / 2, { low: 0, high: 1 });
   const high = successes === n ? 1 : bisect((p) => alpha / 2 - binomialCdf(successes, { n, p }), { low: 0, high: 1 });
   return ok({ low, high, level: 1 - alpha });

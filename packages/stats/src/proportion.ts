@@ -92,9 +92,9 @@ export function pooledVariance({ control, treatment }: Arms<Proportion>): number
   return Math.max(0, p * (1 - p)) * (1 / control.n + 1 / treatment.n);
 }
 
-/** Finite, and no more successes than units. */
+/** A count that a double holds exactly, and no more successes than units. */
 export function isProportion({ n, successes }: Proportion): boolean {
-  return Number.isFinite(n) && successes >= 0 && successes <= n;
+  return n <= Number.MAX_SAFE_INTEGER && successes >= 0 && successes <= n;
 }
 
 /** successes / n. */

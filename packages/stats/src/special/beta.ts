@@ -49,7 +49,8 @@ function fraction(a: number, b: number, x: number): number {
     c = nonZero(1 + odd / c);
     const step = d * c;
     h *= step;
-    if (Math.abs(step - 1) <= EPSILON) break;
+    // Written so that NaN ends the loop too.
+    if (!(Math.abs(step - 1) > EPSILON)) break;
   }
   return h;
 }

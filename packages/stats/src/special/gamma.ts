@@ -52,7 +52,8 @@ function upperFraction(a: number, x: number): number {
     c = nonZero(b + an / c);
     const step = c * d;
     h *= step;
-    if (Math.abs(step - 1) < EPSILON * 2) break;
+    // Written so that NaN ends the loop too.
+    if (!(Math.abs(step - 1) > EPSILON * 2)) break;
   }
   return h;
 }

@@ -113,6 +113,12 @@ describe("special functions against closed forms and each other", () => {
     expectClose(studentDensity(0, 1), 1 / Math.PI, 1e-9);
   });
 
+  it("t passes without a step to its form for many degrees of freedom", () => {
+    for (const t of [0.001, 0.5, 2, 5, 9, 20, 37])
+      expectClose(studentTail(t, 1e7 + 1), studentTail(t, 1e7), 1e-4 * 1e-3, `t ${t}`);
+    for (const t of [0.5, 2, 5]) expectClose(studentTail(t, 1e15), normalTail(t), 1e-9);
+  });
+
   it("inverts the F tail", () => {
     for (const q of [1e-8, 0.05, 0.5, 0.95]) expectClose(fisherTail(fisherTailQuantile(q, 3, 12), 3, 12), q, 1e-10);
   });
