@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -15,6 +16,8 @@ export default defineConfig({
   },
   test: {
     include: ["{packages,examples}/*/src/**/*.test.ts", "benchmarks/src/**/*.test.ts", "scripts/*.test.ts"],
+    // Many tests wait for processes, disks and timers: on two cores the default, one file at a time, leaves both idle.
+    maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },
