@@ -34,7 +34,7 @@ export const GUARDRAIL_BARS: readonly Bar[] = [
         name: `false alarms in 24 h, ${100 * share} % exposed, ${name}`,
         limit: { max: 0.015 },
         format: "percent",
-        runs: { quick: 40, full: 2000 },
+        runs: { quick: 20, full: 2000 },
         simulate: (runs, random) =>
           shareOf(runs, () => minutesToAlarm(random, { share, weather, ratio: 1, from: 0 }) !== undefined),
       }),

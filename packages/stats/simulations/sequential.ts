@@ -27,7 +27,7 @@ export const SEQUENTIAL_BARS: readonly Bar[] = [
     name: "A/A, 336 looks of a planned experiment",
     limit: { min: 0.035, max: 0.052 },
     format: "percent",
-    runs: { quick: 1000, full: 20_000 },
+    runs: { quick: 600, full: 20_000 },
     simulate: (runs, random) => {
       const looks = plannedLooks();
       return shareOf(runs, () => plannedExperiment(random, { looks, effect: 0 }).sequential);
@@ -38,7 +38,7 @@ export const SEQUENTIAL_BARS: readonly Bar[] = [
     name: "power at the effect with 80 % power in one look, over that of one look",
     limit: { min: 0.96 },
     format: "percent",
-    runs: { quick: 1000, full: 20_000 },
+    runs: { quick: 600, full: 20_000 },
     simulate: powerRatio,
   },
   ...[

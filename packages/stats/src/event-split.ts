@@ -106,7 +106,7 @@ export function splitEvidence(state: EventSplitState): Result<SplitEvidence> {
 
 /**
  * The evidence of harm from a list of cells.
- * @example eventSplit([{ hour: 0, share: 0.05, treated: 8, total: 20 }]).logE // ln of about 4e4
+ * @example eventSplit([{ hour: 0, share: 0.05, treated: 8, total: 20 }]).logE // ln of 5038
  */
 export function eventSplit(cells: readonly FailureCell[], options: EventSplitOptions = {}): Result<SplitEvidence> {
   let state = startEventSplit();
@@ -121,7 +121,7 @@ export function eventSplit(cells: readonly FailureCell[], options: EventSplitOpt
 /**
  * Evidence, valid at any time, that failures are *not* more than (1 + tolerance) times control's: what a promotion needs. It reaches
  * ln(1/alpha) with chance at most alpha when they are.
- * @example countNonInferiority([{ hour: 0, share: 0.5, treated: 60, total: 140 }], { tolerance: 0.5 })
+ * @example countNonInferiority([{ hour: 0, share: 0.5, treated: 60, total: 140 }], { tolerance: 0.5 }) // logE ln of 798
  */
 export function countNonInferiority(
   cells: readonly FailureCell[],

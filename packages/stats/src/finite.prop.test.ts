@@ -148,6 +148,9 @@ const CALLS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   srmSequence: fc
     .tuple(fc.array(count, { minLength: 2, maxLength: 3 }), nasty)
     .map(([counts, concentration]) => stats.srmSequence([{ counts, weights: counts.map((_, i) => i) }], { concentration })),
+  srmBySegment: fc
+    .array(fc.array(nasty, { minLength: 2, maxLength: 2 }), { maxLength: 3 })
+    .map((list) => stats.srmBySegment(list.map((counts, i) => ({ key: String(i), counts, weights: [1, 1] })))),
   independenceTest: fc.array(fc.array(nasty, { minLength: 2, maxLength: 2 }), { maxLength: 3 }).map(stats.independenceTest),
   crossingHealth: fc.array(proportion, { maxLength: 3 }).map(stats.crossingHealth),
   adjustPValues: fc.array(nasty, { maxLength: 4 }).map((ps) => stats.adjustPValues(ps, { method: "holm" })),

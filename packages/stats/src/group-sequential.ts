@@ -109,7 +109,7 @@ export function rejectionChance(looks: readonly Look[], { drift, sides = 2 }: { 
 
 /**
  * How much more information a sequential plan needs than one look, for the same power: 1.03 means 3 % more units.
- * @example planInflation({ alpha: 0.05 }, { looks: 14, power: 0.8 }) // about 1.03
+ * @example planInflation({ alpha: 0.05 }, { looks: 14, power: 0.8 }) // { factor: 1.042 }
  */
 export function planInflation(
   plan: SpendingPlan,

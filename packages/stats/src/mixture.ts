@@ -49,7 +49,7 @@ export interface OneSidedEvidence {
 
 /**
  * Two-sided sequence for an effect whose variance is known or well estimated.
- * @example mixtureSequence({ value: 0.02, variance: 1e-5 }, { scale: 0.01 }) // pValue about 1e-7
+ * @example mixtureSequence({ value: 0.02, variance: 1e-5 }, { scale: 0.01 }) // pValue 4.2e-8
  */
 export function mixtureSequence(
   { value, variance }: Point,

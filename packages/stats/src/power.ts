@@ -111,7 +111,7 @@ export function detectableOverRamp(
 /**
  * After how many stretches (days) of a schedule the wanted power is reached. `undefined` (unreachable) when the schedule ends before;
  * `shareReached` of a finished schedule comes from `detectableOverRamp`.
- * @example requiredDuration({ unitVariance: 0.09, effect: 0.01, schedule: tenDays }) // { stretches: 7 }
+ * @example requiredDuration({ unitVariance: 0.09, effect: 0.01, schedule: tenDaysOf4000 }) // { stretches: 8, units: 32000 }
  */
 export function requiredDuration(
   { unitVariance, effect, schedule }: { unitVariance: number; effect: number; schedule: readonly Stretch[] },

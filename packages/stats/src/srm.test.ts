@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { expectClose, METHODS, R_METHODS, value } from "./reference.fixture.ts";
-import { crossingHealth, independenceTest, srmSequence, srmTest } from "./srm.ts";
+import { crossingHealth, independenceTest, srmBySegment, srmSequence, srmTest } from "./srm.ts";
 
 describe("sample ratio", () => {
   it.each(METHODS.srm)("agrees with scipy and mpmath at $counts", ({ counts, weights, statistic, p, logE }) => {
@@ -31,6 +31,22 @@ describe("sample ratio", () => {
     expectClose(both?.logE ?? 0, (first?.logE ?? 0) + (second?.logE ?? 0), 1e-12);
     const later = value(srmSequence([b], { logEBefore: first?.logEMax ?? 0 }));
     expect([later.alarm, later.logEMax]).toEqual([true, first?.logEMax]);
+  });
+
+  it("finds the segment that a mismatch comes from", () => {
+    const weights = [1, 1];
+    const found = value(
+      srmBySegment([
+        { key: "chrome", counts: [5000, 5050], weights },
+        { key: "safari", counts: [900, 700], weights },
+        { key: "nobody", counts: [0, 0], weights },
+      ]),
+    );
+    expect(found.segments.map(({ key, mismatched }) => [key, mismatched])).toEqual([
+      ["safari", true],
+      ["chrome", false],
+    ]);
+    expectClose(found.segments[0]?.adjustedP ?? 0, 2 * (found.segments[0]?.pValue ?? 0), 1e-12);
   });
 
   it("refuses nobody and mismatched lists", () => {

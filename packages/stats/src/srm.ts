@@ -2,6 +2,7 @@
  * Sample ratio mismatch: do the arms have the sizes they were designed to have? A mismatch means lost or misassigned units, and every
  * other number of the experiment is in doubt. Count first exposures of units, never events.
  */
+import { adjustPValues } from "./multiplicity.ts";
 import { isRate, ok, type Result, refuse } from "./result.ts";
 import { chiSquareTail } from "./special/chi-square.ts";
 import { logGamma } from "./special/stirling.ts";
@@ -10,6 +11,19 @@ import { logGamma } from "./special/stirling.ts";
 export interface ArmCounts {
   readonly counts: readonly number[];
   readonly weights: readonly number[];
+}
+
+/** One segment's arms, for finding where a mismatch comes from. */
+export interface SegmentCounts extends ArmCounts {
+  readonly key: string;
+}
+
+export interface SegmentSrm {
+  readonly key: string;
+  readonly pValue: number;
+  /** By Holm over the segments that could be tested. */
+  readonly adjustedP: number;
+  readonly mismatched: boolean;
 }
 
 export interface SrmTest {
@@ -67,6 +81,30 @@ export function srmTest(arms: ArmCounts): Result<SrmTest> {
     observedShares: counts.map((count) => count / Math.max(1, sum(counts))),
     expectedShares: weights.map((weight) => weight / totalWeight),
   });
+}
+
+/**
+ * The segments (browser, country, epoch) in which the arms have the wrong sizes, by Holm, smallest p-value first. Run it once a mismatch
+ * is known: it tells the cause, it is no alarm of its own. Segments without units are left out.
+ * @example srmBySegment([{ key: "safari", counts: [900, 700], weights: [1, 1] }])
+ */
+export function srmBySegment(
+  segments: readonly SegmentCounts[],
+  { alpha = 0.001 }: { readonly alpha?: number } = {},
+): Result<{ segments: readonly SegmentSrm[] }> {
+  if (!segments.every(isArmCounts)) return refuse("invalid-input");
+  const tested = segments.flatMap((segment) => {
+    const test = srmTest(segment);
+    return test.status === "ok" ? [{ key: segment.key, pValue: test.pValue }] : [];
+  });
+  const pValues = tested.map(({ pValue }) => pValue);
+  const adjusted = adjustPValues(pValues, { method: "holm", alpha });
+  if (adjusted.status !== "ok") return adjusted;
+  const judged = tested.map(({ key, pValue }, i) => {
+    const { adjustedP = 1, rejected = false } = adjusted.tests[i] ?? {};
+    return { key, pValue, adjustedP, mismatched: rejected };
+  });
+  return ok({ segments: judged.sort((a, b) => a.pValue - b.pValue) });
 }
 
 /**

@@ -29,7 +29,7 @@ export function erf(x: number): number {
 
 /**
  * 1 - erf(x) without the loss of subtracting, to a relative 1e-14 until it underflows near x = 26.6.
- * Source: Cody (1969). `erfc(10) // 2.088487583762545e-45`
+ * Source: Cody (1969). `erfc(10) // 2.0884875837625446e-45`
  */
 export function erfc(x: number): number {
   if (x < -NEAR_MAX) return 2 - erfc(-x);

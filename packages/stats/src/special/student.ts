@@ -20,7 +20,7 @@ export function studentTwoSided(t: number, df: number): number {
   return 2 * halfTail(Math.abs(t), df);
 }
 
-/** The t with P(T > t) = q. `studentTailQuantile(0.025, 10) // 2.2281388519649385` */
+/** The t with P(T > t) = q. `studentTailQuantile(0.025, 10) // 2.22813885198627` */
 export function studentTailQuantile(q: number, df: number): number {
   if (q > 0.5) return -studentTailQuantile(1 - q, df);
   if (q === 0.5) return 0;
