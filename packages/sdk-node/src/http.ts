@@ -117,7 +117,7 @@ export function readBody(response: IncomingMessage, limitBytes: number, done: (t
 }
 
 /** A connection error in words; never the address's credentials. */
-export function describe(error: Error & { code?: string }): string {
+function describe(error: Error & { code?: string }): string {
   return error.code === undefined ? `the connection failed (${error.message})` : `the connection failed (${error.code})`;
 }
 

@@ -1,3 +1,4 @@
+export type { Explanation } from "@belay/core";
 export type {
   Client as BelayClient,
   ClientError,

@@ -44,8 +44,8 @@ export interface ReadOptions {
   readonly problems: readonly string[];
 }
 
-export const POLL_INTERVAL_MS = 30_000;
-export const FLUSH_INTERVAL_MS = 1_000;
+const POLL_INTERVAL_MS = 30_000;
+const FLUSH_INTERVAL_MS = 1_000;
 
 const quietConsole: Logger = { warn: (message) => console.warn(message), error: (message) => console.error(message) };
 

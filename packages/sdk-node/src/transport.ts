@@ -79,7 +79,11 @@ export class HttpTransport implements SnapshotTransport, PostTransport {
       if (!isStopped) stopRequest = this.#post(door, bytes, encoding, (result) => isStopped || done(result));
     };
     if (body.length < GZIP_BYTES_MIN) send(Buffer.from(body), {});
-    else gzipped(body).then((bytes) => send(bytes, { "content-encoding": "gzip" }));
+    else
+      gzipped(body).then(
+        (bytes) => send(bytes, { "content-encoding": "gzip" }),
+        () => send(Buffer.from(body), {}),
+      );
     return () => {
       isStopped = true;
       stopRequest();

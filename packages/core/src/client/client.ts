@@ -220,7 +220,7 @@ export class Client {
   /** Records a metric event of the context's unit. What cannot be sent is refused, counted and said once. */
   track(name: string, context: EvaluationContext, details: TrackDetails = {}): void {
     try {
-      if (this.#settings.isOffline || this.#closing !== undefined) return;
+      if (this.#settings.isOffline) return;
       const problem = this.#track(name, context, details);
       if (problem !== undefined) this.#rejectEvent(name, problem);
     } catch {

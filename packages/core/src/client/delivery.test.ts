@@ -175,6 +175,20 @@ describe("answers that are no receipts", () => {
 });
 
 describe("fault 27: close", () => {
+  it("is final: what is recorded afterwards is dropped, counted and never sent", async () => {
+    const { time, server, client, said } = await world();
+    expose(client, 0, 10);
+    const closing = client.close();
+    await time.advance(100);
+    await closing;
+    expose(client, 10, 30);
+    client.track("late", { targetingKey: "user-1" });
+    await time.advance(120_000);
+    expect(client.report()).toEqual({ produced: 31, stored: 10, dropped: 21, queued: 0, rejected: 0 });
+    expect(server.stored.size).toBe(10);
+    expect(said).toEqual(["belay: events are being dropped: closed"]);
+  });
+
   it("stores 250 of 250", async () => {
     const { time, server, client } = await world();
     expose(client, 0, 250);

@@ -121,7 +121,7 @@ export class Delivery {
     for (const stop of [this.#stopPost, this.#stopWait, this.#stopFlush, this.#stopCounts]) stop?.();
     for (const batch of this.#pending) this.#ledger.drop(batch, "deadline");
     this.#pending = [];
-    this.#ledger.dropQueued("deadline");
+    this.#ledger.close();
   }
 
   #flushDue(): void {

@@ -21,7 +21,7 @@ import type {
 } from "@belay/protocol";
 import type { Outcome } from "../program.ts";
 import type { Tracked } from "../tracked.ts";
-import { Seen } from "./seen.ts";
+import { SEEN_SLOTS_MAX, Seen } from "./seen.ts";
 import { SENDABLE } from "./sendable.ts";
 
 export interface LedgerLimits {
@@ -35,7 +35,7 @@ export interface LedgerLimits {
   readonly seenSlots: number;
 }
 
-export const LEDGER_LIMITS: LedgerLimits = { events: 10_000, bytes: 16 * 1024 * 1024, counts: 10_000, seenSlots: 524_288 };
+export const LEDGER_LIMITS: LedgerLimits = { events: 10_000, bytes: 16 * 1024 * 1024, counts: 10_000, seenSlots: SEEN_SLOTS_MAX };
 
 /** What the ledger asks of the one who owns it. */
 export interface LedgerHost {
@@ -54,7 +54,7 @@ export interface LedgerHost {
 }
 
 /** Why events were given up. */
-export type DropReason = "queue_full" | "unit_too_long" | "too_large" | "refused" | "deadline";
+export type DropReason = "queue_full" | "closed" | "unit_too_long" | "too_large" | "refused" | "deadline";
 
 /** How the events of this instance stand. */
 export interface DeliveryReport {
@@ -109,6 +109,7 @@ export class Ledger {
   #stored = 0;
   #dropped = 0;
   #rejected = 0;
+  #isClosed = false;
   /** Of queued entries and those in batches. */
   #held = 0;
   #heldBytes = 0;
@@ -138,7 +139,7 @@ export class Ledger {
   ): void {
     const bytes = ENTRY_BYTES + BYTES_PER_CHARACTER * (name.length + unit.length + (properties?.length ?? 0));
     this.#produced += 1;
-    if (!this.#hasRoom(bytes)) return void this.#drop("queue_full", undefined);
+    if (!this.#hasRoom(bytes)) return void this.#drop(this.#isClosed ? "closed" : "queue_full", undefined);
     const metric: MetricEvent = {
       seq: this.#nextSeq(),
       timeMs: this.#host.now(),
@@ -225,11 +226,12 @@ export class Ledger {
     if (batch.entries.length > 0) this.#giveUp(batch.entries, reason);
   }
 
-  /** Gives up what still waits in the queue. */
-  dropQueued(reason: DropReason): void {
+  /** Gives up what still waits in the queue, and from now on every event there may be. */
+  close(): void {
+    this.#isClosed = true;
     const entries = this.#queue;
     this.#queue = [];
-    this.drop({ name: "", entries, counts: [], arms: [] }, reason);
+    this.drop({ name: "", entries, counts: [], arms: [] }, "deadline");
   }
 
   #expose(flag: FlagKey, outcome: Outcome, tracked: Tracked, unit: string, context: EvaluationContext, revision: Revision): void {
@@ -249,7 +251,7 @@ export class Ledger {
     if (unit.length > SENDABLE.unitLength) return this.#drop("unit_too_long", arm);
     const attributes = this.#host.attributes(context);
     const bytes = ENTRY_BYTES + BYTES_PER_CHARACTER * (flag.length + unit.length + (attributes?.length ?? 0));
-    if (!this.#hasRoom(bytes)) return this.#drop("queue_full", arm);
+    if (!this.#hasRoom(bytes)) return this.#drop(this.#isClosed ? "closed" : "queue_full", arm);
     const exposure: Exposure = {
       seq: this.#nextSeq(),
       timeMs: this.#host.now(),
@@ -271,7 +273,7 @@ export class Ledger {
   }
 
   #hasRoom(bytes: number): boolean {
-    return this.#held < this.#limits.events && this.#heldBytes + bytes <= this.#limits.bytes;
+    return !this.#isClosed && this.#held < this.#limits.events && this.#heldBytes + bytes <= this.#limits.bytes;
   }
 
   /** Numbers are given only to events that are kept: a gap in them is then always a loss on the way. */

@@ -224,6 +224,25 @@ describe("SPEC 8: polling and back", () => {
   });
 });
 
+describe("SPEC 8: after an outage", () => {
+  it("the first poll that gets through leads back to the stream within a second", async () => {
+    const { time, server } = world();
+    const { client } = fakeClient(server, {}, seeded(8).fraction);
+    await time.advance(MINUTE_MS);
+    server.streamTrouble = { kind: "failure", failure: NETWORK };
+    server.pollTrouble = server.streamTrouble;
+    server.endStreams(NETWORK);
+    await time.advance(MINUTE_MS);
+    server.streamTrouble = undefined;
+    server.pollTrouble = undefined;
+    const { length } = server.starts;
+    await time.advance(31_000);
+    expect(server.openStreams).toBe(1);
+    expect(client.state).toBe("live");
+    expect(server.starts.slice(length).map((start) => start.door)).toEqual(["poll", "stream"]);
+  });
+});
+
 describe("SPEC 9: stale and live", () => {
   it("ten minutes without a server: stale within two heartbeats, no value changes, and live again when it is back", async () => {
     const { time, server } = world();

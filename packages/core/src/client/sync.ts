@@ -90,6 +90,8 @@ export interface Sync {
   readonly streamingSinceMs: number;
   /** Failures in a row; a stream that stayed healthy, or a poll that was answered, ends the row. */
   readonly failures: number;
+  /** The last poll failed too: not only streams have trouble, there is an outage. */
+  readonly isOutage: boolean;
   /** Failed stream attempts since the fall to polling. */
   readonly streamMisses: number;
   readonly streamAgainMs: number;
@@ -152,6 +154,7 @@ export function initialSync(held: { isOffline: boolean; revision: Revision; isPr
     heardMs: 0,
     streamingSinceMs: 0,
     failures: 0,
+    isOutage: false,
     streamMisses: 0,
     streamAgainMs: 0,
     hintMs: 0,
@@ -352,13 +355,17 @@ function armSilence(at: Moment): SyncEffect {
   return { do: "arm", timer: "silence", afterMs: 2 * at.timings.heartbeatMs };
 }
 
-/** A poll was answered: rest until the next one. After a row of failures the way is free again, so the stream is too. */
+/**
+ * A poll was answered: rest until the next one. The first answer after an outage says that the way is free again, so the
+ * stream is tried next and soon; where only streams fail it keeps its own slow rhythm.
+ */
 function rest(sync: Sync, _event: EventOf<"unchanged" | "snapshot">, at: Moment): Step {
+  const { brisk, pollIntervalMs } = at.timings;
   const confirmed = confirm(sync, at);
-  const streamAgainMs = sync.failures > 0 ? at.nowMs : sync.streamAgainMs;
-  const waitMs = at.timings.pollIntervalMs * (0.9 + 0.2 * at.random());
+  const streamAgainMs = sync.isOutage ? at.nowMs : sync.streamAgainMs;
+  const waitMs = sync.isOutage ? backoffMs(brisk, 1, at.random) : pollIntervalMs * (0.9 + 0.2 * at.random());
   return follow(confirmed, {
-    sync: { ...confirmed.sync, state: "waiting", failures: 0, streamAgainMs },
+    sync: { ...confirmed.sync, state: "waiting", failures: 0, isOutage: false, streamAgainMs },
     effects: [
       { do: "disarm", timer: "silence" },
       { do: "arm", timer: "wait", afterMs: waitMs },
@@ -398,6 +405,7 @@ function count(sync: Sync, failure: Failure, at: Moment): Sync {
   return {
     ...sync,
     failures,
+    isOutage: sync.state === "polling" || (sync.isOutage && !isHealthy),
     mode: falls ? "poll" : "stream",
     needsFull: sync.needsFull || failure.kind === "gap" || failure.kind === "unusable",
     streamMisses,
