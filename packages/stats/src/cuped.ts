@@ -4,6 +4,7 @@
  * WSDM 2013. Assumes the covariate lies wholly before the unit's own first exposure, in a window of the same length for every unit.
  * The variance falls by the factor 1 - rho^2.
  */
+
 import { normalEstimate } from "./effect.ts";
 import { satterthwaite, studentEstimate } from "./mean.ts";
 import {
@@ -29,6 +30,7 @@ import {
   type Result,
   refuse,
 } from "./result.ts";
+import { twoSidedZ } from "./special/normal.ts";
 
 export interface CupedEstimate extends Estimate {
   /** Slope of outcome on covariate, one for both arms; 0 when the covariate is constant and the estimate is the plain one. */
@@ -66,7 +68,7 @@ export function cupedRelative(arms: Arms<JointMoments>, { alpha = DEFAULT_ALPHA 
     const { control } = arms;
     const mean = control.means[0] ?? 0;
     const meanVariance = crossAt(control, 0, 0) / (control.n - 1) / control.n;
-    if (mean * mean <= 4 * meanVariance) return refuse("control-near-zero");
+    if (mean * mean <= twoSidedZ(alpha) ** 2 * meanVariance) return refuse("control-near-zero");
     // cov(D', mean C) = -cov(Y', Y) / n within the control, because only the control's mean is in both.
     const covariance = -combinedCross(control, [1, -theta], [1, 0]) / (control.n - 1) / control.n;
     const relative = value / Math.abs(mean);

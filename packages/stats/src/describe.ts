@@ -20,9 +20,9 @@ export interface Description {
 
 /**
  * Mean, spread and quantiles of a sample, in the unit of the values.
- * @example describe([1, 2, 3, 4]) // { status: "ok", n: 4, mean: 2.5, ... }
+ * @example describeSample([1, 2, 3, 4]) // { status: "ok", n: 4, mean: 2.5, ... }
  */
-export function describe(values: readonly number[]): Result<Description> {
+export function describeSample(values: readonly number[]): Result<Description> {
   if (values.length === 0) return refuse("too-few-units");
   if (!values.every(Number.isFinite)) return refuse("invalid-input");
   const sample = [...values];

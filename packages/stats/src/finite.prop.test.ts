@@ -76,7 +76,7 @@ const CALLS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   winsoriseArms: fc
     .tuple(arms(fc.array(nasty, { maxLength: 5 })), rate)
     .map(([a, quantile]) => stats.winsoriseArms(a, { quantile })),
-  describe: fc.array(nasty, { maxLength: 5 }).map(stats.describe),
+  describeSample: fc.array(nasty, { maxLength: 5 }).map(stats.describeSample),
   stratifiedMeans: fc
     .array(arms(moments), { maxLength: 3 })
     .map((list) => stats.stratifiedMeans(list.map((a, i) => ({ key: String(i), arms: a })))),

@@ -91,6 +91,8 @@ describe("guardrail verdicts", () => {
       valueGuardrail({ control: spread(1000, 0), treatment: spread(100, 1) }, { ...options, tolerance: 1 }),
     );
     expect(tolerated.logE).toBeLessThan(0);
+    expect(tolerated.value).toBe(worse.value);
+    expectClose(tolerated.interval.low ?? 0, worse.interval.low ?? 0, 1e-12);
   });
 
   it("conversions: expected conversions as burn-in", () => {

@@ -6,7 +6,7 @@
 import { type OneSidedEvidence, oneSidedMixture } from "./mixture.ts";
 import type { Moments } from "./moments.ts";
 import type { Proportion } from "./proportion.ts";
-import { type Arms, andThen, type Point, type Result, refuse } from "./result.ts";
+import { type Arms, andThen, ok, type Point, type Result, refuse } from "./result.ts";
 import { conversionSignal, valueSignal } from "./signal.ts";
 
 export interface GuardrailOptions {
@@ -54,11 +54,21 @@ export function conversionGuardrail(arms: Arms<Proportion>, options: GuardrailOp
   return andThen(conversionSignal(arms), (signal) => harmEvidence(signal, options));
 }
 
-function harmEvidence(
-  { value, variance }: Point,
-  { harm, scale, tolerance = 0, alpha = 0.01 }: GuardrailOptions,
-): Result<OneSidedEvidence> {
+function harmEvidence(effect: Point, { harm, scale, tolerance = 0, alpha = 0.01 }: GuardrailOptions): Result<OneSidedEvidence> {
   if (!(tolerance >= 0)) return refuse("invalid-input");
-  const beyond = harm === "increase" ? value - tolerance : value + tolerance;
-  return oneSidedMixture({ value: beyond, variance }, { scale, direction: harm, alpha });
+  // The null is moved to the edge of what is tolerated; value and bound are told from 0.
+  const edge = harm === "increase" ? tolerance : -tolerance;
+  const beyond = { value: effect.value - edge, variance: effect.variance };
+  return andThen(oneSidedMixture(beyond, { scale, direction: harm, alpha }), ({ interval, logE, pValue }) =>
+    ok({
+      value: effect.value,
+      interval: {
+        ...(interval.low === undefined ? {} : { low: interval.low + edge }),
+        ...(interval.high === undefined ? {} : { high: interval.high + edge }),
+        level: interval.level,
+      },
+      logE,
+      pValue,
+    }),
+  );
 }

@@ -48,19 +48,22 @@ export function unitIncrement({ before, added }: UnitChange, shift: readonly num
   };
 }
 
-/** Two cells together. They must share their shift: `undefined` (the status) otherwise comes from `momentsFromSums`. */
+/**
+ * Two cells together, around the shift of the first. Cells of different shifts add up exactly too: a square around another shift
+ * is linear in the sums, also for a cell that only holds increments.
+ */
 export function addSums(a: Sums, b: Sums): Sums {
-  const sameShift = a.shift.length === b.shift.length && a.shift.every((s, i) => s === b.shift[i]);
+  const moved = aroundShift(b, a.shift);
   return {
     n: a.n + b.n,
-    shift: sameShift ? a.shift : a.shift.map(() => Number.NaN),
-    first: a.first.map((value, i) => value + (b.first[i] ?? 0)),
-    second: a.second.map((row, i) => row.map((value, j) => value + (b.second[i]?.[j] ?? 0))),
+    shift: a.shift,
+    first: a.first.map((value, i) => value + (moved.first[i] ?? 0)),
+    second: a.second.map((row, i) => row.map((value, j) => value + (moved.second[i]?.[j] ?? 0))),
   };
 }
 
 /**
- * The joint moments of the units in these sums. Refuses sums that were added over different shifts, or that have no unit.
+ * The joint moments of the units in these sums. `insufficient` without a unit.
  * @example momentsFromSums({ n: 2, shift: [0], first: [4], second: [[10]] }) // means [2], cross [[2]]
  */
 export function momentsFromSums({ n, shift, first, second }: Sums): Result<JointMoments> {
@@ -74,4 +77,21 @@ export function momentsFromSums({ n, shift, first, second }: Sums): Result<Joint
     }),
   );
   return ok({ n, means, cross });
+}
+
+function aroundShift(sums: Sums, shift: readonly number[]): Sums {
+  const gaps = shift.map((s, i) => (sums.shift[i] ?? 0) - s);
+  if (gaps.every((gap) => gap === 0)) return sums;
+  const { n, first, second } = sums;
+  return {
+    n,
+    shift,
+    first: first.map((value, i) => value + n * (gaps[i] ?? 0)),
+    second: second.map((row, i) =>
+      row.map((value, j) => {
+        const [gi, gj] = [gaps[i] ?? 0, gaps[j] ?? 0];
+        return value + gi * (first[j] ?? 0) + gj * (first[i] ?? 0) + n * gi * gj;
+      }),
+    ),
+  };
 }

@@ -103,10 +103,12 @@ describe("increments", () => {
     );
   });
 
-  it("refuses sums over different shifts and over nobody", () => {
-    expect(momentsFromSums(addSums(noSums([0]), noSums([1])))).toEqual({ status: "insufficient", reason: "too-few-units" });
-    const mixed = addSums(unitIncrement({ added: [1] }, [0]), unitIncrement({ added: [1] }, [1]));
-    expect(momentsFromSums(mixed)).toEqual({ status: "undefined", reason: "invalid-input" });
+  it("brings cells of different shifts together, and refuses nobody", () => {
+    const days = [[4], [7], [1]].map((added, i) => unitIncrement(i === 2 ? { before: [4], added } : { added }, [i * 3]));
+    const summed = value(momentsFromSums(days.reduce(addSums, noSums([10]))));
+    expect(summed.means).toEqual([6]);
+    expect(summed.cross).toEqual([[2]]);
+    expect(momentsFromSums(noSums([0]))).toEqual({ status: "insufficient", reason: "too-few-units" });
   });
 });
 

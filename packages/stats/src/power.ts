@@ -109,8 +109,8 @@ export function detectableOverRamp(
 }
 
 /**
- * After how many stretches (days) of a schedule the wanted power is reached. `undefined` (unreachable) when the schedule ends before;
- * `shareReached` of a finished schedule comes from `detectableOverRamp`.
+ * After how many stretches (days) of a schedule the wanted power is reached. `undefined` (unreachable) when the schedule ends before: then
+ * `detectableOverRamp` says which effect it does reach.
  * @example requiredDuration({ unitVariance: 0.09, effect: 0.01, schedule: tenDaysOf4000 }) // { stretches: 8, units: 32000 }
  */
 export function requiredDuration(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { describe as describeSample } from "./describe.ts";
+import { describeSample } from "./describe.ts";
 import { jointMomentsOf } from "./moments.ts";
 import { quantileDifference, quantileEstimate, rankedSample } from "./quantile.ts";
 import { expectClose, METHODS, value } from "./reference.fixture.ts";

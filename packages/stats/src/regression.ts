@@ -10,7 +10,7 @@
 import { independentRows, solve, submatrix } from "./linear-solve.ts";
 import { satterthwaite, studentEstimate } from "./mean.ts";
 import { crossAt, isJoint, type JointMoments, withinCross } from "./moments.ts";
-import { type AlphaOption, type Arms, DEFAULT_ALPHA, type Estimate, isRate, ok, type Result, refuse } from "./result.ts";
+import { type AlphaOption, type Arms, andThen, DEFAULT_ALPHA, type Estimate, isRate, ok, type Result, refuse } from "./result.ts";
 
 export interface AdjustedEstimate extends Estimate {
   /** Slopes of the kept covariates, in their order. */
@@ -35,32 +35,24 @@ export function adjustedDifference(
   if (!isRate(alpha) || width === 0 || !isJoint(control, width) || !isJoint(treatment, width)) return refuse("invalid-input");
   const kept = independentCovariates(arms);
   if (Math.min(control.n, treatment.n) < kept.length + 3) return refuse("too-few-units");
-  const [fitC, fitT] = [fit(control, kept), fit(treatment, kept)];
-  const gaps = kept.map((k) => (treatment.means[k] ?? 0) - (control.means[k] ?? 0));
-  const shareC = control.n / (control.n + treatment.n);
-  // Each arm is read at the common covariate mean, which lies between the two arms' means.
-  const moved = gaps.reduce(
-    (sum, gap, i) => sum + gap * ((fitT.slopes[i] ?? 0) * shareC + (fitC.slopes[i] ?? 0) * (1 - shareC)),
-    0,
-  );
-  const heterogeneity = slopeSpread(arms, kept, { control: fitC.slopes, treatment: fitT.slopes });
-  const variance = fitC.variance + fitT.variance + heterogeneity;
+  const fits = { control: fit(control, kept), treatment: fit(treatment, kept) };
+  const slopes = { control: fits.control.slopes, treatment: fits.treatment.slopes };
+  const spread = slopeSpread(arms, kept, slopes);
+  const variance = fits.control.variance + fits.treatment.variance + spread;
   if (!(variance > 0)) return refuse("no-variance");
-  const df = satterthwaite({ variance: fitC.variance, df: fitC.df }, { variance: fitT.variance + heterogeneity, df: fitT.df });
-  const value = (treatment.means[0] ?? 0) - (control.means[0] ?? 0) - moved;
-  const estimate = studentEstimate({ value, variance, df }, alpha);
-  if (estimate.status !== "ok") return estimate;
-  return ok({
-    value,
-    standardError: estimate.standardError,
-    interval: estimate.interval,
-    pValue: estimate.pValue,
-    slopes: { control: fitC.slopes, treatment: fitT.slopes },
-    dropped: range(1, width)
-      .filter((k) => !kept.includes(k))
-      .map((k) => k - 1),
-    varianceRatio: variance / (plainVariance(control) + plainVariance(treatment)),
-  });
+  const value = (treatment.means[0] ?? 0) - (control.means[0] ?? 0) - covariateShift(arms, kept, slopes);
+  const df = satterthwaite(fits.control, { variance: fits.treatment.variance + spread, df: fits.treatment.df });
+  return andThen(studentEstimate({ value, variance, df }, alpha), ({ standardError, interval, pValue }) =>
+    ok({
+      value,
+      standardError,
+      interval,
+      pValue,
+      slopes,
+      dropped: droppedOf(kept, width),
+      varianceRatio: variance / plainVariance(arms),
+    }),
+  );
 }
 
 interface Fit {
@@ -91,8 +83,24 @@ function slopeSpread(arms: Arms<JointMoments>, kept: readonly number[], slopes: 
   return Math.max(0, square) / (n - 2) / n;
 }
 
-function plainVariance(joint: JointMoments): number {
-  return crossAt(joint, 0, 0) / (joint.n - 1) / joint.n;
+// Each arm is read at the common covariate mean, which lies between the two arms' means.
+function covariateShift(arms: Arms<JointMoments>, kept: readonly number[], slopes: Arms<readonly number[]>): number {
+  const { control, treatment } = arms;
+  const controlShare = control.n / (control.n + treatment.n);
+  return kept.reduce((sum, k, i) => {
+    const gap = (treatment.means[k] ?? 0) - (control.means[k] ?? 0);
+    return sum + gap * ((slopes.treatment[i] ?? 0) * controlShare + (slopes.control[i] ?? 0) * (1 - controlShare));
+  }, 0);
+}
+
+function plainVariance({ control, treatment }: Arms<JointMoments>): number {
+  return crossAt(control, 0, 0) / (control.n - 1) / control.n + crossAt(treatment, 0, 0) / (treatment.n - 1) / treatment.n;
+}
+
+function droppedOf(kept: readonly number[], width: number): number[] {
+  return range(1, width)
+    .filter((k) => !kept.includes(k))
+    .map((k) => k - 1);
 }
 
 function range(from: number, to: number): number[] {

@@ -1,4 +1,6 @@
 const STEPS_MAX = 200;
+/** Newton squares its error: after a relative step this small the next would be rounding. */
+const STEP_MIN = 1e-12;
 
 /**
  * The root of an increasing function inside a bracket, by Newton steps that fall back to halving whenever they would leave it.
@@ -19,7 +21,7 @@ export function bracketedNewton(
     else high = x;
     const newton = x - gap / slope(x);
     const next = newton > low && newton < high ? newton : (low + high) / 2;
-    if (Math.abs(next - x) <= 4e-16 * Math.abs(x) || next === low || next === high) return next;
+    if (Math.abs(next - x) <= STEP_MIN * Math.abs(x) || next === low || next === high) return next;
     x = next;
   }
   return x;
