@@ -39,8 +39,8 @@ export interface ClientEvents {
 
 type Listener<Name extends keyof ClientEvents> = (event: ClientEvents[Name]) => void;
 
-/** Topics said once are remembered up to this bound; beyond it new ones are not said at all. */
-const SAID_MAX = 200;
+/** Topics of one code that are remembered as said; beyond it new ones are not said at all. Other codes are not silenced by it. */
+const SAID_MAX = 100;
 
 export class Application {
   readonly #logger: Logger;
@@ -49,7 +49,7 @@ export class Application {
     state: new Set(),
     error: new Set(),
   };
-  readonly #said = new Set<string>();
+  readonly #said = new Map<ClientError["code"], Set<string>>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -97,8 +97,10 @@ export class Application {
 
   /** Warns about a topic the first time only. */
   warnOnce(topic: string, error: ClientError): void {
-    if (this.#said.has(topic) || this.#said.size >= SAID_MAX) return;
-    this.#said.add(topic);
+    const said = this.#said.get(error.code) ?? new Set();
+    this.#said.set(error.code, said);
+    if (said.has(topic) || said.size >= SAID_MAX) return;
+    said.add(topic);
     this.warn(error);
   }
 }

@@ -11,8 +11,8 @@
  *                               ▼     │
  *                              polling                       every state ── close ──▶ closed
  *
- * `mode` says what `waiting` leads to. It turns to "poll" after three stream failures in a row, or at once where the
- * server has no stream; a stream is then tried again every one to five minutes, and one that stays healthy turns it back.
+ * `mode` says what `waiting` leads to. It turns to "poll" after three stream failures in a row, or at once where there is
+ * no stream or a mute one; a stream is then tried again every half to five minutes, and one that stays healthy turns it back.
  *
  * SPEC.md beside this file numbers the invariants and names the test that holds each.
  */
@@ -399,7 +399,9 @@ function count(sync: Sync, failure: Failure, at: Moment): Sync {
   const isHealthy = wasHealthy(sync, at);
   const failures = isHealthy ? 1 : sync.failures + 1;
   const hasFallen = sync.mode === "poll" && !isHealthy;
-  const falls = hasFallen || failure.kind === "absent" || failures >= STREAM_TRIES;
+  // A stream that opens and stays mute is what a proxy makes of it that collects the whole answer first.
+  const isMute = failure.kind === "silent" && sync.state === "connecting";
+  const falls = hasFallen || isMute || failure.kind === "absent" || failures >= STREAM_TRIES;
   const missed = sync.state !== "polling" && falls;
   const streamMisses = missed ? sync.streamMisses + 1 : isHealthy ? 0 : sync.streamMisses;
   return {
