@@ -26,6 +26,16 @@ export async function weighCalls(rival: Rival, scenario: CallScenario): Promise<
   });
 }
 
+/** Bytes a call of a function that makes one small object each time. */
+export async function weighControl(): Promise<Sample> {
+  const kept: { readonly at: number }[] = Array.from({ length: IDS.length }, () => ({ at: 0 }));
+  const pass = (): void => {
+    for (let at = 0; at < kept.length; at++) kept[at] = { at };
+  };
+  for (let round = 0; round < 100; round++) pass();
+  return { value: (await growthOf(pass, 10)) / (10 * IDS.length) };
+}
+
 /**
  * Bytes by which `runs` of `run` let the heap grow.
  *

@@ -8,5 +8,5 @@ it("is murmur3: the same as the product's hash on ids of every length", () => {
 });
 
 it("hashes every id: about half of them fall into the lower half", () => {
-  expect(hashAll(Array.from({ length: 10_000 }, (_, index) => `user-${index}`))).toBe(4_976);
+  expect(hashAll(Array.from({ length: 10_000 }, (_, index) => `user-${index}`))).toBe(5_103);
 });

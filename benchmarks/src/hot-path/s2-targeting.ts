@@ -14,5 +14,11 @@ export const targetingCall: CallScenario = {
 
 export const S2: readonly Scenario[] = [
   { id: "S2", title: "three conditions, then 20 %", unit: "ns", measure: (rival) => timeCalls(rival, targetingCall) },
-  { id: "S2-bytes", title: "the same, allocated per call", unit: "bytes", measure: (rival) => weighCalls(rival, targetingCall) },
+  {
+    id: "S2-bytes",
+    title: "the same, allocated per call",
+    unit: "bytes",
+    roundsMax: 3,
+    measure: (rival) => weighCalls(rival, targetingCall),
+  },
 ];

@@ -1,10 +1,11 @@
 /* The program of one sample: one contender, one scenario, one process; the parent hears of it over IPC. */
+import { weighControl } from "./allocation.ts";
 import { loadContender } from "./contenders.ts";
 import { prove, proveExposures, proveMany } from "./proof.ts";
 import type { Rival } from "./rival.ts";
 import { Excuse, type Sample } from "./sample.ts";
 import { SCENARIOS } from "./scenarios.ts";
-import { type Introduction, PROOF, type Told } from "./told.ts";
+import { CONTROL, type Introduction, PROOF, type Told } from "./told.ts";
 
 const [contender = "", task = ""] = process.argv.slice(2);
 // Clients leave timers and sockets behind in many ways; the answer is all that is wanted of this process.
@@ -12,6 +13,7 @@ process.send?.(await tell(), () => process.exit());
 
 async function tell(): Promise<Told> {
   try {
+    if (task === CONTROL) return { kind: "sample", sample: await weighControl() };
     const rival = await loadContender(contender);
     if (task === PROOF) return { kind: "introduction", introduction: await introduce(rival) };
     return { kind: "sample", sample: await measure(rival) };

@@ -9,6 +9,8 @@ export interface Scenario {
   readonly id: string;
   readonly title: string;
   readonly unit: Unit;
+  /** Samples that are enough, where they hardly differ. */
+  readonly roundsMax?: number;
   /** Why this contender cannot take part, where it cannot. */
   readonly excuses?: (rival: Rival) => string | undefined;
   readonly measure: (rival: Rival) => Promise<Sample>;

@@ -21,3 +21,6 @@ export type Told =
 
 /** Instead of a scenario's id: prove the work. */
 export const PROOF = "proof";
+
+/** Weigh calls that are known to allocate: shows that the scales work. The name makes the young generation large. */
+export const CONTROL = "control-bytes";

@@ -1,0 +1,64 @@
+/*
+ * The hot path against its rivals: every contender in a process of its own for every sample, in interleaved rounds,
+ * after it has proven that it does the same work.
+ *
+ *   npm run bench:rivals                                  everything, seven rounds
+ *   npm run bench:rivals -- --scenarios S1,S3 --contenders belay,growthbook --rounds 1
+ *   npm run bench:rivals -- --publish                     ... and write the figures into docs/benchmarks.md
+ *   npm run bench -- hot-path                             Belay alone, without an install of rivals
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { hasRivals, OURS, RIVALS } from "./hot-path/contenders.ts";
+import { replaceSection, sectionOf } from "./hot-path/markdown.ts";
+import { reportText } from "./hot-path/report.ts";
+import { introduceAll, machineOf, type Run, runRounds } from "./hot-path/run.ts";
+import type { Scenario } from "./hot-path/scenario.ts";
+import { SCENARIOS } from "./hot-path/scenarios.ts";
+
+const RESULTS = new URL("../results/", import.meta.url);
+const PAGE = new URL("../../docs/benchmarks.md", import.meta.url);
+const ROUNDS = 7;
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: "string", default: String(ROUNDS) },
+    scenarios: { type: "string" },
+    contenders: { type: "string" },
+    publish: { type: "boolean", default: false },
+  },
+});
+
+const run = await measure();
+writeResults(run);
+console.log(`\n${reportText(run, SCENARIOS)}\n`);
+if (options.publish) writeFileSync(PAGE, replaceSection(readFileSync(PAGE, "utf8"), sectionOf(run, SCENARIOS)));
+
+async function measure(): Promise<Run> {
+  const rounds = Number(options.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds must be a whole number from 1, not ${options.rounds}`);
+  const scenarios = chosenScenarios();
+  const contenders = await introduceAll(chosenContenders(), (line) => console.log(line));
+  const able = contenders.filter(({ introduction }) => introduction !== undefined).map(({ key }) => key);
+  const figures = await runRounds(scenarios, able, rounds, (line) => console.log(line));
+  const command = ["npm run", hasRivals() ? "bench:rivals" : "bench -- hot-path", ...process.argv.slice(2)].join(" ");
+  return { date: new Date().toISOString().slice(0, 10), machine: machineOf(), command, rounds, contenders, figures };
+}
+
+/** `S1` chooses all figures of S1. */
+function chosenScenarios(): Scenario[] {
+  const chosen = options.scenarios?.split(",");
+  return SCENARIOS.filter(({ id }) => chosen === undefined || chosen.includes(id) || chosen.includes(id.split("-")[0] as string));
+}
+
+function chosenContenders(): readonly string[] {
+  if (options.contenders !== undefined) return options.contenders.split(",");
+  if (hasRivals()) return [OURS, ...RIVALS];
+  console.log("The rivals are not installed, so Belay runs alone; `npm run bench:rivals` installs them.");
+  return [OURS];
+}
+
+function writeResults(run: Run): void {
+  mkdirSync(RESULTS, { recursive: true });
+  writeFileSync(new URL("hot-path.json", RESULTS), `${JSON.stringify(run, undefined, 2)}\n`);
+}
