@@ -11,8 +11,9 @@ type Table<T> = { readonly [name: string]: T };
  */
 export function diffSnapshots(before: Snapshot, after: Snapshot): SnapshotChange {
   const spaces = diffTable(before.spaces, after.spaces);
-  const isRespaced = (used: { readonly spaces: ReadonlySet<string> }): boolean =>
-    Object.keys(spaces).some((id) => used.spaces.has(id));
+  const respaced = Object.keys(spaces);
+  const isRespaced = (names: () => { readonly spaces: ReadonlySet<string> }): boolean =>
+    respaced.length > 0 && respaced.some((id) => names().spaces.has(id));
   return {
     format: 1,
     project: after.project,
@@ -20,8 +21,8 @@ export function diffSnapshots(before: Snapshot, after: Snapshot): SnapshotChange
     from: before.revision,
     revision: after.revision,
     spaces,
-    segments: diffTable(before.segments, after.segments, (segment) => isRespaced(namesUsedByCondition(segment))),
-    flags: diffTable(before.flags, after.flags, (flag) => isRespaced(namesUsedByFlag(flag))),
+    segments: diffTable(before.segments, after.segments, (segment) => isRespaced(() => namesUsedByCondition(segment))),
+    flags: diffTable(before.flags, after.flags, (flag) => isRespaced(() => namesUsedByFlag(flag))),
   };
 }
 

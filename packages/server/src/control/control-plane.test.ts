@@ -277,7 +277,7 @@ describe("with a second node on the same log", () => {
     await expect(create(`both-${count}`)).rejects.toMatchObject({ code: "already_exists" });
     expect(other.workspace.projects.get("default")?.revision).toBe(server.control.workspace.projects.get("default")?.revision);
     const [mine, theirs] = [server.control, other].map(
-      ({ workspace }) => workspace.projects.get("default")?.environments.get("production")?.snapshot,
+      ({ workspace }) => workspace.projects.get("default")?.environments.get("production")?.snapshot.whole,
     );
     expect(mine).toEqual(theirs);
   });

@@ -1,6 +1,7 @@
 import { type CompileOptions, checkFlag, checkSegment, type Defect } from "@belay/core";
-import type { FlagKey, SegmentKey, Snapshot } from "@belay/protocol";
+import type { FlagKey, SegmentKey } from "@belay/protocol";
 import { clientSideFault } from "../flags/client-side.ts";
+import type { LiveSnapshot } from "../state/snapshots.ts";
 import { flagsNaming } from "../state/users.ts";
 import { type Use, usesOfCondition, usesOfTargeting } from "../state/uses.ts";
 import type { ProjectState, Workspace } from "../state/workspace.ts";
@@ -56,12 +57,12 @@ function verifySegmentAndUsers(
   key: SegmentKey,
   options: CompileOptions,
 ): Refusal | undefined {
-  const snapshot = snapshotOf(project, environment);
-  const condition = snapshot?.segments[key];
+  const snapshot = project.environments.get(environment)?.snapshot;
+  const condition = snapshot?.head.segments[key];
   if (snapshot === undefined || condition === undefined) return undefined;
   const cycle = segmentCycle(snapshot, [key]);
   if (cycle !== undefined) return refuse("prerequisite_cycle", { field: "when", cycle: cycle.join(" -> ") });
-  const [defect] = checkSegment(condition, snapshot, key, options);
+  const [defect] = checkSegment(condition, snapshot.part(flagsReachable(snapshot, usesOfCondition(condition))), key, options);
   // Core calls the definition `condition`; a segment's field has the name `when`.
   if (defect !== undefined) {
     return refusal(placed({ ...defect, field: defect.field.replace(/^condition/, "when") }, usesOfCondition(condition)));
@@ -71,11 +72,11 @@ function verifySegmentAndUsers(
 
 /** The way from a segment back to itself, through segments; `undefined` when there is none. */
 function segmentCycle(
-  snapshot: Snapshot,
+  snapshot: LiveSnapshot,
   path: readonly SegmentKey[],
   visited = new Set<SegmentKey>(),
 ): readonly SegmentKey[] | undefined {
-  const condition = snapshot.segments[path.at(-1) as SegmentKey];
+  const condition = snapshot.head.segments[path.at(-1) as SegmentKey];
   for (const { kind, name } of condition === undefined ? [] : usesOfCondition(condition)) {
     if (kind !== "segment") continue;
     if (name === path[0]) return [...path, name];
@@ -101,15 +102,31 @@ function verifyUsers(
 }
 
 function verifyFlag(project: ProjectState, environment: string, key: FlagKey, options: CompileOptions): Refusal | undefined {
-  const snapshot = snapshotOf(project, environment);
-  const flag = snapshot?.flags[key];
+  const snapshot = project.environments.get(environment)?.snapshot;
+  const flag = snapshot?.flags.get(key);
   if (snapshot === undefined || flag === undefined) return undefined;
-  const [defect] = checkFlag(flag, snapshot, key, options);
-  return defect === undefined ? clientSideFault(project, key, flag) : refusal(placed(defect, usesOfTargeting(flag)));
+  const uses = usesOfTargeting(flag);
+  const [defect] = checkFlag(flag, snapshot.part([key, ...flagsReachable(snapshot, uses)]), key, options);
+  return defect === undefined ? clientSideFault(project, key, flag) : refusal(placed(defect, uses));
 }
 
-function snapshotOf(project: ProjectState, environment: string): Snapshot | undefined {
-  return project.environments.get(environment)?.snapshot;
+/** Flags that a definition names, itself or through others: all that its check can depend on. */
+function flagsReachable(snapshot: LiveSnapshot, uses: readonly Use[]): ReadonlySet<FlagKey> {
+  const flags = new Set<FlagKey>();
+  const segments = new Set<SegmentKey>();
+  const waiting = [...uses];
+  for (let use = waiting.pop(); use !== undefined; use = waiting.pop()) {
+    const seen = use.kind === "flag" ? flags : use.kind === "segment" ? segments : undefined;
+    if (seen === undefined || seen.has(use.name)) continue;
+    seen.add(use.name);
+    const flag = use.kind === "flag" ? snapshot.flags.get(use.name) : undefined;
+    const condition = use.kind === "segment" ? snapshot.head.segments[use.name] : undefined;
+    waiting.push(
+      ...(flag === undefined ? [] : usesOfTargeting(flag)),
+      ...(condition === undefined ? [] : usesOfCondition(condition)),
+    );
+  }
+  return flags;
 }
 
 /** Core names what is missing; here its place is known too. */

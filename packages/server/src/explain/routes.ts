@@ -35,7 +35,7 @@ export const explainRoutes: FastifyPluginAsync<ExplainDoors> = async (app, { acc
     },
     async ({ params, body }) => {
       const { snapshot } = environmentOf(projectOf(control.workspace, params.project), params.environment);
-      return explain(rulesetOf(snapshot), body.flag, body.context);
+      return explain(rulesetOf(snapshot.whole), body.flag, body.context);
     },
   );
 };

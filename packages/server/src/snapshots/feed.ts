@@ -2,6 +2,7 @@ import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { diffSnapshots } from "@belay/core";
 import type { Json, Revision, Snapshot } from "@belay/protocol";
+import type { LiveSnapshot, Touched } from "../state/snapshots.ts";
 import { changeFrame, snapshotFrame } from "../stream/frames.ts";
 
 export type Encoding = "identity" | "gzip" | "br";
@@ -31,22 +32,18 @@ const deflate = promisify(gzip);
 export class Feed {
   readonly #limits: FeedLimits;
   readonly #listeners = new Set<(frame: Buffer) => void>();
-  #snapshot: Snapshot;
+  #snapshot: LiveSnapshot;
   #rendered = new Rendered();
   #changes: KeptChange[] = [];
   #bytes = 0;
 
-  constructor(snapshot: Snapshot, limits: FeedLimits = FEED_LIMITS) {
+  constructor(snapshot: LiveSnapshot, limits: FeedLimits = FEED_LIMITS) {
     this.#snapshot = snapshot;
     this.#limits = limits;
   }
 
-  get snapshot(): Snapshot {
-    return this.#snapshot;
-  }
-
   get revision(): Revision {
-    return this.#snapshot.revision;
+    return this.#snapshot.head.revision;
   }
 
   /** Calls `listener` with the frame of every change from now on; returns how to stop. */
@@ -55,10 +52,14 @@ export class Feed {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Makes a newer snapshot the one of now and tells the listeners at once. */
-  publish(next: Snapshot): void {
-    if (next.revision <= this.#snapshot.revision) return;
-    const change = diffSnapshots(this.#snapshot, next);
+  /**
+   * Makes a newer snapshot the one of now and tells the listeners at once.
+   *
+   * @param touched what may differ; everything is compared when absent.
+   */
+  publish(next: LiveSnapshot, touched?: Touched): void {
+    if (next.head.revision <= this.revision) return;
+    const change = diffSnapshots(narrowed(this.#snapshot, touched), narrowed(next, touched));
     const frame = changeFrame(change);
     this.#snapshot = next;
     this.#rendered = new Rendered();
@@ -68,14 +69,14 @@ export class Feed {
 
   /** The JSON of the snapshot, compressed as asked; made on first demand and kept until the next revision. */
   body(encoding: Encoding): Promise<Buffer> {
-    return this.#rendered.body(this.#snapshot, encoding);
+    return this.#rendered.body(this.#snapshot.whole, encoding);
   }
 
   /** What brings a client up to date that holds `held`: the changes since, or the whole snapshot. */
   catchUp(held: Revision | undefined): readonly Buffer[] {
     if (held === this.revision) return [];
     const from = held === undefined ? -1 : this.#changes.findIndex((change) => change.from === held);
-    return from === -1 ? [this.#rendered.frame(this.#snapshot)] : this.#changes.slice(from).map(({ frame }) => frame);
+    return from === -1 ? [this.#rendered.frame(this.#snapshot.whole)] : this.#changes.slice(from).map(({ frame }) => frame);
   }
 
   #keep(change: KeptChange): void {
@@ -85,6 +86,13 @@ export class Feed {
       this.#bytes -= this.#changes.shift()?.frame.length ?? this.#bytes;
     }
   }
+}
+
+/** The part of a snapshot that may differ: comparing it costs what was touched, not what there is. */
+function narrowed(snapshot: LiveSnapshot, touched: Touched | undefined): Snapshot {
+  if (touched === undefined) return snapshot.whole;
+  const part = snapshot.part(touched.flags);
+  return touched.segments ? part : { ...part, segments: {} };
 }
 
 /** One revision's bytes, each form made once. */

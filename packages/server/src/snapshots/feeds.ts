@@ -1,7 +1,9 @@
 import { clientSnapshot } from "@belay/core";
-import type { SdkKeyKind, Snapshot } from "@belay/protocol";
+import type { SdkKeyKind } from "@belay/protocol";
 import type { ControlPlane } from "../control/control-plane.ts";
+import { LiveSnapshot, type Touched } from "../state/snapshots.ts";
 import type { Workspace } from "../state/workspace.ts";
+import type { DocumentWrite } from "../store/changes/index.ts";
 import { Feed } from "./feed.ts";
 
 /** Where an SDK reads. */
@@ -18,10 +20,12 @@ export class Feeds {
 
   constructor(control: ControlPlane) {
     this.#control = control;
-    control.onCommit((workspace, { raises }) => {
+    control.onCommit((workspace, { raises, documents }) => {
+      const touched = touchedBy(documents);
       for (const { project, environment } of raises) {
         if (project === undefined || environment === undefined) continue;
-        this.#publish(workspace, { project, environment, kind: "server" });
+        this.#publish(workspace, { project, environment, kind: "server" }, touched);
+        // What browsers hold of segments depends on all flags they see: their snapshots are compared whole.
         this.#publish(workspace, { project, environment, kind: "client" });
       }
     });
@@ -39,18 +43,27 @@ export class Feeds {
     return feed;
   }
 
-  #publish(workspace: Workspace, id: FeedId): void {
+  #publish(workspace: Workspace, id: FeedId, touched?: Touched): void {
     const feed = this.#feeds.get(feedName(id))?.feed;
     const snapshot = feed === undefined ? undefined : snapshotFor(workspace, id);
-    if (snapshot !== undefined) feed?.publish(snapshot);
+    if (snapshot !== undefined) feed?.publish(snapshot, touched);
   }
 }
 
-function snapshotFor({ projects }: Workspace, { project: key, environment, kind }: FeedId): Snapshot | undefined {
+function snapshotFor({ projects }: Workspace, { project: key, environment, kind }: FeedId): LiveSnapshot | undefined {
   const project = projects.get(key);
   const snapshot = project?.environments.get(environment)?.snapshot;
   if (project === undefined || snapshot === undefined || kind === "server") return snapshot;
-  return clientSnapshot(snapshot, (flag) => project.flags.get(flag)?.body.clientSide === true);
+  const { flags, ...head } = clientSnapshot(snapshot.whole, (flag) => project.flags.get(flag)?.body.clientSide === true);
+  return new LiveSnapshot(head, new Map(Object.entries(flags)));
+}
+
+/** What of a server's snapshot a commit can have changed; `undefined` where that is not plain. */
+function touchedBy(documents: readonly DocumentWrite[]): Touched | undefined {
+  const flags = documents.filter(({ kind }) => kind === "flag" || kind === "targeting");
+  const segments = documents.filter(({ kind }) => kind === "segment");
+  if (flags.length + segments.length !== documents.length) return undefined;
+  return { flags: new Set(flags.map(({ key }) => key)), segments: segments.length > 0 };
 }
 
 const feedName = ({ project, environment, kind }: FeedId): string => `${project}/${environment}/${kind}`;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isSnapshot } from "@belay/core";
 import type { FlagKey, SdkKeyKind, Snapshot } from "@belay/protocol";
 import type { ControlPlane } from "../control/control-plane.ts";
-import type { Workspace } from "../state/workspace.ts";
+import type { PlacedSdkKey, Workspace } from "../state/workspace.ts";
 
 /**
  * All that serving one environment to its SDKs takes, in one file: a node whose database is away can start from it. Keys
@@ -41,24 +41,29 @@ export async function readLastKnownGood(directory: string): Promise<LastKnownGoo
   return read.filter((content) => content !== undefined);
 }
 
-/** Keeps the files of all environments near the live state: written at most once per `delayMs` each, off the request's way. */
+/** Keeps the files near the live state: each written at most once per `delayMs`, off the way of requests. */
 export class LastKnownGoodKeeper {
   readonly #directory: string;
   readonly #control: ControlPlane;
   readonly #delayMs: number;
   readonly #onFault: (error: unknown) => void;
-  readonly #stale = new Set<string>();
+  /** Environments whose file is behind, by project. */
+  readonly #stale = new Map<string, Set<string>>();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(control: ControlPlane, options: { directory: string; delayMs?: number; onFault: (error: unknown) => void }) {
     this.#control = control;
     this.#directory = options.directory;
-    this.#delayMs = options.delayMs ?? 1_000;
+    this.#delayMs = options.delayMs ?? 5_000;
     this.#onFault = options.onFault;
-    for (const { key } of control.workspace.projects.values()) this.#mark(key);
+    for (const { key } of control.workspace.projects.values()) this.#markAll(key);
     control.onCommit((_, { raises }) => {
-      for (const { project } of raises) if (project !== undefined) this.#mark(project);
+      for (const { project, environment } of raises) {
+        if (project === undefined) continue;
+        if (environment === undefined) this.#markAll(project);
+        else this.#mark(project, environment);
+      }
     });
   }
 
@@ -68,37 +73,46 @@ export class LastKnownGoodKeeper {
     await this.#write();
   }
 
-  #mark(project: string): void {
-    this.#stale.add(project);
+  /** The project's keys or its flags' visibility may have changed. */
+  #markAll(project: string): void {
+    for (const environment of this.#control.workspace.projects.get(project)?.environments.keys() ?? []) {
+      this.#mark(project, environment);
+    }
+  }
+
+  #mark(project: string, environment: string): void {
+    const environments = this.#stale.get(project) ?? new Set();
+    this.#stale.set(project, environments.add(environment));
     this.#timer ??= setTimeout(() => void this.#write(), this.#delayMs).unref();
   }
 
   #write(): Promise<void> {
     this.#timer = undefined;
-    const projects = [...this.#stale];
+    const stale = [...this.#stale].flatMap(([project, environments]) => [...environments].map((key) => [project, key] as const));
     this.#stale.clear();
     // One after another: two writes of one file would share their temporary one.
     this.#writing = this.#writing.then(async () => {
-      for (const content of projects.flatMap((project) => contentsOf(this.#control.workspace, project))) {
-        await saveLastKnownGood(this.#directory, content).catch(this.#onFault);
+      for (const [project, environment] of stale) {
+        const content = contentOf(this.#control.workspace, project, environment);
+        if (content !== undefined) await saveLastKnownGood(this.#directory, content).catch(this.#onFault);
       }
     });
     return this.#writing;
   }
 }
 
-function contentsOf({ projects, sdkKeys }: Workspace, key: string): LastKnownGood[] {
-  const project = projects.get(key);
-  const clientFlags = [...(project?.flags ?? [])].filter(([, { body }]) => body.clientSide).map(([flag]) => flag);
-  const live = [...sdkKeys.values()].filter((placed) => placed.project === key && !placed.document.revoked);
-  return [...(project?.environments.values() ?? [])].map(({ key: environment, snapshot }) => ({
+function contentOf({ projects, sdkKeys }: Workspace, projectKey: string, environmentKey: string): LastKnownGood | undefined {
+  const project = projects.get(projectKey);
+  const environment = project?.environments.get(environmentKey);
+  if (project === undefined || environment === undefined) return undefined;
+  const isLive = (placed: PlacedSdkKey): boolean =>
+    placed.project === projectKey && placed.document.environment === environmentKey && !placed.document.revoked;
+  return {
     format: 1,
-    snapshot,
-    clientFlags,
-    sdkKeys: live
-      .filter(({ document }) => document.environment === environment)
-      .map(({ id, document: { kind, hash } }) => ({ id, kind, hash })),
-  }));
+    snapshot: environment.snapshot.whole,
+    clientFlags: [...project.flags].filter(([, { body }]) => body.clientSide).map(([flag]) => flag),
+    sdkKeys: [...sdkKeys.values()].filter(isLive).map(({ id, document: { kind, hash } }) => ({ id, kind, hash })),
+  };
 }
 
 async function readOne(path: string): Promise<LastKnownGood | undefined> {

@@ -1,6 +1,5 @@
-import type { Snapshot } from "@belay/protocol";
 import type { StoredDocument, StreamRevision } from "../store/changes/index.ts";
-import { renderSnapshot } from "./snapshots.ts";
+import { LiveSnapshot, renderSnapshot } from "./snapshots.ts";
 import type { DocumentKind, Documents, EnvironmentState, Held, ProjectState, Workspace } from "./workspace.ts";
 
 /** What a commit did, or all that a store holds: documents written and revisions reached. */
@@ -189,6 +188,6 @@ function newProject(key: string, document: Held<Documents["project"]>): ProjectS
 }
 
 function newEnvironment(project: string, key: string, document: Held<Documents["environment"]>): EnvironmentState {
-  const snapshot: Snapshot = { format: 1, project, environment: key, revision: 0, spaces: {}, segments: {}, flags: {} };
-  return { key, revision: 0, document, targetings: new Map(), snapshot };
+  const head = { project, environment: key, revision: 0, spaces: {}, segments: {} };
+  return { key, revision: 0, document, targetings: new Map(), snapshot: new LiveSnapshot(head, new Map()) };
 }

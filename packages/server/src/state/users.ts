@@ -13,11 +13,8 @@ export function usersOfSegment(project: ProjectState, key: SegmentKey): string[]
 
 /** Keys of live flags of one environment that name a flag or a segment themselves. */
 export function flagsNaming(project: ProjectState, environment: string, what: Pick<Use, "kind" | "name">): FlagKey[] {
-  const flags = project.environments.get(environment)?.snapshot.flags ?? {};
-  return Object.keys(flags).filter((key) => {
-    const flag = flags[key];
-    return flag !== undefined && names(usesOfTargeting(flag), what);
-  });
+  const flags = project.environments.get(environment)?.snapshot.flags ?? [];
+  return [...flags].filter(([, flag]) => names(usesOfTargeting(flag), what)).map(([key]) => key);
 }
 
 function usersOf(project: ProjectState, what: Pick<Use, "kind" | "name">): string[] {

@@ -8,11 +8,11 @@ import type {
   Role,
   SdkKeyKind,
   SegmentKey,
-  Snapshot,
   Space,
   Targeting,
   VariantName,
 } from "@belay/protocol";
+import type { LiveSnapshot } from "./snapshots.ts";
 
 /**
  * The live state, as the documents of the change log add up to it. Immutable: a commit makes the next workspace, which
@@ -48,7 +48,7 @@ export interface EnvironmentState {
   /** One for every flag of the project, archived ones included. */
   readonly targetings: ReadonlyMap<FlagKey, Held<Targeting>>;
   /** What servers' SDKs hold at this revision. */
-  readonly snapshot: Snapshot;
+  readonly snapshot: LiveSnapshot;
 }
 
 export interface ProjectDocument {
