@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
 import type { BatchReceipt, EventBatch, Exposure, Problem } from "@belay/protocol";
+import { seeded } from "@belay/testkit";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { rowsOf } from "../store/events/event-store.contract.ts";
@@ -175,6 +176,36 @@ describe("partial rejection", () => {
       ],
     });
   });
+});
+
+describe("acknowledgements that get lost", () => {
+  test("100,000 exposures, every third batch sent again once or twice, some at once: each is counted once", async () => {
+    const dice = seeded(28);
+    const own = instance;
+    const send = async (number: number): Promise<BatchReceipt> => {
+      const exposures = Array.from({ length: 100 }, (_, index) => exposureOf(100 * number + index + 1));
+      return (await post(batch({ batchId: `b${number}`, instance: own, exposures }))).receipt;
+    };
+    let accepted = 0;
+    let duplicates = 0;
+    for (let number = 0; number < 1_000; number += 1) {
+      const copies = number % 3 === 0 ? 1 + dice.below(2) : 0;
+      const together = dice.below(2) === 0;
+      const receipts = together
+        ? await Promise.all(Array.from({ length: 1 + copies }, () => send(number)))
+        : [await send(number)];
+      for (let copy = 0; copy < copies && !together; copy += 1) receipts.push(await send(dice.below(number + 1)));
+      for (const receipt of receipts) {
+        accepted += receipt.accepted;
+        duplicates += receipt.duplicates;
+      }
+    }
+    expect(accepted).toBe(100_000);
+    expect(duplicates).toBeGreaterThan(33_000);
+    const rows = (await stored()) as { id: string }[];
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(100_000);
+    expect(rows).toHaveLength(100_000);
+  }, 120_000);
 });
 
 describe("clocks", () => {

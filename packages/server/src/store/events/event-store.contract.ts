@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { EventKind, EventStore, IncomingBatch, PullRequest } from "./event-store.ts";
+import type { EventKind, EventStore, PullRequest } from "./event-store.ts";
 import { batchOf, exposureOf, metricOf } from "./events.fixture.ts";
 
 /** A store whose files stay when it is closed: opening again finds what was there. */
@@ -268,14 +268,14 @@ export function eventStoreContract(name: string, makeBench: () => Promise<EventS
   });
 }
 
-export type Row = Readonly<Record<string, unknown>>;
+type Row = Readonly<Record<string, unknown>>;
 
-export function request(over: Partial<PullRequest> = {}): PullRequest {
+function request(over: Partial<PullRequest> = {}): PullRequest {
   return { kind: "exposures" satisfies EventKind, project: "default", format: "ndjson", ...over };
 }
 
 /** The bytes of a pull as text. */
-export async function textOf(store: EventStore, over: Partial<PullRequest> = {}): Promise<string> {
+async function textOf(store: EventStore, over: Partial<PullRequest> = {}): Promise<string> {
   const { pages } = await store.pull(request(over));
   const chunks: Uint8Array[] = [];
   for await (const page of pages) chunks.push(page);
@@ -287,5 +287,3 @@ export async function rowsOf(store: EventStore, over: Partial<PullRequest> = {})
   const lines = (await textOf(store, over)).split("\n").filter((line) => line !== "");
   return lines.map((line) => JSON.parse(line) as Row);
 }
-
-export type { IncomingBatch };

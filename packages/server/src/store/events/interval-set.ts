@@ -8,7 +8,7 @@
  */
 export class IntervalSet {
   /** First and last of each run, ascending; runs never touch. */
-  readonly #bounds: number[] = [];
+  #bounds: number[] = [];
   readonly #runsMax: number;
 
   constructor(runsMax: number = RUNS_MAX) {
@@ -53,7 +53,8 @@ export class IntervalSet {
       high = Math.max(high, this.#bound(end + 1));
       end += 2;
     }
-    this.#bounds.splice(start, end - start, low, high);
+    // Copies are cut to size: an array that grew by itself keeps room for 16 more, in each of 100,000 sets.
+    this.#bounds = this.#bounds.toSpliced(start, end - start, low, high);
     if (this.runs > this.#runsMax) this.#bounds.splice(1, 2);
   }
 
@@ -67,7 +68,7 @@ export class IntervalSet {
       if (this.#bound(end + 1) > to) kept.push(to + 1, this.#bound(end + 1));
       end += 2;
     }
-    this.#bounds.splice(start, end - start, ...kept);
+    this.#bounds = this.#bounds.toSpliced(start, end - start, ...kept);
   }
 
   /** Index of the first run that ends at `value` or later; past the end when none does. */

@@ -113,7 +113,8 @@ export class SpooledStore implements EventStore {
     await this.#spool.seal();
     const through = this.#spool.lastSealed;
     const sinceMs = this.#spool.sinceMs;
-    if (await this.#loading.loaded(through, timeoutMs)) return 0;
+    const isLoaded = await this.#loading.loaded(through, timeoutMs);
+    if (isLoaded && this.#spool.fault === undefined) return 0;
     return sinceMs === undefined ? 0 : Math.max(0, this.#options.now() - sinceMs);
   }
 

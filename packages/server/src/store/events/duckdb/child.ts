@@ -2,13 +2,9 @@
  * The process that owns the DuckDB file. It is its own so that a heavy query, a native crash or a lack of memory costs no
  * flag evaluation and no acknowledgement; the spool makes ending it at any moment safe.
  */
-import { setPriority } from "node:os";
 import type { Engine } from "../engine.ts";
 import { EventDatabase } from "./database.ts";
 import type { Answer, Question } from "./messages.ts";
-
-/** Below the server's: where cores are few, acknowledging comes before loading and reading. */
-const NICENESS = 5;
 
 async function main(directory: string, spoolDirectory: string): Promise<void> {
   // A child whose server is gone would hold the file against the next one.
@@ -16,7 +12,6 @@ async function main(directory: string, spoolDirectory: string): Promise<void> {
   // Ending is the server's to say: Ctrl-C reaches the whole group.
   process.on("SIGINT", () => undefined);
   process.on("SIGTERM", () => undefined);
-  setPriority(NICENESS);
   const database = await EventDatabase.open({ directory, spoolDirectory });
   process.on("message", (question: Question) => void answer(database, question).then(tell));
   tell({ opened: true });

@@ -86,9 +86,10 @@ const MADE: Readonly<Record<string, string>> = {
 
 const source = ({ name }: Column): string => MADE[name] ?? name;
 
+/** One `concat` of all pieces: a chain of `||` would copy the growing line once per column. */
 function jsonLine(columns: readonly Column[]): string {
-  const fields = columns.map((column, index) => `'${index === 0 ? "{" : ","}"${column.name}":' || ${jsonCell(column)}`);
-  return `${fields.join(" || ")} || '}' || chr(10)`;
+  const fields = columns.map((column, index) => `'${index === 0 ? "{" : ","}"${column.name}":', ${jsonCell(column)}`);
+  return `concat(${fields.join(", ")}, '}', chr(10))`;
 }
 
 function jsonCell(column: Column): string {
@@ -99,7 +100,7 @@ function jsonCell(column: Column): string {
 }
 
 function csvLine(columns: readonly Column[]): string {
-  return `${columns.map(csvCell).join(" || ',' || ")} || chr(13) || chr(10)`;
+  return `concat(${columns.map(csvCell).join(", ',', ")}, chr(13), chr(10))`;
 }
 
 /** Text is always quoted; what is absent is empty without quotes. */
