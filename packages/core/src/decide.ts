@@ -144,7 +144,7 @@ export function matches(node: Node, flag: CompiledFlag | undefined, scope: Scope
   }
 }
 
-export function segmentMatches(segment: SegmentRef, scope: Scope): boolean {
+function segmentMatches(segment: SegmentRef, scope: Scope): boolean {
   if (segment.tick === scope.tick) return segment.matches;
   const answer = segment.node !== undefined && matches(segment.node, undefined, scope);
   segment.matches = answer;
@@ -165,10 +165,10 @@ export function flagOutcome(ref: FlagRef, scope: Scope): Outcome {
   return outcome;
 }
 
-export const OUTSIDE = 0;
+const OUTSIDE = 0;
 export const INSIDE = 1;
 /** There is no unit to place. */
-export const UNPLACED = 2;
+const UNPLACED = 2;
 
 /** Does the unit's point lie in the draw's ranges? */
 export function holds(draw: CompiledDraw, flag: CompiledFlag | undefined, scope: Scope): 0 | 1 | 2 {

@@ -26,7 +26,7 @@ const ADD = 0xe6546b64;
 const REPLACEMENT_UTF8 = 0xbdbfef;
 
 /** The prefix of no bytes at all, optionally with another seed than 0. */
-export function emptyPrefix(seed = 0): HashPrefix {
+function emptyPrefix(seed = 0): HashPrefix {
   return { h: seed | 0, tail: 0, tailBytes: 0, bytes: 0 };
 }
 
