@@ -179,6 +179,29 @@ describe("a full spool", () => {
     await store.close();
   });
 
+  test("a disk that hangs: 64 MiB wait in memory, more is refused with 503, and all that waited is stored when it goes on", async () => {
+    const store = await open();
+    const release = holdSyncs();
+    const waiting: Promise<unknown>[] = [];
+    const megabyte = (seq: number) => {
+      const exposures = Array.from({ length: 256 }, (_, index) => exposureOf(256 * seq + index + 1, { unit: "x".repeat(4_000) }));
+      return batchOf({ instance: "run", exposures });
+    };
+    const [first, ...rest] = Array.from({ length: 100 }, (_, index) => megabyte(index));
+    if (first !== undefined) waiting.push(store.append(first));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const refused: string[] = [];
+    for (const batch of rest) waiting.push(store.append(batch).catch((error: { code: string }) => refused.push(error.code)));
+    release();
+    await Promise.all(waiting);
+    await store.settle();
+    expect(new Set(refused)).toEqual(new Set(["store_unavailable"]));
+    expect(refused.length).toBeGreaterThan(25);
+    expect(refused.length).toBeLessThan(45);
+    expect(engine.ids).toHaveLength(256 * (100 - refused.length));
+    await store.close();
+  });
+
   test("a disk of 2 MiB that is full: 507, nothing half-stored, and on again when there is room", async (context) => {
     if (process.getuid?.() !== 0) return context.skip("needs root: a small file system is mounted");
     const disk = await smallDisk("2m");

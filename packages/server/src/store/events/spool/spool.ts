@@ -42,6 +42,7 @@ export class Spool {
   readonly #id: string;
   readonly #journal: Journal;
   readonly #sealed: SpoolSegment[];
+  #sealedBytes: number;
   #active: Active | undefined;
   #queue: Queued[] = [];
   #queueBytes = 0;
@@ -57,6 +58,7 @@ export class Spool {
     this.#id = found.id;
     this.#journal = found.journal;
     this.#sealed = [...found.segments];
+    this.#sealedBytes = found.segments.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#nextSegment = found.lastSegment + 1;
     this.#lastSealed = found.lastSegment;
     this.#position = found.position;
@@ -71,8 +73,7 @@ export class Spool {
   }
 
   get bytes(): number {
-    const sealed = this.#sealed.reduce((sum, segment) => sum + segment.bytes, 0);
-    return sealed + (this.#active?.file.bytes ?? 0) + this.#queueBytes;
+    return this.#sealedBytes + (this.#active?.file.bytes ?? 0) + this.#queueBytes;
   }
 
   /** When the oldest event was acknowledged that is still here. */
@@ -105,6 +106,7 @@ export class Spool {
   /** Refuses now what `append` would refuse, before any work is done for it. */
   checkRoom(): void {
     if (this.#closed !== undefined) throw unavailable(this.#closed === "closed" ? "the server is stopping" : "the disk failed");
+    if (this.#queueBytes >= QUEUE_BYTES_MAX) throw unavailable("the disk takes events more slowly than they come");
     if (this.bytes >= this.#options.bytesMax)
       throw new ProblemError("spool_full", { limit: this.#options.bytesMax, retryAfterS: RETRY_AFTER_S });
   }
@@ -140,7 +142,9 @@ export class Spool {
   async drop(segment: SpoolSegment): Promise<void> {
     await rm(segment.path, { force: true });
     const at = this.#sealed.findIndex((one) => one.number === segment.number);
-    if (at !== -1) this.#sealed.splice(at, 1);
+    if (at === -1) return;
+    this.#sealed.splice(at, 1);
+    this.#sealedBytes -= segment.bytes;
   }
 
   /** Reads a sealed segment again and sets lines aside that the disk damaged; how many. */
@@ -237,6 +241,7 @@ export class Spool {
       position: this.#position,
       isChecked: true,
     });
+    this.#sealedBytes += bytes;
     this.#lastSealed = number;
     // Everything in it is synced: a close that fails takes nothing back.
     await file.close().catch(() => undefined);
@@ -261,6 +266,8 @@ export class Spool {
 }
 
 const RETRY_AFTER_S = 5;
+/** What waits for the disk waits in memory. */
+const QUEUE_BYTES_MAX = 64 * 1_048_576;
 
 interface Queued {
   readonly write: SpoolWrite;
