@@ -11,16 +11,15 @@ export default {
   note: "the rules are the answer of a stubbed fetch; e-mail ends with: a regular expression",
   answers: "sync",
   tracks: "a callback, each user and flag once (LRU of 50,000)",
-  document: (flags) =>
+  document: (flags, { isTracking }) =>
     JSON.stringify({
       createdAt: "2026-01-01T00:00:00.000Z",
       format: "SERVER",
       environment: { name: "production" },
-      flags: Object.fromEntries(flags.map((flag) => [flag.key, flagOf(flag)])),
+      flags: Object.fromEntries(flags.map((flag) => [flag.key, flagOf(flag, isTracking)])),
     }),
-  async open(document, { isTracking }) {
-    const served = isTracking ? document : document.replaceAll('"doLog":true', '"doLog":false');
-    globalThis.fetch = async () => new Response(served, { headers: { "content-type": "application/json" } });
+  async open(document) {
+    globalThis.fetch = async () => new Response(document, { headers: { "content-type": "application/json" } });
     let exposures = 0;
     const assignmentLogger = {
       logAssignment() {
@@ -39,7 +38,7 @@ export default {
   },
 };
 
-function flagOf(flag) {
+function flagOf(flag, isTracking) {
   const isExperiment = flag.kind === "experiment";
   const variations = isExperiment ? { control: "control", first: "first", second: "second" } : { on: true, off: false };
   return {
@@ -48,17 +47,17 @@ function flagOf(flag) {
     variationType: isExperiment ? "STRING" : "BOOLEAN",
     variations: Object.fromEntries(Object.entries(variations).map(([key, value]) => [key, { key, value }])),
     totalShards: 10_000,
-    allocations: isExperiment ? [experimentOf(flag.key)] : allocationsOf(flag),
+    allocations: isExperiment ? [experimentOf(flag.key, isTracking)] : allocationsOf(flag),
   };
 }
 
-function experimentOf(key) {
+function experimentOf(key, doLog) {
   const edges = [0, 3_333, 6_666, 10_000];
   const splits = ["control", "first", "second"].map((variationKey, arm) => ({
     variationKey,
     shards: [{ salt: key, ranges: [{ start: edges[arm], end: edges[arm + 1] }] }],
   }));
-  return { key: "experiment", rules: [], splits, doLog: true };
+  return { key: "experiment", rules: [], splits, doLog };
 }
 
 function allocationsOf(flag) {

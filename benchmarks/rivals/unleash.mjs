@@ -8,10 +8,8 @@ export default {
   version: versionOf("unleash-client"),
   answers: "sync",
   tracks: "an impression event for every call",
-  document: (flags) => JSON.stringify(flags.map(featureOf)),
-  async open(document, { isTracking }) {
-    const data = JSON.parse(document);
-    for (const feature of data) feature.impressionData = isTracking;
+  document: (flags, { isTracking }) => JSON.stringify(flags.map((flag) => ({ ...featureOf(flag), impressionData: isTracking }))),
+  async open(document) {
     const client = new Unleash({
       appName: "benchmark",
       url: "http://127.0.0.1:9/",
@@ -20,7 +18,7 @@ export default {
       disableMetrics: true,
       skipInstanceCountWarning: true,
       storageProvider: new InMemStorageProvider(),
-      bootstrap: { data },
+      bootstrap: { data: JSON.parse(document) },
     });
     client.on(UnleashEvents.Error, () => {});
     client.on(UnleashEvents.Warn, () => {});

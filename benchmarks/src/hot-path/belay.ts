@@ -10,7 +10,7 @@ export const belay: Rival = {
   version: "this commit",
   answers: "sync",
   tracks: "batches to a stubbed server, each unit once",
-  document: (flags) => JSON.stringify(snapshotOf(flags)),
+  document: (flags, { isTracking }) => JSON.stringify(snapshotOf(flags, isTracking)),
   open: (document, options) => (options.isTracking || options.isSwapped === true ? openOnline(document) : open(document)),
 };
 
@@ -39,11 +39,11 @@ async function openOnline(document: string): Promise<OpenClient> {
       return sink.exposures();
     },
     prepareSwap(flags, changed) {
-      const { project, environment } = snapshotOf(flags);
+      const { project, environment } = snapshotOf(flags, false);
       const revision = REVISION + 1;
       const change: SnapshotChange = {
         ...{ format: 1, project, environment, from: REVISION, revision },
-        ...{ spaces: {}, segments: {}, flags: { [changed.key]: flagOf(changed) } },
+        ...{ spaces: {}, segments: {}, flags: { [changed.key]: flagOf(changed, false) } },
       };
       const text = message("change", revision, JSON.stringify(change));
       return () => sink.push(text);
@@ -76,7 +76,7 @@ function contextOf({ id, attributes }: User): { targetingKey: string; country?: 
   return { targetingKey: id, country: attributes.country, version: attributes.version, email: attributes.email };
 }
 
-function snapshotOf(flags: readonly FlagWork[]): Snapshot {
+function snapshotOf(flags: readonly FlagWork[], isTracking: boolean): Snapshot {
   return {
     format: 1,
     project: "benchmark",
@@ -84,12 +84,12 @@ function snapshotOf(flags: readonly FlagWork[]): Snapshot {
     revision: REVISION,
     spaces: {},
     segments: {},
-    flags: Object.fromEntries(flags.map((flag) => [flag.key, flagOf(flag)])),
+    flags: Object.fromEntries(flags.map((flag) => [flag.key, flagOf(flag, isTracking)])),
   };
 }
 
-function flagOf(work: FlagWork): SnapshotFlag {
-  return work.kind === "experiment" ? experimentOf(work.key) : booleanOf(work.key, rulesOf(work));
+function flagOf(work: FlagWork, isTracking: boolean): SnapshotFlag {
+  return work.kind === "experiment" ? experimentOf(work.key, isTracking) : booleanOf(work.key, rulesOf(work));
 }
 
 function booleanOf(key: string, rules: Rule[]): SnapshotFlag {
@@ -104,13 +104,13 @@ function booleanOf(key: string, rules: Rule[]): SnapshotFlag {
   };
 }
 
-function experimentOf(key: string): SnapshotFlag {
+function experimentOf(key: string, isTracking: boolean): SnapshotFlag {
   const edges = [0, 333_333, 666_666, 1_000_000];
   const parts = VARIANTS.map(
     (variant, arm): Part => ({
       variant,
       draws: [{ space: "split", in: [[edges[arm] as number, edges[arm + 1] as number]] }],
-      tracks: { experiment: key, epoch: 1 },
+      ...(isTracking ? { tracks: { experiment: key, epoch: 1 } } : {}),
     }),
   );
   return {

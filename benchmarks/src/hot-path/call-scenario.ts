@@ -2,7 +2,7 @@ import { quantile } from "../rounds.ts";
 import { bareHash, hashAll } from "./bare-hash.ts";
 import { type Pass, passOf, type Question } from "./calls.ts";
 import { promoteLiving } from "./garbage.ts";
-import type { Context, OpenClient, Rival } from "./rival.ts";
+import { type Context, type OpenClient, openWith, type Rival } from "./rival.ts";
 import type { Sample } from "./sample.ts";
 import { type FlagWork, IDS, type User } from "./work.ts";
 
@@ -73,7 +73,7 @@ export async function withPass<T>(
   scenario: CallScenario,
   use: (client: OpenClient, pass: Pass) => Promise<T>,
 ): Promise<T> {
-  const client = await rival.open(rival.document(scenario.flags), { isTracking: scenario.isTracking });
+  const client = await openWith(rival, scenario.flags, { isTracking: scenario.isTracking });
   try {
     return await use(client, passOf(client, rival.answers, scenario.question));
   } finally {

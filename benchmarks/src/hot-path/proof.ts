@@ -1,10 +1,11 @@
 /* Before anything is timed, an adapter shows that it does the work of the scenarios and not some cheaper work. */
 
-import type { Context, OpenClient, Rival } from "./rival.ts";
+import { type Context, type OpenClient, openWith, type Rival } from "./rival.ts";
 import { Excuse } from "./sample.ts";
 import {
   EXPERIMENT,
   FEW_FLAGS,
+  type FlagWork,
   IDS,
   matchingUser,
   plainUser,
@@ -34,7 +35,7 @@ const EXPOSED_UNITS = 1_000;
  * @throws {Error} naming the first thing that is not as it should be
  */
 export async function prove(rival: Rival): Promise<Proof> {
-  const client = await rival.open(rival.document(FEW_FLAGS), { isTracking: false });
+  const client = await openWith(rival, FEW_FLAGS, { isTracking: false });
   try {
     await proveConditions(client);
     await proveUnknown(client);
@@ -54,7 +55,7 @@ export async function prove(rival: Rival): Promise<Proof> {
 /** Proves that exposures arrive at the sink, at least one a unit. */
 export async function proveExposures(rival: Rival): Promise<number> {
   if (rival.tracks === undefined) throw new Excuse("has no exposures");
-  const client = await rival.open(rival.document(FEW_FLAGS), { isTracking: true });
+  const client = await openWith(rival, FEW_FLAGS, { isTracking: true });
   try {
     for (const id of IDS.slice(0, EXPOSED_UNITS)) await client.variant(EXPERIMENT.key, client.context(plainUser(id)));
     const exposures = (await client.exposures?.()) ?? 0;
@@ -65,25 +66,30 @@ export async function proveExposures(rival: Rival): Promise<number> {
   }
 }
 
-/** Proves that many flags, plain and of five rules, are all there and differ from one another. */
+/** Proves that many flags are all there and differ from one another, and that rules look at the country. */
 export async function proveMany(rival: Rival): Promise<void> {
-  const plain = await rival.open(rival.document(rollouts(1_000)), { isTracking: false });
-  const keys = rollouts(1_000).map(({ key }) => key);
-  const on = await countOn(plain, keys, plain.context(plainUser("user-1")));
+  const plain = await openWith(rival, rollouts(MANY), { isTracking: false });
+  const on = await countOn(plain, keysOf(rollouts(MANY)), plain.context(plainUser("user-1")));
   await plain.close();
-  within("share of 1,000 flags on for one user", on / keys.length, 0.4, 0.6);
-  const ruled = await rival.open(rival.document(ruledFlags(100)), { isTracking: false });
-  // Flag 3 lets in 25, 30, 35, 40 or 45 % of those from five sets of countries: DE is in none of its first rules' lists.
-  const everywhere = (country: string): User => ({
-    ...matchingUser("user-1"),
-    attributes: { country, version: "1.0.0", email: "" },
-  });
-  const ruledKeys = ruledFlags(100).map(({ key }) => key);
-  const none = await countOn(ruled, ruledKeys, ruled.context(everywhere("ZZ")));
-  const some = await countOn(ruled, ruledKeys, ruled.context(everywhere("DE")));
+  within("share of many flags on for one user", on / MANY, 0.4, 0.6);
+  const ruled = await openWith(rival, ruledFlags(MANY_RULED), { isTracking: false });
+  const onIn = (country: string): Promise<number> =>
+    countOn(ruled, keysOf(ruledFlags(MANY_RULED)), ruled.context({ ...plainUser("user-1"), attributes: from(country) }));
+  // Half of the flags have a rule for a given country, with shares of 10 to 85 %.
+  within("ruled flags on in a country of no rule", await onIn("ZZ"), 0, 0);
+  within("ruled flags on in a country of some rules", await onIn("DE"), 5, 50);
   await ruled.close();
-  within("flags on for a country in no rule", none, 0, 0);
-  within("flags on for a country in some rules", some, 5, 50);
+}
+
+const MANY = 1_000;
+const MANY_RULED = 100;
+
+function keysOf(flags: readonly FlagWork[]): string[] {
+  return flags.map(({ key }) => key);
+}
+
+function from(country: string): NonNullable<User["attributes"]> {
+  return { country, version: "1.0.0", email: "user-1@example.com" };
 }
 
 async function countOn(client: OpenClient, keys: readonly string[], context: Context): Promise<number> {

@@ -1,5 +1,5 @@
 import { OURS } from "./contenders.ts";
-import { heapPerThousand, judgeGoals, rounded } from "./goals.ts";
+import { heapPerThousand, judgeGoals, NO_BYTES, rounded } from "./goals.ts";
 import { type Contender, type Figure, middleOf, type Run } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -50,7 +50,8 @@ function rowOf(figure: Figure, reference: Figure | undefined): Row {
   if (middle === undefined) {
     return { contender: figure.contender, median: "-", spread: figure.excuse ?? "", timesBare: "", timesOurs: "" };
   }
-  const isComparable = ours !== undefined && ours.value > 0 && figure.contender !== OURS;
+  // Beside nothing at all every multiple is endless.
+  const isComparable = ours !== undefined && ours.value >= NO_BYTES && figure.contender !== OURS;
   const timesOurs =
     ours?.timesBare === undefined || middle.timesBare === undefined ? undefined : middle.timesBare / ours.timesBare;
   return {

@@ -12,7 +12,7 @@ export interface Rival {
   /** Where it hands an exposure to, with what reduces them; absent: it has no exposures. */
   readonly tracks?: string;
   /** The flags in the SDK's own format, as a text: what it would receive or read. */
-  document(flags: readonly FlagWork[]): string;
+  document(flags: readonly FlagWork[], options: OpenOptions): string;
   /** From the text in memory to a client that answers. */
   open(document: string, options: OpenOptions): Promise<OpenClient>;
 }
@@ -22,6 +22,11 @@ export interface OpenOptions {
   readonly isTracking: boolean;
   /** One flag will be swapped: connect the way changes arrive. */
   readonly isSwapped?: boolean;
+}
+
+/** From the flags to a client that answers. */
+export function openWith(rival: Rival, flags: readonly FlagWork[], options: OpenOptions): Promise<OpenClient> {
+  return rival.open(rival.document(flags, options), options);
 }
 
 /** A context in whatever form the SDK takes it. */

@@ -1,7 +1,7 @@
 // S5: 1,000 rollouts, all evaluated for one user.
 import { hashAll } from "./bare-hash.ts";
 import { promoteLiving } from "./garbage.ts";
-import type { Context, OpenClient, Rival } from "./rival.ts";
+import { type Context, type OpenClient, openWith, type Rival } from "./rival.ts";
 import type { Sample } from "./sample.ts";
 import type { Scenario } from "./scenario.ts";
 import { IDS, plainUser, rollouts } from "./work.ts";
@@ -20,7 +20,7 @@ export const S5: readonly Scenario[] = [
 ];
 
 async function timeAllFlags(rival: Rival): Promise<Sample> {
-  const client = await rival.open(rival.document(FLAGS), { isTracking: false });
+  const client = await openWith(rival, FLAGS, { isTracking: false });
   try {
     const countAll = countAllOf(client, rival);
     let asked = 0;

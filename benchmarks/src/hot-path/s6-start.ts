@@ -10,9 +10,10 @@ export const S6: readonly Scenario[] = [
 ];
 
 async function timeStart(rival: Rival, flags: number): Promise<Sample> {
-  const document = rival.document(ruledFlags(flags));
+  const options = { isTracking: false };
+  const document = rival.document(ruledFlags(flags), options);
   const startedAt = performance.now();
-  const client = await rival.open(document, { isTracking: false });
+  const client = await rival.open(document, options);
   const user = { id: "user-1", attributes: { country: "ZZ", version: "1.0.0", email: "user-1@example.com" } };
   // Nobody comes from ZZ, so the last flag is off; it is asked with the default `true` so that `false` is an answer.
   const isOn = await client.isOn(`flag-${flags - 1}`, client.context(user), true);

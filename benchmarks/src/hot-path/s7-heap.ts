@@ -1,6 +1,6 @@
 // S7: what a client keeps on the heap for simple flags.
 import { livingHeapBytes } from "./garbage.ts";
-import type { Rival } from "./rival.ts";
+import { openWith, type Rival } from "./rival.ts";
 import type { Sample } from "./sample.ts";
 import type { Scenario } from "./scenario.ts";
 import { IDS, plainUser, rollouts } from "./work.ts";
@@ -26,7 +26,7 @@ async function weighClient(rival: Rival, flags: number): Promise<Sample> {
   await touchAndClose(rival);
   const before = await livingHeapBytes();
   // The text is made inside the call, so that nothing of ours outlives it.
-  const client = await rival.open(rival.document(rollouts(flags)), { isTracking: false });
+  const client = await openWith(rival, rollouts(flags), { isTracking: false });
   const isOn = await client.isOn(`flag-${flags - 1}`, client.context(plainUser(IDS[0] as string)), false);
   const after = await livingHeapBytes();
   await client.close();
@@ -36,7 +36,7 @@ async function weighClient(rival: Rival, flags: number): Promise<Sample> {
 
 /** What the SDK loads and makes once, whatever the flags, is not their heap. */
 async function touchAndClose(rival: Rival): Promise<void> {
-  const client = await rival.open(rival.document(rollouts(1)), { isTracking: false });
+  const client = await openWith(rival, rollouts(1), { isTracking: false });
   await client.isOn("flag-0", client.context(plainUser(IDS[0] as string)), false);
   await client.close();
 }

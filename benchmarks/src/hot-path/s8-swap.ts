@@ -1,5 +1,5 @@
 // S8: one flag of 20,000 changes while the application keeps asking: the longest time between two answers.
-import type { Context, OpenClient, Rival } from "./rival.ts";
+import { type Context, type OpenClient, openWith, type Rival } from "./rival.ts";
 import { Excuse, type Sample } from "./sample.ts";
 import type { Scenario } from "./scenario.ts";
 import { IDS, plainUser, type RolloutWork, rollouts } from "./work.ts";
@@ -22,7 +22,7 @@ export const S8: readonly Scenario[] = [
 
 async function timeSwap(rival: Rival): Promise<Sample> {
   const flags = rollouts(FLAGS);
-  const client = await rival.open(rival.document(flags), { isTracking: false, isSwapped: true });
+  const client = await openWith(rival, flags, { isTracking: false, isSwapped: true });
   try {
     const handOver = await client.prepareSwap?.(flags, CHANGED);
     if (handOver === undefined) throw new Excuse("takes changes only by its own polling");

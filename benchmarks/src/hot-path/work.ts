@@ -98,5 +98,11 @@ export function plainUser(id: string): User {
 
 /** The user of S2: every condition of `TARGETED` holds. */
 export function matchingUser(id: string): User {
-  return { id, attributes: { country: "CH", version: "2.10.3", email: `${id}@example.com` } };
+  return { id, attributes: { country: "CH", version: "2.10.3", email: EMAILS.get(id) ?? `${id}@example.com` } };
 }
+
+/**
+ * Texts as they come off a wire, in one piece: one joined here would be put together by whoever reads it first, and the
+ * memory for that charged to the SDK.
+ */
+const EMAILS: ReadonlyMap<string, string> = new Map(IDS.map((id) => [id, JSON.parse(JSON.stringify(`${id}@example.com`))]));
