@@ -1,5 +1,6 @@
 /** Every code an HTTP error of the server can carry. */
 export type ErrorCode =
+  | "malformed_request"
   | "invalid_json"
   | "invalid_field"
   | "unknown_field"
@@ -59,6 +60,12 @@ const entry = (status: number, title: string, detail: string, hint: string): Err
 
 /** The closed dictionary of errors. `docs/errors.md` and the OpenAPI document are proven equal to it. */
 export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
+  malformed_request: entry(
+    400,
+    "Request not readable",
+    "The request could not be read: {reason}.",
+    "Send it again with a client that speaks HTTP/1.1; percent signs in a path must be escapes.",
+  ),
   invalid_json: entry(
     400,
     "Body is not JSON",

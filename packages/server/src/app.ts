@@ -11,7 +11,7 @@ import { explainRoutes } from "./explain/routes.ts";
 import { flagRoutes } from "./flags/routes.ts";
 import type { FillRandom } from "./flags/salts.ts";
 import { healthRoutes } from "./health/routes.ts";
-import { installProblems } from "./http/errors.ts";
+import { answerUnreadable, installProblems } from "./http/errors.ts";
 import { parseJsonBody } from "./http/json-body.ts";
 import { installOpenApi } from "./http/openapi.ts";
 import { compileValidator } from "./http/validation.ts";
@@ -41,6 +41,8 @@ export interface AppDependencies {
   /** Why the server does not take traffic yet, or any more; absent: it always does. */
   readonly unready?: () => string | undefined;
   readonly streams?: Partial<HubLimits>;
+  /** How long a client may take to send a request whole; 30 s by default. */
+  readonly requestTimeoutMs?: number;
   /** Doors of further parts; they use the same access. */
   readonly doors?: readonly ((access: Access) => FastifyPluginAsync)[];
 }
@@ -48,18 +50,19 @@ export interface AppDependencies {
 /** Bytes of a body outside the event door. */
 const BODY_LIMIT_BYTES = 1024 * 1024;
 
-/** How long a client may take to send a request whole. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /** Builds the server's app: every door, ready for `inject()` or `listen()`. Closing it ends its streams. */
 export async function buildApp(dependencies: AppDependencies): Promise<FastifyInstance> {
   const { control, log, compile, now, random, fillRandom, streams = {} } = dependencies;
+  const { requestTimeoutMs = REQUEST_TIMEOUT_MS } = dependencies;
   const app = fastify({
     logger: dependencies.logger === undefined ? false : { ...dependencies.logger, redact: ["req.headers", "headers"] },
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    // A slow head holds a connection as well as a slow body does.
-    http: { headersTimeout: 10_000 },
+    requestTimeout: requestTimeoutMs,
+    // Node looks for slow requests at this interval only; its default of 30 s would double the time they have.
+    http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 10) },
+    clientErrorHandler: (error, socket) => answerUnreadable(error, socket, requestTimeoutMs),
     genReqId: () => Buffer.from(fillRandom(new Uint8Array(9))).toString("base64url"),
     routerOptions: { maxParamLength: 512 },
     frameworkErrors: (error, request, reply) => void app.errorHandler(error as never, request, reply as never),

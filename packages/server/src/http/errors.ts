@@ -1,6 +1,8 @@
-import type { Problem } from "@belay/protocol";
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { ErrorCode, Problem } from "@belay/protocol";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { ProblemError, renderProblem } from "./problem.ts";
+import { type ProblemData, ProblemError, renderProblem } from "./problem.ts";
 
 /** Makes every error of the app, the framework's own included, a problem document of the dictionary. */
 export function installProblems(app: FastifyInstance): void {
@@ -24,6 +26,28 @@ export function sendProblem({ code, data }: ProblemError, request: FastifyReques
   return reply.code(problem.status).type("application/problem+json").send(problem);
 }
 
+/** Answers what never became a request: bytes that are no HTTP, or that came too slowly. */
+export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, limitMs: number): void {
+  // A connection that was reset has nobody to answer to.
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy(error);
+    return;
+  }
+  const isSlow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+  const [code, data]: [ErrorCode, ProblemData] = isSlow
+    ? ["request_timeout", { limit: limitMs }]
+    : ["malformed_request", { reason: error.code === "HPE_HEADER_OVERFLOW" ? "its head is too large" : "it is not HTTP/1.1" }];
+  const problem = renderProblem(code, data, "none");
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    "content-type: application/problem+json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
+
 function fromFramework(error: FastifyError, request: FastifyRequest): ProblemError {
   switch (error.code) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":
@@ -36,16 +60,14 @@ function fromFramework(error: FastifyError, request: FastifyRequest): ProblemErr
     case "FST_ERR_CTP_EMPTY_JSON_BODY":
       return new ProblemError("invalid_json", { reason: "it is empty" });
     case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
-      return new ProblemError("invalid_json", { reason: "it is not as long as its content-length" });
-    case "ERR_HTTP_REQUEST_TIMEOUT":
-      return new ProblemError("request_timeout", { limit: 0 });
+      return new ProblemError("malformed_request", { reason: "its body is not as long as its content-length" });
     default:
       return fromStatus(error, request);
   }
 }
 
 function fromStatus(error: FastifyError, request: FastifyRequest): ProblemError {
-  if (error.statusCode === 400) return new ProblemError("invalid_json", { reason: error.message });
+  if (error.statusCode === 400) return new ProblemError("malformed_request", { reason: error.message });
   if (error.statusCode === 404)
     return new ProblemError("route_not_found", { method: request.method, path: request.url.slice(0, 200) });
   return new ProblemError("internal");
