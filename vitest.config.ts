@@ -10,6 +10,7 @@ export default defineConfig({
     alias: [
       { find: /^@belay\/protocol\/schemas$/, replacement: source("protocol/src/schemas.ts") },
       { find: /^@belay\/core\/client$/, replacement: source("core/src/client/index.ts") },
+      { find: /^@belay\/core\/compact$/, replacement: source("core/src/compact/index.ts") },
       { find: /^@belay\/core\/legacy-hashes$/, replacement: source("core/src/legacy-hashes.ts") },
       { find: /^@belay\/([a-z-]+)$/, replacement: `${source("")}$1/src/index.ts` },
     ],

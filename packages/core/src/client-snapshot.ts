@@ -1,9 +1,12 @@
-import type { FlagKey, Snapshot } from "@belay/protocol";
+import type { FlagKey, Snapshot, SnapshotFlag } from "@belay/protocol";
 import { namesUsedByCondition, namesUsedByFlag } from "./names-used.ts";
+import { compile } from "./ruleset.ts";
 
 /**
  * The part of a snapshot that browsers may hold: the visible flags, and of segments and shared spaces only those that
  * they use. A prerequisite on a flag that is not visible leaves its user malformed there; the server refuses to save one.
+ *
+ * What is malformed in a browser is emptied: a page checks nothing again, and nothing of such a flag is told to it.
  */
 export function clientSnapshot(snapshot: Snapshot, isVisible: (key: FlagKey) => boolean): Snapshot {
   const flags = Object.entries(snapshot.flags).filter(([key]) => isVisible(key));
@@ -19,13 +22,23 @@ export function clientSnapshot(snapshot: Snapshot, isVisible: (key: FlagKey) => 
       waiting.push(namesUsedByCondition(segment));
     }
   }
-  return {
+  const visible = {
     ...snapshot,
     spaces: pick(snapshot.spaces, spaces),
     segments: pick(snapshot.segments, segments),
     flags: Object.fromEntries(flags),
   };
+  const malformed = new Set(
+    compile(visible)
+      .defects()
+      .map(({ flag }) => flag),
+  );
+  if (malformed.size === 0) return visible;
+  return { ...visible, flags: Object.fromEntries(flags.map(([key, flag]) => [key, malformed.has(key) ? MALFORMED : flag])) };
 }
+
+/** No reader takes it for a flag: every SDK answers the caller's default with `PARSE_ERROR`. */
+const MALFORMED = {} as SnapshotFlag;
 
 function pick<T>(table: { readonly [name: string]: T }, names: ReadonlySet<string>): { readonly [name: string]: T } {
   return Object.fromEntries(Object.entries(table).filter(([name]) => names.has(name)));

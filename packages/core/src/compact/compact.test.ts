@@ -1,0 +1,65 @@
+import type { Snapshot } from "@belay/protocol";
+import { describe, expect, it } from "vitest";
+import { type CompileOptions, compile } from "../ruleset.ts";
+import { vectors } from "../vectors.fixture.ts";
+import { rendered, told } from "./compact.fixture.ts";
+import { pointOf, rulesOf } from "./index.ts";
+
+// Patterns are not for browsers: core without an engine calls them malformed too.
+const NO_PATTERNS: CompileOptions = {};
+
+describe("compact rules", () => {
+  const { snapshots, cases } = vectors("evaluations.json");
+
+  it("place every unit of the vectors", () => {
+    const wrong = vectors("point.json").filter(({ salt, text, point }) => text !== undefined && pointOf(salt, text) !== point);
+    expect(wrong).toEqual([]);
+  });
+
+  it("answer every operator of the vectors as core does", () => {
+    const asked = vectors("operators.json").filter(({ test }) => test.op !== "matches");
+    const wrong = asked.filter(({ test, context }) => {
+      const rules = [{ id: "r", when: test, serve: { variant: "yes" } }];
+      const flag = {
+        type: "boolean",
+        variants: { yes: true, no: false },
+        enabled: true,
+        rules,
+        fallthrough: { variant: "no" },
+      } as const;
+      const snapshot: Snapshot = {
+        format: 1,
+        project: "p",
+        environment: "e",
+        revision: 1,
+        spaces: {},
+        segments: {},
+        flags: { flag },
+      };
+      return told(rulesOf(rendered(snapshot)), "flag", context) !== told(compile(snapshot, NO_PATTERNS), "flag", context);
+    });
+    expect(wrong).toEqual([]);
+    expect(asked.length).toBeGreaterThan(500);
+  });
+
+  it.each(Object.entries(snapshots))(
+    "decide every flag of %s for every context of the vectors as core does",
+    (scenario, snapshot) => {
+      const asked = cases.filter((one) => one.scenario === scenario);
+      const keys = [...new Set([...asked.map(({ flag }) => flag), ...Object.keys(snapshot.flags)])];
+      const core = compile(snapshot, NO_PATTERNS);
+      const rules = rulesOf(rendered(snapshot));
+      const wrong: object[] = [];
+      let decided = 0;
+      for (const key of keys) {
+        for (const { context } of asked) {
+          const [is, should] = [told(rules, key, context), told(core, key, context)];
+          if (is !== should) wrong.push({ key, context, is, should });
+          decided++;
+        }
+      }
+      expect(wrong.slice(0, 3)).toEqual([]);
+      expect(decided).toBeGreaterThan(50);
+    },
+  );
+});

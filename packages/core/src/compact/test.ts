@@ -1,0 +1,77 @@
+/** The operators of `../operators.ts`: both sides become keys, and a comparison of keys answers. */
+import type { EvaluationContext, Operator, Test } from "@belay/protocol";
+import { addressKey, blockKey, instantKey, textKey, versionKey } from "./keys.ts";
+
+/** A text, number or boolean, or something that is compared like one; `undefined` where the value does not fit. */
+type Key = string | number | boolean | undefined;
+
+type Maker = (value: unknown) => Key;
+type Holds = (seen: never, wanted: never) => boolean;
+
+/** An attribute by its own name or its dotted path; own properties only, and `null` is missing. */
+export function readAttribute(path: string): (context: EvaluationContext) => unknown {
+  const steps = path.split(".");
+  return (context) => {
+    const named = own(context, path);
+    return (named === undefined ? steps.reduce(own, context) : named) ?? undefined;
+  };
+}
+
+function own(of: unknown, name: string): unknown {
+  return typeof of === "object" && of !== null && Object.hasOwn(of, name) ? (of as Record<string, unknown>)[name] : undefined;
+}
+
+/** Compiles a test; throws for `matches`, whose engine is not for browsers. */
+export function readTest({ attribute, op, value }: Test): (context: EvaluationContext) => boolean {
+  const read = readAttribute(attribute);
+  if (op === "exists") return (context) => (read(context) !== undefined) === value;
+  const [holds, keyOf, wantedKeyOf = keyOf] = OPERATORS[op as keyof typeof OPERATORS];
+  const wanted = [value].flat().map(wantedKeyOf);
+  const ask = (seen: unknown): boolean => {
+    const key = keyOf(seen);
+    return wanted.some((each) => typeof key === typeof each && holds(key as never, each as never));
+  };
+  return (context) => {
+    const seen = read(context);
+    return Array.isArray(seen) ? seen.some(ask) : seen !== undefined && ask(seen);
+  };
+}
+
+/** How keys compare, how a value becomes one, and a rule's value where that is another way. */
+type Compared = readonly [holds: Holds, keyOf: Maker, wantedKeyOf?: Maker];
+
+const equals = (a: Key, b: Key): boolean => a === b;
+const lt = (a: number, b: number): boolean => a < b;
+const lte = (a: number, b: number): boolean => a <= b;
+const gt = (a: number, b: number): boolean => a > b;
+const gte = (a: number, b: number): boolean => a >= b;
+const startsWith = (a: string, b: string): boolean => a.startsWith(b);
+
+const ofText =
+  (key: (text: string) => Key): Maker =>
+  (value) =>
+    typeof value === "string" ? key(value) : undefined;
+const text = ofText((value) => value);
+const numberOrText: Maker = (value) => (typeof value === "number" ? value : ofText(textKey)(value));
+const scalar: Maker = (value) => (typeof value === "number" || typeof value === "boolean" ? value : text(value));
+const instant: Maker = (value) => (value instanceof Date ? value.getTime() : ofText(instantKey)(value));
+const version = ofText(versionKey);
+
+const OPERATORS: { readonly [name in Exclude<Operator, "exists" | "matches">]: Compared } = {
+  in: [equals, scalar],
+  contains: [(a: string, b: string) => a.includes(b), text],
+  startsWith: [startsWith, text],
+  endsWith: [(a: string, b: string) => a.endsWith(b), text],
+  lt: [lt, numberOrText],
+  lte: [lte, numberOrText],
+  gt: [gt, numberOrText],
+  gte: [gte, numberOrText],
+  before: [lt, instant],
+  after: [gt, instant],
+  semverEq: [equals, version],
+  semverLt: [lt, version],
+  semverLte: [lte, version],
+  semverGt: [gt, version],
+  semverGte: [gte, version],
+  cidr: [startsWith, ofText(addressKey), ofText(blockKey)],
+};
