@@ -52,10 +52,14 @@ describe("the first screen of the README", () => {
     );
   });
 
-  it("describes exactly the errors of the dictionary at /docs/json", async () => {
-    const description = (await (await fetch(`http://127.0.0.1:${port}/docs/json`)).json()) as {
+  it("describes exactly the errors of the dictionary at /docs/json, and refers to nothing that is not there", async () => {
+    const text = await (await fetch(`http://127.0.0.1:${port}/docs/json`)).text();
+    const description = JSON.parse(text) as {
       components: { schemas: { Problem: { properties: { code: { enum: string[] } } } } };
     };
+    const named = new Set([...text.matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => reference));
+    const offered = Object.keys(description.components.schemas).map((name) => `#/components/schemas/${name}`);
+    expect([...named].filter((reference) => !offered.includes(reference ?? ""))).toEqual([]);
     expect(description.components.schemas.Problem.properties.code.enum.toSorted()).toEqual(Object.keys(ERRORS).sort());
   });
 

@@ -8,7 +8,7 @@ import { SHARED_SCHEMAS } from "./validation.ts";
 
 /** The description of every door at `/docs` and `/docs/json`. Register before the routes. */
 export async function installOpenApi(app: FastifyInstance): Promise<void> {
-  for (const schema of SHARED_SCHEMAS) app.addSchema(schema);
+  for (const schema of [...SHARED_SCHEMAS, PROBLEM]) app.addSchema(schema);
   app.addHook("onRoute", declareAccess);
   await app.register(swagger, {
     openapi: {
@@ -23,7 +23,6 @@ export async function installOpenApi(app: FastifyInstance): Promise<void> {
           token: { type: "http", scheme: "bearer", description: "An access token, for /api" },
           sdkKey: { type: "http", scheme: "bearer", description: "An SDK key, for /sdk" },
         },
-        schemas: { Problem: PROBLEM as never },
       },
     },
     refResolver: {
@@ -33,15 +32,18 @@ export async function installOpenApi(app: FastifyInstance): Promise<void> {
   await app.register(swaggerUi, { routePrefix: "/docs", logLevel: "warn" });
 }
 
-const PROBLEM = Type.Object({
-  type: Type.String(),
-  title: Type.String(),
-  status: Type.Integer(),
-  detail: Type.String(),
-  code: Type.Unsafe({ type: "string", enum: Object.keys(ERRORS) }),
-  hint: Type.String(),
-  field: Type.Optional(Type.String()),
-});
+const PROBLEM = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    code: Type.Unsafe({ type: "string", enum: Object.keys(ERRORS) }),
+    hint: Type.String(),
+    field: Type.Optional(Type.String()),
+  },
+  { $id: "Problem" },
+);
 
 /**
  * Moves each access hook before the body is read, wherever its route put it, and writes what it asks for into the
