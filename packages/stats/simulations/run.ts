@@ -1,8 +1,8 @@
 /**
- * Runs every bar in full and writes the table into docs/statistics.md, between its two markers. About ten minutes on one core.
+ * Runs bars in full and writes them into the table of docs/statistics.md, between its two markers. All take about ten minutes on one core.
  *
- *   pnpm --filter @belay/stats simulate             all bars, writes the table
- *   pnpm --filter @belay/stats simulate rollback    only bars whose name or group holds the word; prints, writes nothing
+ *   pnpm --filter @belay/stats simulate             all bars
+ *   pnpm --filter @belay/stats simulate rollback    only bars whose name or group holds the word; the others keep their rows
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { type Bar, holds, type Measured } from "./bar.ts";
@@ -25,22 +25,28 @@ const results = chosen.map((bar) => {
   return row;
 });
 
-if (word === undefined) writeTable();
+writeTable();
 process.exitCode = results.every(({ passes }) => passes) ? 0 : 1;
 
 function writeTable(): void {
-  const rows = results.map(
-    ({ bar, measured, passes }) =>
-      `| ${bar.group} | ${bar.name} | ${limitText(bar)} | ${cell(bar, measured)} | ${bar.runs.full.toLocaleString("en")} | ${passes ? "yes" : "**no**"} |`,
-  );
+  const page = readFileSync(PAGE, "utf8");
+  const [before, after] = [page.slice(0, page.indexOf(BEGIN) + BEGIN.length), page.slice(page.indexOf(END))];
+  const kept = page.slice(before.length, page.length - after.length).split("\n");
+  const rows = BARS.flatMap((bar) => {
+    const head = `| ${bar.group} | ${bar.name} |`;
+    const fresh = results.find((result) => result.bar === bar);
+    return fresh === undefined ? kept.filter((line) => line.startsWith(head)) : [rowOf(head, fresh)];
+  });
   const table = [
     "| group | what | limit | measured (± 1 se) | runs | holds |",
     "| --- | --- | --- | --- | --- | --- |",
     ...rows,
   ].join("\n");
-  const page = readFileSync(PAGE, "utf8");
-  const [before, after] = [page.slice(0, page.indexOf(BEGIN) + BEGIN.length), page.slice(page.indexOf(END))];
   writeFileSync(PAGE, `${before}\nSeed ${SEED}.\n\n${table}\n${after}`);
+}
+
+function rowOf(head: string, { bar, measured, passes }: { bar: Bar; measured: Measured; passes: boolean }): string {
+  return `${head} ${limitText(bar)} | ${cell(bar, measured)} | ${bar.runs.full.toLocaleString("en")} | ${passes ? "yes" : "**no**"} |`;
 }
 
 function cell(bar: Bar, { value, standardError }: Measured): string {

@@ -8,7 +8,7 @@ import {
   mixtureSequence,
   oneSidedMixture,
   type Proportion,
-  sequentialBounds,
+  planLooks,
   srmSequence,
   twoSidedZ,
   valueSignal,
@@ -84,7 +84,7 @@ export const SEQUENTIAL_BARS: readonly Bar[] = [
 ];
 
 function plannedLooks(): readonly Look[] {
-  const bounds = sequentialBounds({ alpha: 0.05 * 0.9 }, FRACTIONS);
+  const bounds = planLooks({ informationMax: 1 }, FRACTIONS);
   return bounds.status === "ok" ? bounds.looks : [];
 }
 

@@ -22,15 +22,20 @@ export interface SpendingPlan {
   readonly sides?: 1 | 2;
   /** Default "obrien-fleming". */
   readonly spending?: Spending;
+  /**
+   * The bound of another test of the same data, by fraction, that rejects on its own alpha. What it rejects at the looks of this plan is
+   * then not paid for twice: bounds are set so that both together have rejected with chance alpha spent + what the rival spent alone.
+   */
+  readonly rival?: (fraction: number) => number;
 }
 
 /** One look as the look ledger keeps it: enough to recompute every later one. */
 export interface Look {
   /** Information over planned information at this look. */
   readonly fraction: number;
-  /** Alpha spent up to and with this look. */
+  /** Chance to have rejected up to and with this look without an effect, by the plan and its rival together. */
   readonly spent: number;
-  /** Reject when |z| (z, for one side) reaches it. Absent while too little alpha is spent for any z to count. */
+  /** Reject when |z| (z, for one side) reaches it; never above the rival's. Absent while too little alpha is spent for any z to count. */
   readonly bound?: number;
 }
 
@@ -39,7 +44,9 @@ const FRACTION_STEP_MIN = 1e-4;
 /** Spending less than this at a look yields no bound; it is carried to the next look. */
 const SPEND_MIN = 1e-18;
 const REACH = 9;
-const PANEL_WIDTH = 4;
+/** Beyond this many standard deviations a step's density adds less than 1e-13. */
+const STEP_REACH = 7.5;
+const PANEL_WIDTH = 5;
 const PANEL = gaussLegendre(16);
 
 /**
@@ -66,7 +73,11 @@ export function nextLook(plan: SpendingPlan, past: readonly Look[], fraction: nu
   const last = past[past.length - 1];
   if (last !== undefined && last.fraction >= 1) return refuse("plan-ended");
   if (fraction < (last?.fraction ?? 0) + FRACTION_STEP_MIN) return refuse("information-not-grown");
-  return takeLook(plan, replay(plan, past), last?.spent ?? 0, fraction).look;
+  return takeLook(
+    plan,
+    past.reduce((course, look) => follow(plan, course, look), START_COURSE),
+    fraction,
+  ).look;
 }
 
 /**
@@ -76,15 +87,15 @@ export function nextLook(plan: SpendingPlan, past: readonly Look[], fraction: nu
 export function sequentialBounds(plan: SpendingPlan, fractions: readonly number[]): Result<{ looks: readonly Look[] }> {
   if (!isPlan(plan) || fractions.length === 0) return refuse("invalid-input");
   const looks: Look[] = [];
-  let walk: Walk = START;
+  let course = START_COURSE;
   for (const fraction of fractions) {
     const last = looks[looks.length - 1];
     if (last !== undefined && last.fraction >= 1) return refuse("plan-ended");
     if (!(fraction >= (last?.fraction ?? 0) + FRACTION_STEP_MIN)) return refuse("information-not-grown");
-    const step = takeLook(plan, walk, last?.spent ?? 0, fraction);
+    const step = takeLook(plan, course, fraction);
     if (step.look.status !== "ok") return step.look;
     looks.push(lookOf(step.look));
-    walk = step.walk;
+    course = step.course;
   }
   return ok({ looks });
 }
@@ -143,6 +154,16 @@ interface Walk {
 
 const START: Walk = { fraction: 0, nodes: () => [{ x: 0, mass: 1 }] };
 
+/** A plan under way: the motion that neither test has stopped, and the one that the rival alone has not. */
+interface Course {
+  readonly joint: Walk;
+  readonly spent: number;
+  readonly rival: Walk;
+  readonly rivalSpent: number;
+}
+
+const START_COURSE: Course = { joint: START, spent: 0, rival: START, rivalSpent: 0 };
+
 function isPlan({ alpha = DEFAULT_ALPHA, spending = "obrien-fleming" }: SpendingPlan): boolean {
   return isRate(alpha) && (typeof spending === "string" || spending.power > 0);
 }
@@ -153,20 +174,39 @@ function spendOneSide(spending: Spending, alpha: number, fraction: number): numb
   return alpha * fraction ** spending.power;
 }
 
-function takeLook(plan: SpendingPlan, walk: Walk, spentBefore: number, fraction: number): { look: Result<Look>; walk: Walk } {
+function takeLook(plan: SpendingPlan, course: Course, fraction: number): { look: Result<Look>; course: Course } {
   const { sides = 2 } = plan;
-  const spent = spentAlpha(plan, fraction);
-  const bound = boundFor(walk, fraction, (spent - spentBefore) / sides);
-  const look: Result<Look> = bound === undefined ? ok({ fraction, spent: spentBefore }) : ok({ fraction, spent, bound });
-  return { look, walk: advance(walk, { fraction, bound, sides, drift: 0 }) };
+  const rivalSpent = course.rivalSpent + rivalExit(plan, course, fraction);
+  const goal = spentAlpha(plan, fraction) + rivalSpent;
+  const own = boundFor(course.joint, fraction, (goal - course.spent) / sides);
+  const rival = plan.rival?.(fraction);
+  const isRivalLower = rival !== undefined && rival < (own ?? REACH);
+  const spentByRival = isRivalLower ? sides * exitAbove(course.joint, fraction, rival * Math.sqrt(fraction), 0) : 0;
+  const look = isRivalLower
+    ? { fraction, spent: course.spent + spentByRival, bound: rival }
+    : own === undefined
+      ? { fraction, spent: course.spent }
+      : { fraction, spent: goal, bound: own };
+  return { look: ok(look), course: follow(plan, course, look) };
+}
+
+/** The course after a look that is known. */
+function follow(plan: SpendingPlan, course: Course, { fraction, bound, spent }: Look): Course {
+  const { sides = 2 } = plan;
+  return {
+    joint: advance(course.joint, { fraction, bound, sides, drift: 0 }),
+    spent,
+    rival: plan.rival === undefined ? START : advance(course.rival, { fraction, bound: plan.rival(fraction), sides, drift: 0 }),
+    rivalSpent: course.rivalSpent + rivalExit(plan, course, fraction),
+  };
+}
+
+function rivalExit({ rival, sides = 2 }: SpendingPlan, course: Course, fraction: number): number {
+  return rival === undefined ? 0 : sides * exitAbove(course.rival, fraction, rival(fraction) * Math.sqrt(fraction), 0);
 }
 
 function lookOf({ fraction, spent, bound }: Ok<Look>): Look {
   return bound === undefined ? { fraction, spent } : { fraction, spent, bound };
-}
-
-function replay({ sides = 2 }: SpendingPlan, past: readonly Look[]): Walk {
-  return past.reduce((walk: Walk, { fraction, bound }) => advance(walk, { fraction, bound, sides, drift: 0 }), START);
 }
 
 // Newton on the logarithm of the chance to leave through the upper bound for the first time now.
@@ -240,8 +280,8 @@ function spread({ sources, step, drift, low, high }: Region, nextStep: number): 
     const centre = low + (2 * panel + 1) * half;
     for (let i = 0; i < PANEL.nodes.length; i++) {
       const x = centre + half * (PANEL.nodes[i] ?? 0);
-      // Sources are in rising order: those more than REACH steps below will not be needed again.
-      while (from < sources.length && (sources[from]?.x ?? 0) < x - drift * step - REACH * root) from++;
+      // Sources are in rising order: those more than STEP_REACH below will not be needed again.
+      while (from < sources.length && (sources[from]?.x ?? 0) < x - drift * step - STEP_REACH * root) from++;
       nodes.push({ x, mass: half * (PANEL.weights[i] ?? 0) * densityAt(sources, from, x - drift * step, root) });
     }
   }
@@ -252,7 +292,7 @@ function densityAt(sources: readonly WalkNode[], from: number, x: number, root: 
   let density = 0;
   for (let k = from; k < sources.length; k++) {
     const source = sources[k];
-    if (source === undefined || source.x > x + REACH * root) break;
+    if (source === undefined || source.x > x + STEP_REACH * root) break;
     density += source.mass * normalDensity((x - source.x) / root);
   }
   return density / root;

@@ -120,6 +120,11 @@ export function oneSidedCritical(r: number, alpha: number): number {
   return bisect((z) => oneSidedLogE(z, r) - target, { low: -1, high: 1 + Math.sqrt(criticalSquare(r, alpha / 2)) }, 1e-12);
 }
 
+/** The |z| at which the two-sided evidence reaches 1/alpha. */
+export function mixtureCritical(r: number, alpha: number): number {
+  return Math.sqrt(criticalSquare(r, alpha));
+}
+
 function criticalSquare(r: number, alpha: number): number {
   return (1 + 1 / r) * (-2 * Math.log(alpha) + Math.log1p(r));
 }

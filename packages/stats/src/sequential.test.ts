@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { nextLook, planInflation, rejectionChance, sequentialBounds, spentAlpha } from "./group-sequential.ts";
-import { mixtureScale, mixtureSequence, oneSidedCritical, oneSidedLogE, oneSidedMixture } from "./mixture.ts";
+import { mixtureCritical, mixtureScale, mixtureSequence, oneSidedCritical, oneSidedLogE, oneSidedMixture } from "./mixture.ts";
 import { expectClose, METHODS, value } from "./reference.fixture.ts";
 import { conversionSignal, valueSignal } from "./signal.ts";
-import { judge, ledgerVerdict, planLook } from "./two-ledgers.ts";
+import { judge, ledgerVerdict, planLook, planLooks } from "./two-ledgers.ts";
 
 const evenly = (looks: number): number[] => Array.from({ length: looks }, (_, i) => (i + 1) / looks);
 
@@ -148,6 +148,32 @@ describe("two ledgers", () => {
     const strong = value(ledgerVerdict(plan, { value: 0.02, variance: 2e-6 }, look));
     expect(strong.rejectedBy).toEqual(["plan", "sequence"]);
     expect(strong.interval.low).toBeGreaterThan(0);
+  });
+
+  it("spends 0.9 alpha and what the sequence rejects at the plan's looks, exactly; 96 % of the power of one look at 336 looks", () => {
+    const { looks } = value(planLooks(plan, evenly(336)));
+    const end = looks[looks.length - 1];
+    expectClose(rejectionChance(looks, { drift: 0 }), end?.spent ?? 0, 1e-8);
+    expect(end?.spent).toBeGreaterThan(0.045);
+    expect(end?.spent).toBeLessThan(0.05);
+    const drift = 1.959963984540054 + 0.8416212335729143;
+    expect(rejectionChance(looks, { drift }) / 0.8).toBeGreaterThan(0.96);
+    const r = value(mixtureScale({ variance: 1 }, { alpha: 0.005 })).scale ** 2;
+    for (const { fraction, bound } of looks)
+      expect(bound ?? 0).toBeLessThanOrEqual(mixtureCritical(r * fraction, 0.005) * (1 + 1e-12));
+  });
+
+  it("one look after another gives the looks of the plan", () => {
+    const fractions = [0.2, 0.35, 0.9, 1];
+    const { looks } = value(planLooks(plan, fractions));
+    const past: (typeof looks)[number][] = [];
+    for (const fraction of fractions) {
+      const { status: _, ...look } = value(planLook(plan, past, { variance: 1 / (fraction * plan.informationMax) }));
+      past.push(look);
+    }
+    past.forEach((look, i) => {
+      expectClose(look.bound ?? 0, looks[i]?.bound ?? 0, 1e-9);
+    });
   });
 
   it("after the plan only the sequence speaks", () => {
