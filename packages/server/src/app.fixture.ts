@@ -36,7 +36,7 @@ export interface Answer {
   readonly text: string;
 }
 
-export const ADMIN_TOKEN = "fixture-admin-token-0123456789";
+const ADMIN_TOKEN = "fixture-admin-token-0123456789";
 
 /** Path below the project `default`. */
 export const P = "/api/v1/projects/default";

@@ -10,6 +10,7 @@ import type { ControlPlane } from "./control/control-plane.ts";
 import { explainRoutes } from "./explain/routes.ts";
 import { flagRoutes } from "./flags/routes.ts";
 import type { FillRandom } from "./flags/salts.ts";
+import { targetingRoutes } from "./flags/targeting-routes.ts";
 import { healthRoutes } from "./health/routes.ts";
 import { answerUnreadable, installProblems } from "./http/errors.ts";
 import { parseJsonBody } from "./http/json-body.ts";
@@ -90,6 +91,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(welcomeRoutes);
   await app.register(projectRoutes, { access, control });
   await app.register(flagRoutes, { access, control, fillRandom });
+  await app.register(targetingRoutes, { access, control });
   await app.register(segmentRoutes, { access, control });
   await app.register(accessRoutes, { access, control, fillRandom });
   await app.register(auditRoutes, { access, log });

@@ -1,7 +1,8 @@
 import { FIRST_TOKEN_ID } from "./access/access.ts";
 import { createSdkKey } from "./access/domain.ts";
 import { hashSecret, newSecret } from "./access/secrets.ts";
-import type { ControlPlane, Origin } from "./control/control-plane.ts";
+import type { Origin } from "./control/command.ts";
+import type { ControlPlane } from "./control/control-plane.ts";
 import { asJson, type Decision } from "./control/decision.ts";
 import type { FillRandom } from "./flags/salts.ts";
 import { projectOf } from "./http/params.ts";

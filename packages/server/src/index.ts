@@ -1,1 +1,3 @@
-export {};
+/** The server as a library: what `main.ts` does, for programs that bring their own process. */
+export { type Config, readConfig } from "./config.ts";
+export { type RunningServer, startServer } from "./server.ts";

@@ -93,7 +93,7 @@ export const FlagEditSchema: Schema<FlagEdit> = Type.Object(
 );
 
 /** A serve as people may write it: one variant, raw parts, or weights. */
-export const ServeDraftSchema: Schema<ServeDraft> = Type.Unsafe<ServeDraft>(
+const ServeDraftSchema: Schema<ServeDraft> = Type.Unsafe<ServeDraft>(
   Type.Union([
     Type.Object({ variant: KeySchema }, closed),
     Type.Object({ split: Type.Array(PartSchema, { maxItems: 1_000 }) }, closed),

@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import type { Condition, Draw, FlagKind, FlagTest, FlagType, Operator, Part, Serve, Space, Test, Tracks } from "../flag.ts";
+import type { Condition, Draw, FlagKind, FlagTest, FlagType, Operator, Part, Test, Tracks } from "../flag.ts";
 import type { Json } from "../json.ts";
 import { KEY_PATTERN } from "../names.ts";
 import { reference, type Schema } from "./schema.ts";
@@ -39,22 +39,11 @@ const OPERATORS: readonly Operator[] = [
   "cidr",
 ];
 
-export const OperatorSchema: Schema<Operator> = oneOf(OPERATORS, { "x-error": "unknown_operator" });
-
-export const SpaceSchema: Schema<Space> = Type.Object(
-  {
-    salt: Type.String({ minLength: 1, maxLength: 256 }),
-    by: Type.Optional(AttributePathSchema),
-    legacy: Type.Optional(
-      Type.Object({ fn: Type.String(), points: Type.Integer({ minimum: 1 }), text: Type.String({ maxLength: 256 }) }, closed),
-    ),
-  },
-  closed,
-);
+const OperatorSchema: Schema<Operator> = oneOf(OPERATORS, { "x-error": "unknown_operator" });
 
 const PpmSchema: Schema<number> = Type.Integer({ minimum: 0, maximum: 1_000_000, "x-error": "invalid_range" });
 
-export const DrawSchema: Schema<Draw> = Type.Object(
+const DrawSchema: Schema<Draw> = Type.Object(
   {
     space: Type.String({ minLength: 1, maxLength: 160 }),
     in: Type.Array(Type.Tuple([PpmSchema, PpmSchema], { "x-error": "invalid_range" }), { maxItems: 1_000 }),
@@ -62,10 +51,7 @@ export const DrawSchema: Schema<Draw> = Type.Object(
   closed,
 );
 
-export const TestSchema: Schema<Test> = Type.Object(
-  { attribute: AttributePathSchema, op: OperatorSchema, value: JsonSchema },
-  closed,
-);
+const TestSchema: Schema<Test> = Type.Object({ attribute: AttributePathSchema, op: OperatorSchema, value: JsonSchema }, closed);
 
 export const FlagTestSchema: Schema<FlagTest> = Type.Object(
   { flag: KeySchema, variants: Type.Array(KeySchema, { maxItems: 1_000 }) },
@@ -101,10 +87,6 @@ export const PartSchema: Schema<Part> = Type.Unsafe<Part>(
     { variant: KeySchema, draws: Type.Array(DrawSchema, { maxItems: 16 }), tracks: Type.Optional(TracksSchema) },
     closed,
   ),
-);
-
-export const ServeSchema: Schema<Serve> = Type.Unsafe<Serve>(
-  Type.Union([Type.Object({ variant: KeySchema }, closed), Type.Object({ split: Type.Array(PartSchema) }, closed)]),
 );
 
 /** One of some texts. */

@@ -1,53 +1,22 @@
 import type { CompileOptions } from "@belay/core";
-import type { EpochMs, Json, Revision } from "@belay/protocol";
+import type { EpochMs, Revision } from "@belay/protocol";
 import { ProblemError } from "../http/problem.ts";
 import { amend, EMPTY_WORKSPACE } from "../state/amend.ts";
 import type { Workspace } from "../state/workspace.ts";
-import type {
-  ChangeDraft,
-  ChangeId,
-  ChangeLog,
-  Commit,
-  CommitOutcome,
-  StoredAnswer,
-  StoredDocument,
-} from "../store/changes/index.ts";
-import type { Decision, Edit } from "./decision.ts";
+import type { ChangeId, ChangeLog, Commit, CommitOutcome } from "../store/changes/index.ts";
+import {
+  assertSameRequest,
+  type Command,
+  commitOf,
+  type Execution,
+  type Precondition,
+  repeated,
+  storedBy,
+  unmetPrecondition,
+} from "./command.ts";
+import type { Edit } from "./decision.ts";
 import { raised } from "./streams.ts";
 import { verify } from "./verify.ts";
-
-/** Who asks for a change and why: what its audit row says. */
-export interface Origin {
-  readonly actor: { readonly id: string; readonly name: string };
-  readonly requestId: string;
-  readonly reason?: string;
-}
-
-export interface Command<A> {
-  readonly origin: Origin;
-  /** Decides on a workspace; called again on a newer one when another node was faster. */
-  readonly decide: (workspace: Workspace, now: EpochMs) => Decision<A>;
-  /** The revision its author saw, and how to find the present one; a newer one refuses the command. */
-  readonly precondition?: Precondition;
-  readonly idempotency?: { readonly key: string; readonly fingerprint: string; readonly keep: (result: Executed<A>) => Json };
-}
-
-export interface Precondition {
-  readonly revision: Revision;
-  /** Revision at which the target last changed, and that of its stream; `undefined` where the target is not there. */
-  readonly current: (workspace: Workspace) => { readonly changed: Revision; readonly stream: Revision } | undefined;
-  readonly target: { readonly project: string; readonly environment?: string; readonly kind: string; readonly key: string };
-}
-
-export interface Executed<A> {
-  readonly answer: A;
-  readonly revision: Revision;
-  /** Absent when nothing had to be changed. */
-  readonly change?: ChangeId;
-}
-
-/** What a command led to; `repeated` gives back what the same idempotency key answered before. */
-export type Execution<A> = ({ readonly status: "done" } & Executed<A>) | { readonly status: "repeated"; readonly kept: Json };
 
 /** Told after each commit is durable and live: the workspaces around it, and what was written. */
 export type CommitListener = (next: Workspace, edit: Pick<Edit<unknown>, "documents" | "raises" | "action" | "target">) => void;
@@ -222,7 +191,7 @@ export class ControlPlane {
         const { answer, revision } = decision;
         return { queued, give: () => resolve({ status: "done", answer, revision }) };
       }
-      const next = amend(workspace, { streams: raised(decision.raises), documents: stored(decision) });
+      const next = amend(workspace, { streams: raised(decision.raises), documents: storedBy(decision) });
       const fault = verify(next, decision.documents, this.#options.compile);
       if (fault !== undefined) return fail(new ProblemError(fault.code, fault.data));
       return { ...queued, edit: decision, next, commit: commitOf(command, decision, now) };
@@ -263,43 +232,6 @@ export class ControlPlane {
   }
 }
 
-/** The target's revision, when it moved on after the one its author saw. */
-function unmetPrecondition(precondition: Precondition | undefined, workspace: Workspace): Revision | undefined {
-  const current = precondition?.current(workspace);
-  if (precondition === undefined || current === undefined) return undefined;
-  // Any revision of the stream since the target last changed shows the target as it is now.
-  const isMet = precondition.revision >= current.changed && precondition.revision <= current.stream;
-  return isMet ? undefined : current.changed;
-}
-
-function stored(edit: Edit<unknown>): StoredDocument[] {
-  const revisions = new Map(raised(edit.raises).map((stream) => [streamName(stream), stream.revision]));
-  return edit.documents.map((document) => ({ ...document, revision: revisions.get(streamName(document)) ?? 0 }));
-}
-
-const streamName = ({ project = "", environment = "" }: { project?: string; environment?: string }): string =>
-  `${project}/${environment}`;
-
-function commitOf(command: Command<unknown>, edit: Edit<unknown>, at: EpochMs): Commit {
-  const { origin, idempotency } = command;
-  const change: ChangeDraft = {
-    ...edit.stream,
-    at,
-    actor: origin.actor,
-    requestId: origin.requestId,
-    ...(origin.reason === undefined ? {} : { reason: origin.reason }),
-    action: edit.action,
-    target: edit.target,
-    ...(edit.before === undefined ? {} : { before: edit.before }),
-    ...(edit.after === undefined ? {} : { after: edit.after }),
-  };
-  const { raises, documents } = edit;
-  if (idempotency === undefined) return { raises, change, documents };
-  const { key, fingerprint, keep } = idempotency;
-  const answer = keep({ answer: edit.answer, revision: edit.revision });
-  return { raises, change, documents, idempotency: { scope: origin.actor.id, key, fingerprint, answer } };
-}
-
 /** The log refuses a revision that nobody made: deciding again would go on for ever. */
 function outOfStep(): ProblemError {
   const reason = "it is out of step with this server; restart it";
@@ -323,13 +255,4 @@ function settle({ command, edit, resolve, reject }: Pending, outcome: PromiseSet
       reject(error);
     }
   }
-}
-
-function repeated(answered: StoredAnswer, fingerprint: string): { status: "repeated"; kept: Json } {
-  assertSameRequest(answered.fingerprint, fingerprint);
-  return { status: "repeated", kept: answered.answer };
-}
-
-function assertSameRequest(known: string, fingerprint: string): void {
-  if (known !== fingerprint) throw new ProblemError("idempotency_mismatch");
 }

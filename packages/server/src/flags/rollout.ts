@@ -14,7 +14,7 @@ import { type Refusal, refuse } from "../control/decision.ts";
 import { range, SHARE_SPACE, SPLIT_SPACE, shareDraw } from "./weights.ts";
 
 /** Id of the rule that a rollout moves: always the last one, for everybody. */
-export const ROLLOUT_RULE = "rollout";
+const ROLLOUT_RULE = "rollout";
 
 /*
  *  plain:        0 ███████████ x ················································ 1,000,000     one part, [0, x)

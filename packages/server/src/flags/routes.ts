@@ -1,28 +1,19 @@
-import type { FlagCreation, FlagEdit, RolloutDraft, TargetingDraft } from "@belay/protocol";
-import {
-  EnabledDraftSchema,
-  FlagCreationSchema,
-  FlagEditSchema,
-  ReasonSchema,
-  RolloutDraftSchema,
-  type Schema,
-  TargetingDraftSchema,
-} from "@belay/protocol/schemas";
+import type { FlagCreation, FlagEdit } from "@belay/protocol";
+import { FlagCreationSchema, FlagEditSchema, ReasonSchema, type Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
-import type { FastifyInstance, FastifyPluginAsync } from "fastify";
+import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
-import type { ControlPlane, Precondition } from "../control/control-plane.ts";
+import type { Precondition } from "../control/command.ts";
+import type { ControlPlane } from "../control/control-plane.ts";
 import { answerWrite } from "../http/commands.ts";
 import { pageByKey } from "../http/cursor.ts";
 import { etagOf } from "../http/etag.ts";
-import { environmentOf, type PageQuery, PageQuerySchema, pageFields, pathParams, projectOf } from "../http/params.ts";
+import { type PageQuery, pageFields, pathParams, projectOf } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
-import type { FlagDocument, Held, ProjectState, Workspace } from "../state/workspace.ts";
+import type { FlagDocument, Held, ProjectState } from "../state/workspace.ts";
 import { archiveFlag, createFlag, editFlag, flagNotFound } from "./domain.ts";
-import { rolloutState } from "./rollout.ts";
 import { type FillRandom, newSpaces } from "./salts.ts";
-import { type Place, putTargeting, setEnabled, setRollout } from "./targeting.ts";
-import { flagView, targetingView } from "./views.ts";
+import { flagView } from "./views.ts";
 
 export interface FlagDoors {
   readonly access: Access;
@@ -50,22 +41,13 @@ const FlagListQuerySchema: Schema<FlagListQuery> = Type.Unsafe<FlagListQuery>(
   ),
 );
 
-interface FlagParams {
+export interface FlagParams {
   readonly project: string;
   readonly flag: string;
 }
 
-interface PlaceParams extends FlagParams {
-  readonly environment: string;
-}
-
-/** What all environments share of a flag, and how it decides in each. */
-export const flagRoutes: FastifyPluginAsync<FlagDoors> = async (app, doors) => {
-  sharedRoutes(app, doors);
-  targetingRoutes(app, doors);
-};
-
-function sharedRoutes(app: FastifyInstance, { access, control, fillRandom }: FlagDoors): void {
+/** What all environments share of a flag. */
+export const flagRoutes: FastifyPluginAsync<FlagDoors> = async (app, { access, control, fillRandom }) => {
   const flags = "/api/v1/projects/:project/flags";
   const one = `${flags}/:flag`;
   const project = (key: string): ProjectState => projectOf(control.workspace, key);
@@ -165,128 +147,10 @@ function sharedRoutes(app: FastifyInstance, { access, control, fillRandom }: Fla
         }),
     );
   }
-}
+};
 
-function targetingRoutes(app: FastifyInstance, { access, control }: FlagDoors): void {
-  const all = "/api/v1/projects/:project/environments/:environment/flags";
-  const one = `${all}/:flag`;
-  const params = pathParams("project", "environment", "flag");
-  const read = (at: PlaceParams) => {
-    const place = placeOf(control.workspace, at);
-    const held = place.environment.targetings.get(place.flag);
-    heldFlag(place.project, place.flag);
-    if (held === undefined) throw new ProblemError("flag_not_found", { key: at.flag });
-    return { ...place, held };
-  };
-
-  app.get<{ Params: Omit<PlaceParams, "flag">; Querystring: PageQuery }>(
-    all,
-    {
-      onRequest: access.role("viewer"),
-      schema: {
-        tags: ["targeting"],
-        summary: "List how live flags decide in an environment",
-        params: pathParams("project", "environment"),
-        querystring: PageQuerySchema,
-      },
-    },
-    async ({ params: at, query }) => {
-      const project = projectOf(control.workspace, at.project);
-      const environment = environmentOf(project, at.environment);
-      const live = [...environment.targetings].filter(([flag]) => project.flags.get(flag)?.body.archived === false);
-      const views = live.map(([flag, held]) => ({ key: flag, ...targetingView(project, environment, flag, held) }));
-      const { items, ...page } = pageByKey("targetings", views, query);
-      return { items: items.map(({ key: _, ...view }) => view), ...page };
-    },
-  );
-
-  app.get<{ Params: PlaceParams }>(
-    one,
-    {
-      onRequest: access.role("viewer"),
-      schema: { tags: ["targeting"], summary: "Read how a flag decides in an environment", params },
-    },
-    async (request, reply) => {
-      const { project, environment, flag, held } = read(request.params);
-      reply.header("etag", etagOf(held.revision));
-      return targetingView(project, environment, flag, held);
-    },
-  );
-
-  app.put<{ Params: PlaceParams; Body: TargetingDraft }>(
-    one,
-    {
-      onRequest: access.role("editor"),
-      schema: {
-        tags: ["targeting"],
-        summary: "Replace how a flag decides in an environment",
-        params,
-        body: TargetingDraftSchema,
-      },
-    },
-    async (request, reply) =>
-      answerWrite(control, request, reply, {
-        precondition: targetingPrecondition(request.params),
-        decide: (workspace) => putTargeting(placeOf(workspace, request.params), request.body),
-      }),
-  );
-
-  app.get<{ Params: PlaceParams }>(
-    `${one}/rollout`,
-    { onRequest: access.role("viewer"), schema: { tags: ["targeting"], summary: "Read where a rollout stands", params } },
-    async (request, reply) => {
-      const { project, environment, flag, held } = read(request.params);
-      const state = rolloutState(held.body) ?? { percentage: 0 };
-      reply.header("etag", etagOf(held.revision));
-      return {
-        project: project.key,
-        environment: environment.key,
-        flag,
-        ...state,
-        enabled: held.body.enabled,
-        revision: held.revision,
-      };
-    },
-  );
-
-  app.put<{ Params: PlaceParams; Body: RolloutDraft }>(
-    `${one}/rollout`,
-    {
-      onRequest: access.role("operator"),
-      schema: {
-        tags: ["targeting"],
-        summary: "Set the percentage of units that get a variant",
-        params,
-        body: RolloutDraftSchema,
-      },
-    },
-    async (request, reply) =>
-      answerWrite(control, request, reply, {
-        precondition: targetingPrecondition(request.params),
-        decide: (workspace) => setRollout(placeOf(workspace, request.params), request.body),
-      }),
-  );
-
-  app.put<{ Params: PlaceParams; Body: { enabled: boolean } }>(
-    `${one}/enabled`,
-    {
-      onRequest: access.role("operator"),
-      schema: { tags: ["targeting"], summary: "Switch a flag on or off, its rules untouched", params, body: EnabledDraftSchema },
-    },
-    async (request, reply) =>
-      answerWrite(control, request, reply, {
-        precondition: targetingPrecondition(request.params),
-        decide: (workspace) => setEnabled(placeOf(workspace, request.params), request.body.enabled),
-      }),
-  );
-}
-
-function placeOf(workspace: Workspace, { project: projectKey, environment, flag }: PlaceParams): Place {
-  const project = projectOf(workspace, projectKey);
-  return { project, environment: environmentOf(project, environment), flag };
-}
-
-function heldFlag(project: ProjectState, key: string): Held<FlagDocument> {
+/** @throws ProblemError with the nearest key there is. */
+export function heldFlag(project: ProjectState, key: string): Held<FlagDocument> {
   const held = project.flags.get(key);
   if (held !== undefined) return held;
   const { code, data } = flagNotFound(project, key);
@@ -305,17 +169,6 @@ function flagPrecondition({ project, flag }: FlagParams): Omit<Precondition, "re
     current: ({ projects }) => {
       const state = projects.get(project);
       const held = state?.flags.get(flag);
-      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
-    },
-  };
-}
-
-function targetingPrecondition({ project, environment, flag }: PlaceParams): Omit<Precondition, "revision"> {
-  return {
-    target: { project, environment, kind: "flag", key: flag },
-    current: ({ projects }) => {
-      const state = projects.get(project)?.environments.get(environment);
-      const held = state?.targetings.get(flag);
       return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
     },
   };

@@ -19,7 +19,7 @@ export function installProblems(app: FastifyInstance): void {
 }
 
 /** Sends a refusal; a `retryAfterS` among its data becomes the header. */
-export function sendProblem({ code, data }: ProblemError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function sendProblem({ code, data }: ProblemError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem: Problem = renderProblem(code, data, request.id);
   if (typeof data["retryAfterS"] === "number") reply.header("retry-after", data["retryAfterS"]);
   if (problem.status === 401) reply.header("www-authenticate", "Bearer");

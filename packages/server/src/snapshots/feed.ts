@@ -14,7 +14,7 @@ export interface FeedLimits {
   readonly bytesKept: number;
 }
 
-export const FEED_LIMITS: FeedLimits = { changesKept: 1_000, bytesKept: 8 * 1024 * 1024 };
+const FEED_LIMITS: FeedLimits = { changesKept: 1_000, bytesKept: 8 * 1024 * 1024 };
 
 /** A change as it goes to sockets, with the revision it starts from. */
 interface KeptChange {
