@@ -112,7 +112,9 @@ async function start(directory: string): Promise<Server> {
 
 async function idsOf(port: number): Promise<string[]> {
   const answer = await fetch(`http://127.0.0.1:${port}/api/v1/projects/default/exposures`);
-  expect([answer.status, answer.headers.get("belay-lag-ms")]).toEqual([200, "0"]);
+  expect(answer.status).toBe(200);
+  // After many short lives there is much to load: until then the pull says how far it is behind.
+  if (answer.headers.get("belay-lag-ms") !== "0") return answer.text().then(() => idsOf(port));
   const lines = (await answer.text()).split("\n").filter((line) => line !== "");
   return lines.map((line) => (JSON.parse(line) as { id: string }).id);
 }

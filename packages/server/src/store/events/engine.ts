@@ -5,8 +5,8 @@ import type { EventQuery, LedgerLine, LedgerQuery, PullFormat } from "./event-st
  * segments, each once, and to answer.
  */
 export interface Engine {
-  /** Loads a segment, all of it or nothing. One that was loaded before is passed over. */
-  readonly load: (segment: LoadableSegment) => Promise<void>;
+  /** Loads segments of one spool, all of them or none. Those that were loaded before are passed over. */
+  readonly load: (segments: readonly LoadableSegment[]) => Promise<void>;
   readonly extent: (query: EventQuery) => Promise<Extent>;
   readonly page: (request: PageRequest) => Promise<Page>;
   readonly ledger: (query: LedgerQuery) => Promise<readonly LedgerLine[]>;

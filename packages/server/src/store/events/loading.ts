@@ -3,8 +3,9 @@ import type { SpoolSegment } from "./spool/recovery.ts";
 import type { Spool } from "./spool/spool.ts";
 
 /**
- * Moves sealed segments into the engine, oldest first, one at a time, for as long as there are any. A segment is dropped
- * only after the engine has it; what fails is tried again, at first soon, then every five seconds, for ever.
+ * Moves sealed segments into the engine, oldest first, for as long as there are any; small ones that pile up go together.
+ * A segment is dropped only after the engine has it; what fails is tried again, at first soon, then every five seconds,
+ * for ever.
  */
 export class Loading {
   readonly #spool: Spool;
@@ -51,7 +52,7 @@ export class Loading {
     });
   }
 
-  /** Ends after the segment at hand. */
+  /** Ends after the segments at hand. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#wake?.();
@@ -75,17 +76,19 @@ export class Loading {
   }
 
   async #loadOldest(): Promise<void> {
-    const segment = await this.#spool.oldestSealed();
-    if (segment === undefined) return;
-    if (!segment.isChecked) await this.#repair(segment);
+    const segments = await this.#spool.oldestSealed();
+    if (segments.length === 0) return;
+    for (const segment of segments) if (!segment.isChecked) await this.#repair(segment);
     try {
-      await this.#engine.load(segment);
+      await this.#engine.load(segments.map(({ spool, number, path }) => ({ spool, number, path })));
     } catch (error) {
-      if (!(error instanceof EngineAway)) await this.#repair(segment);
+      if (!(error instanceof EngineAway)) for (const segment of segments) await this.#repair(segment);
       throw error;
     }
-    await this.#spool.drop(segment);
-    this.#advance(segment.number);
+    for (const segment of segments) {
+      await this.#spool.drop(segment);
+      this.#advance(segment.number);
+    }
   }
 
   async #repair(segment: SpoolSegment): Promise<void> {

@@ -16,8 +16,12 @@ class ListEngine implements Engine {
   readonly #segments = new Set<string>();
   isAway = false;
 
-  async load({ spool, number, path }: LoadableSegment): Promise<void> {
+  async load(segments: readonly LoadableSegment[]): Promise<void> {
     if (this.isAway) throw new EngineAway("the engine is away");
+    for (const segment of segments) await this.#load(segment);
+  }
+
+  async #load({ spool, number, path }: LoadableSegment): Promise<void> {
     if (this.#segments.has(`${spool}/${number}`)) return;
     for (const line of (await readFile(path, "utf8")).split("\n").slice(0, -1)) {
       const { frame } = JSON.parse(line) as { frame: BatchFrame };

@@ -31,9 +31,8 @@ export class ChildEngine implements Engine {
     return this.#child?.pid;
   }
 
-  load(segment: LoadableSegment): Promise<void> {
-    const { spool, number, path } = segment;
-    return this.#ask("load", { spool, number, path });
+  load(segments: readonly LoadableSegment[]): Promise<void> {
+    return this.#ask("load", segments);
   }
 
   extent(query: EventQuery): Promise<Extent> {

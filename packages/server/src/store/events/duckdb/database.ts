@@ -40,17 +40,20 @@ export class EventDatabase implements Engine {
     return new EventDatabase(instance, writer);
   }
 
-  load(segment: LoadableSegment): Promise<void> {
+  load(segments: readonly LoadableSegment[]): Promise<void> {
     return this.#inTransaction(async () => {
-      if (await this.#isLoaded(segment)) return;
-      const base = await this.#baseOf(segment.spool);
-      await this.#writer.run(readFrames(segment.path));
+      const fresh: LoadableSegment[] = [];
+      for (const segment of segments) if (!(await this.#isLoaded(segment))) fresh.push(segment);
+      const last = fresh.at(-1);
+      if (last === undefined) return;
+      const base = await this.#baseOf(last.spool);
+      await this.#writer.run(readFrames(fresh.map(({ path }) => path)));
       await this.#writer.run(readExposures(base));
       for (const statement of fillTables(base)) await this.#writer.run(statement);
       await this.#settleWhenLarge("first_exposures_fresh", SETTLE_FIRST_EXPOSURES);
       await this.#settleWhenLarge("arm_reports", SETTLE_ARM_REPORTS);
-      await this.#writer.run(`insert into loaded_segments values (?, ${segment.number})`, [segment.spool]);
-      await this.#writer.run(`delete from loaded_segments where number < ${segment.number - SEGMENTS_REMEMBERED}`);
+      for (const { spool, number } of fresh) await this.#writer.run(`insert into loaded_segments values (?, ${number})`, [spool]);
+      await this.#writer.run(`delete from loaded_segments where number < ${last.number - SEGMENTS_REMEMBERED}`);
     });
   }
 

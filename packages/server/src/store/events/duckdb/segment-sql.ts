@@ -1,10 +1,10 @@
 /* How a segment of the spool becomes rows: its frames by column, unnested. */
 import { text } from "./sql.ts";
 
-/** The frames of a segment as a temporary table, one row each. */
-export function readFrames(path: string): string {
+/** The frames of some segments as a temporary table, one row each. */
+export function readFrames(paths: readonly string[]): string {
   return `create or replace temp table frames as select unnest(frame)
-    from read_json(${text(path)}, format = 'newline_delimited', columns = {frame: '${FRAME}'})`;
+    from read_json([${paths.map(text).join(", ")}], format = 'newline_delimited', columns = {frame: '${FRAME}'})`;
 }
 
 /** Their exposures as a temporary table, numbered above `base`. */

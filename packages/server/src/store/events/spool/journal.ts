@@ -50,14 +50,14 @@ export class Journal {
     return new Journal(directory, file, scan.wholeBytes);
   }
 
-  /** Adds an entry; it is on the disk when this resolves. */
-  async add(entry: JournalEntry): Promise<void> {
-    const frame = encodeFrame(JSON.stringify(entry));
-    const line = this.#isTorn ? Buffer.concat([NEWLINE, frame]) : frame;
+  /** Adds entries; they are on the disk when this resolves. */
+  async add(entries: readonly JournalEntry[]): Promise<void> {
+    const frames = entries.map((entry) => encodeFrame(JSON.stringify(entry)));
+    const lines = Buffer.concat(this.#isTorn ? [NEWLINE, ...frames] : frames);
     try {
-      await this.#file.appendFile(line);
+      await this.#file.appendFile(lines);
       await this.#file.datasync();
-      this.#bytes += line.length;
+      this.#bytes += lines.length;
       this.#isTorn = false;
     } catch (error) {
       // What is torn ends at the next newline: the reader passes over it, so it need not be cut off.

@@ -103,7 +103,7 @@ async function openJournal(directory: string, received: Received): Promise<{ jou
   });
   if (head !== undefined) return { journal, head };
   const first: JournalEntry = { spool: randomBytes(8).toString("hex"), segment: 0, position: 1, instances: [] };
-  await journal.add(first);
+  await journal.add([first]);
   return { journal, head: first };
 }
 

@@ -130,12 +130,15 @@ export class Spool {
     await this.#inTurn(() => this.#sealActive());
   }
 
-  /** The oldest segment that waits to be loaded, journalled: it may be dropped once it is loaded. */
-  async oldestSealed(): Promise<SpoolSegment | undefined> {
-    const segment = this.#sealed[0];
-    if (segment === undefined) return undefined;
-    await this.#journalise(segment);
-    return segment;
+  /** The oldest segments that wait to be loaded, journalled: they may be dropped once they are loaded. */
+  async oldestSealed(): Promise<readonly SpoolSegment[]> {
+    let bytes = 0;
+    const segments = this.#sealed.slice(0, SEGMENTS_TOGETHER).filter((segment, index) => {
+      bytes += segment.bytes;
+      return index === 0 || bytes <= this.#options.segmentBytes;
+    });
+    await this.#journalise(segments.filter(({ unjournalled }) => unjournalled !== undefined));
+    return segments;
   }
 
   /** Lets a loaded segment go. */
@@ -248,14 +251,16 @@ export class Spool {
     this.#options.onSealed();
   }
 
-  async #journalise(segment: SpoolSegment): Promise<void> {
-    const { unjournalled, position } = segment;
-    if (unjournalled === undefined) return;
-    await this.#journal.add({ spool: this.#id, segment: segment.number, position, instances: unjournalled });
-    segment.unjournalled = undefined;
+  async #journalise(segments: readonly SpoolSegment[]): Promise<void> {
+    const last = segments.at(-1);
+    if (last === undefined) return;
+    const spool = this.#id;
+    await this.#journal.add(
+      segments.map(({ number, position, unjournalled = [] }) => ({ spool, segment: number, position, instances: unjournalled })),
+    );
+    for (const segment of segments) segment.unjournalled = undefined;
     if (!this.#journal.isOverlong) return;
-    const through = { spool: this.#id, segment: segment.number, position: this.#position };
-    await this.#journal.rewrite(through, this.#options.received.durable());
+    await this.#journal.rewrite({ spool, segment: last.number, position: this.#position }, this.#options.received.durable());
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -266,6 +271,8 @@ export class Spool {
 }
 
 const RETRY_AFTER_S = 5;
+/** Segments loaded in one transaction, when they are small. */
+const SEGMENTS_TOGETHER = 64;
 /** What waits for the disk waits in memory. */
 const QUEUE_BYTES_MAX = 64 * 1_048_576;
 
