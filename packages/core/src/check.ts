@@ -125,9 +125,10 @@ class NameCheck {
       this.#defects.add("unknown_flag", `${field}.flag`, { received: test.flag });
       return;
     }
+    // The other flag may be malformed, and then has no variants to serve.
+    const allowed = Object.keys(other.variants ?? {});
     for (const [i, variant] of test.variants.entries()) {
-      if (Object.hasOwn(other.variants, variant)) continue;
-      const allowed = Object.keys(other.variants);
+      if (allowed.includes(variant)) continue;
       this.#defects.add("unknown_variant", `${field}.variants[${i}]`, { received: variant, allowed });
     }
   }

@@ -30,10 +30,10 @@ export function link(members: readonly Linkable[]): Map<string, Defect> {
     if (missing !== undefined) broken.set(idOf(member), missing);
   }
   for (const id of inDependencyOrder(vertices)) {
-    if (typeof id !== "string") {
-      for (const member of id)
-        broken.set(member, { code: "prerequisite_cycle", field: fieldOf(member), cycle: [...id, id[0]].map(keyOf).join(" -> ") });
-    }
+    if (typeof id === "string") continue;
+    // One text for all of them: a ring of thousands must not become thousands of texts of its length.
+    const cycle = cycleIn(id, vertices).map(keyOf).join(" -> ");
+    for (const member of id) broken.set(member, { code: "prerequisite_cycle", field: fieldOf(member), cycle });
   }
   noteDepth(vertices, broken);
   spreadFromSegments(members, broken);
@@ -104,6 +104,29 @@ function* inDependencyOrder(vertices: ReadonlyMap<string, Vertex>): Generator<st
       yield component.length > 1 || frame.next.includes(frame.id) ? component : frame.id;
     }
   }
+}
+
+/** The shortest way from the first of a component back to itself: what has to be cut somewhere. Breadth first. */
+function cycleIn(component: readonly string[], vertices: ReadonlyMap<string, Vertex>): string[] {
+  const members = new Set(component);
+  const [start = ""] = component;
+  const cameFrom = new Map<string, string>();
+  const queue = [start];
+  for (const id of queue) {
+    for (const next of vertices.get(id)?.next ?? []) {
+      if (next === start) return pathTo(id, start, cameFrom);
+      if (!members.has(next) || cameFrom.has(next)) continue;
+      cameFrom.set(next, id);
+      queue.push(next);
+    }
+  }
+  return [start];
+}
+
+function pathTo(last: string, start: string, cameFrom: ReadonlyMap<string, string>): string[] {
+  const backwards = [start];
+  for (let at: string | undefined = last; at !== undefined && at !== start; at = cameFrom.get(at)) backwards.push(at);
+  return [...backwards, start].reverse();
 }
 
 /** How often one asks for the next, from here down: chains longer than the limit would risk the stack, their upper end is refused. */
