@@ -53,12 +53,9 @@ function diffTable<T extends object>(
 }
 
 function applyToTable<T>(table: Table<T>, change: Table<T | null>): Table<T> {
-  const merged = new Map(Object.entries(table));
-  for (const [name, value] of Object.entries(change)) {
-    if (value === null) merged.delete(name);
-    else merged.set(name, value);
-  }
-  return Object.fromEntries(merged);
+  return Object.fromEntries(
+    Object.entries<T | null>({ ...table, ...change }).filter((entry): entry is [string, T] => entry[1] !== null),
+  );
 }
 
 function isEqual(a: object, b: object): boolean {
