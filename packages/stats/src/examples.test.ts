@@ -70,6 +70,7 @@ const EXAMPLES: readonly (readonly [name: string, actual: unknown, stated: unkno
   ["nextLook", stats.nextLook({ alpha: 0.05 }, [], 0.2), { fraction: 0.2, bound: 4.8769 }],
   ["planInflation", stats.planInflation({ alpha: 0.05 }, { looks: 14, power: 0.8 }), { factor: 1.0424 }],
   ["planLooks", stats.planLooks({ informationMax: 1e6 }, [0.5, 1]), { looks: { 0: { bound: 3.00685 }, 1: { bound: 2.01028 } } }],
+  ["ledgerInflation", stats.ledgerInflation({}, { looks: 14 }), { factor: 1.07006 }],
   ["planLook", stats.planLook({ informationMax: 1e6 }, [], { variance: 4e-6 }), { fraction: 0.25 }],
   ["eventSplit", stats.eventSplit([{ hour: 0, share: 0.05, treated: 8, total: 20 }]), { logE: Math.log(5038.1) }],
   ["guardrailVerdict", stats.guardrailVerdict({ logE: Math.log(250), guardrails: 2 }), "rollback"],

@@ -113,6 +113,9 @@ const CALLS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   sequentialBounds: fc
     .tuple(rate, fc.array(fc.oneof(fc.double({ min: 0, max: 1.5, noNaN: true }), nasty), { maxLength: 4 }))
     .map(([alpha, fractions]) => stats.sequentialBounds({ alpha }, fractions)),
+  ledgerInflation: fc
+    .tuple(rate, nasty, rate)
+    .map(([alpha, looks, power]) => stats.ledgerInflation({ alpha }, { looks: Math.min(looks, 12), power })),
   judge: fc.tuple(point, nasty).map(([p, informationMax]) => stats.judge({ informationMax }, [], p)),
   eventSplit: fc
     .array(

@@ -7,7 +7,7 @@
  * On the scale B(t) = z sqrt(t), t = information / planned information, the statistic is a Brownian motion. Its density on the
  * region where no bound has been crossed is carried from look to look on Gauss points, in panels narrow against the next step.
  */
-import { DEFAULT_ALPHA, isRate, type Ok, ok, type Result, refuse } from "./result.ts";
+import { andThen, DEFAULT_ALPHA, isRate, type Ok, ok, type Result, refuse } from "./result.ts";
 import { normalDensity, normalTail, normalTailQuantile } from "./special/normal.ts";
 import { gaussLegendre } from "./special/quadrature.ts";
 import { bisect, bracketedNewton } from "./special/root.ts";
@@ -127,16 +127,27 @@ export function planInflation(
   { looks, power = 0.8 }: { looks: number; power?: number },
 ): Result<{ factor: number }> {
   const { alpha = DEFAULT_ALPHA, sides = 2 } = plan;
-  if (!isRate(power) || !Number.isInteger(looks) || looks < 1 || looks > 1 / FRACTION_STEP_MIN) return refuse("invalid-input");
-  const bounds = sequentialBounds(
-    plan,
-    Array.from({ length: looks }, (_, i) => (i + 1) / looks),
+  return andThen(evenLooks(looks), ({ fractions }) =>
+    andThen(sequentialBounds(plan, fractions), (bounds) => inflationOf(bounds.looks, { alpha, sides, power })),
   );
-  if (bounds.status !== "ok") return bounds;
+}
+
+/** The same for given looks, against one look at `alpha`. */
+export function inflationOf(
+  looks: readonly Look[],
+  { alpha, sides, power }: { readonly alpha: number; readonly sides: 1 | 2; readonly power: number },
+): Result<{ factor: number }> {
+  if (!isRate(power) || !isRate(alpha)) return refuse("invalid-input");
   const fixed = normalTailQuantile(alpha / sides) + normalTailQuantile(1 - power);
   if (!(fixed > 0)) return refuse("invalid-input");
-  const drift = bisect((d) => rejectionChance(bounds.looks, { drift: d, sides }) - power, { low: 0, high: 2 * fixed + 2 }, 1e-6);
+  const drift = bisect((d) => rejectionChance(looks, { drift: d, sides }) - power, { low: 0, high: 2 * fixed + 2 }, 1e-6);
   return ok({ factor: (drift / fixed) ** 2 });
+}
+
+/** Fractions of so many looks at equal distances, the last at 1. */
+export function evenLooks(looks: number): Result<{ fractions: readonly number[] }> {
+  if (!Number.isInteger(looks) || looks < 1 || looks > 1 / FRACTION_STEP_MIN) return refuse("invalid-input");
+  return ok({ fractions: Array.from({ length: looks }, (_, i) => (i + 1) / looks) });
 }
 
 interface WalkNode {

@@ -19,7 +19,7 @@ export interface Design {
   readonly treatmentShare?: number;
   /** Correlation of outcome and covariate: CUPED leaves 1 - rho^2 of the variance. Default 0. */
   readonly correlation?: number;
-  /** Information of a sequential plan over that of one look: see `planInflation`. Default 1. */
+  /** Information of a sequential plan over that of one look: see `ledgerInflation` and `planInflation`. Default 1. */
   readonly inflation?: number;
   /** Alpha is divided by it, because one improved success metric is enough to ship. Default 1. */
   readonly successMetrics?: number;

@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { nextLook, planInflation, rejectionChance, sequentialBounds, spentAlpha } from "./group-sequential.ts";
 import { mixtureCritical, mixtureScale, mixtureSequence, oneSidedCritical, oneSidedLogE, oneSidedMixture } from "./mixture.ts";
+import { requiredUnits } from "./power.ts";
 import { expectClose, METHODS, value } from "./reference.fixture.ts";
 import { conversionSignal, valueSignal } from "./signal.ts";
-import { judge, ledgerVerdict, planLook, planLooks } from "./two-ledgers.ts";
+import { judge, ledgerInflation, ledgerVerdict, planLook, planLooks } from "./two-ledgers.ts";
 
 const evenly = (looks: number): number[] => Array.from({ length: looks }, (_, i) => (i + 1) / looks);
 
@@ -161,6 +162,16 @@ describe("two ledgers", () => {
     const r = value(mixtureScale({ variance: 1 }, { alpha: 0.005 })).scale ** 2;
     for (const { fraction, bound } of looks)
       expect(bound ?? 0).toBeLessThanOrEqual(mixtureCritical(r * fraction, 0.005) * (1 + 1e-12));
+  });
+
+  it("sized by its inflation, the pair has the wanted power", () => {
+    const { factor } = value(ledgerInflation({}, { looks: 28, power: 0.9 }));
+    const drift = (1.959963984540054 + 1.2815515655446004) * Math.sqrt(factor);
+    expectClose(rejectionChance(value(planLooks(plan, evenly(28))).looks, { drift }), 0.9, 1e-5);
+    expect(factor).toBeLessThan(1.09);
+    const sized = value(requiredUnits({ unitVariance: 1, effect: 0.01 }, { power: 0.9, inflation: factor }));
+    expectClose(Math.sqrt(sized.informationMax) * 0.01, drift, 1e-9);
+    expect(ledgerInflation({}, { looks: 0 })).toEqual({ status: "undefined", reason: "invalid-input" });
   });
 
   it("one look after another gives the looks of the plan", () => {

@@ -7,7 +7,15 @@
  * that either has rejected at its looks with chance 0.9 alpha + q; that the sequence rejects at any other time has chance 0.1 alpha - q
  * at most. So what both find is paid for once, and the pair keeps 96 % of the power of one look.
  */
-import { type Look, nextLook, type Spending, type SpendingPlan, sequentialBounds } from "./group-sequential.ts";
+import {
+  evenLooks,
+  inflationOf,
+  type Look,
+  nextLook,
+  type Spending,
+  type SpendingPlan,
+  sequentialBounds,
+} from "./group-sequential.ts";
 import { mixtureCritical, mixtureScale, mixtureSequence, type SequenceEstimate } from "./mixture.ts";
 import { andThen, type ClosedInterval, DEFAULT_ALPHA, isRate, type Ok, ok, type Point, type Result, refuse } from "./result.ts";
 
@@ -41,6 +49,23 @@ export interface LedgerVerdict {
  */
 export function planLooks(plan: AnalysisPlan, fractions: readonly number[]): Result<{ looks: readonly Look[] }> {
   return isAnalysisPlan(plan) ? sequentialBounds(spendingPlanOf(plan), fractions) : refuse("invalid-input");
+}
+
+/**
+ * How much more information the two ledgers need than one look at alpha, for the same power: the `inflation` of a `Design`, so that
+ * `requiredUnits` gives the units and the `informationMax` of this plan.
+ * @example ledgerInflation({}, { looks: 14 }) // { factor: 1.070 }
+ */
+export function ledgerInflation(
+  plan: Omit<AnalysisPlan, "informationMax">,
+  { looks, power = 0.8 }: { readonly looks: number; readonly power?: number },
+): Result<{ factor: number }> {
+  const { alpha = DEFAULT_ALPHA } = plan;
+  return andThen(evenLooks(looks), ({ fractions }) =>
+    andThen(planLooks({ ...plan, informationMax: 1 }, fractions), (bounds) =>
+      inflationOf(bounds.looks, { alpha, sides: 2, power }),
+    ),
+  );
 }
 
 /**
