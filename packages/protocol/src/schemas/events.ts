@@ -66,6 +66,7 @@ const head = {
   sentAtMs: timeMs,
   sdk: Type.String({ minLength: 1, maxLength: 64 }),
   instance: Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" }),
+  sdkKey: Type.Optional(Type.String({ maxLength: 512, description: "In place of the header, under `text/plain` up to 64 KiB" })),
 };
 
 /** A batch of `POST /sdk/v1/events`. Each event is checked alone: one that is wrong is told by index and costs no other. */
@@ -83,7 +84,9 @@ export const EventBatchSchema: Schema<EventBatch> = Type.Object(
 type Lists = "exposures" | "metrics" | "counts" | "ledger";
 
 /** A batch whose lists hold anything: what must be right before its events are looked at. */
-export type EventEnvelope = Omit<EventBatch, Lists> & { readonly [List in Lists]?: readonly unknown[] };
+export type EventEnvelope = Pick<EventBatch, "batchId" | "sentAtMs" | "sdk" | "instance"> & {
+  readonly sdkKey?: string;
+} & { readonly [List in Lists]?: readonly unknown[] };
 
 const anything = Type.Optional(Type.Array(Type.Unknown()));
 

@@ -32,12 +32,12 @@ export interface ReadBatch {
 
 /** @throws ProblemError when the head is wrong, or a list is none: then nothing of the batch can be believed. */
 export function readBatch(body: unknown): ReadBatch {
-  const { exposures, metrics, counts, ledger, ...head } = readEnvelope(body);
+  const { exposures, metrics, counts, ledger, batchId, sentAtMs, sdk, instance } = readEnvelope(body);
   const rejected: RejectedEvent[] = [];
   const exposed = sift(EXPOSURES, exposures, rejected);
   const measured = sift(METRICS, metrics, rejected);
   return {
-    head,
+    head: { batchId, sentAtMs, sdk, instance },
     exposures: exposed.events,
     attributes: exposed.texts,
     metrics: measured.events,
@@ -130,7 +130,9 @@ function bySchema<T>(schema: TSchema): Pick<Sieve<T>, "isFit" | "explain"> {
 
 const envelopeProblem = validatorOf(EventEnvelopeSchema);
 
-function readEnvelope(body: unknown): Required<EventEnvelope> {
+type Lists = "exposures" | "metrics" | "counts" | "ledger";
+
+function readEnvelope(body: unknown): BatchHead & Required<Pick<EventEnvelope, Lists>> {
   const problem = envelopeProblem(body);
   if (problem !== undefined) throw problem;
   return { exposures: [], metrics: [], counts: [], ledger: [], ...(body as EventEnvelope) };

@@ -26,11 +26,12 @@ interface Answer {
   readonly problem: Problem;
 }
 
-async function post(payload: string | Buffer, headers: Record<string, string> = {}): Promise<Answer> {
+async function post(payload: string | Buffer, headers: Record<string, string | undefined> = {}): Promise<Answer> {
+  const all = { ...SDK_BEARER, "content-type": "application/json", ...headers };
   const answer = await doors.app.inject({
     method: "POST",
     url: "/sdk/v1/events",
-    headers: { ...SDK_BEARER, "content-type": "application/json", ...headers },
+    headers: Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Record<string, string>,
     payload,
   });
   return { status: answer.statusCode, receipt: answer.json(), problem: answer.json() };
@@ -67,6 +68,18 @@ describe("bodies", () => {
     ["over 5 MiB", " ".repeat(5 * 1_048_576 + 1), {}, 413, "body_too_large"],
   ])("%s is refused", async (_, payload, headers, status, code) => {
     expect(await post(payload, headers as Record<string, string>)).toMatchObject({ status, problem: { code } });
+  });
+
+  test("a page that goes away brings its key inside, up to 64 KiB of text/plain; the key is not stored", async () => {
+    const beacon = { authorization: undefined, "content-type": "text/plain;charset=UTF-8" };
+    const inside = batch({ exposures, sdkKey: "client" });
+    expect(await post(inside, beacon)).toMatchObject({ status: 202, receipt: accepted });
+    expect(JSON.stringify(await stored())).not.toContain("client");
+    expect((await post(batch({ exposures, sdkKey: "stranger" }), beacon)).status).toBe(401);
+    expect((await post(batch({ exposures }), beacon)).status).toBe(401);
+    expect((await post(inside, { ...beacon, "content-type": "application/json" })).status).toBe(401);
+    expect((await post(inside.padEnd(65_537), beacon)).status).toBe(401);
+    expect((await post(gzipSync(inside), { ...beacon, "content-encoding": "gzip" })).status).toBe(401);
   });
 
   test("a bomb of 200 MB in 200 kB is refused at 20 MiB, and inflated no further", async () => {

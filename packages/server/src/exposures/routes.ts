@@ -9,6 +9,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { EventKind, EventQuery, EventStore, PullFormat } from "../store/events/index.ts";
 import { readBatch } from "./batch.ts";
 import { EVENTS_BYTES_MAX, installEventBodies } from "./body.ts";
+import { keyInBody, keyInHeader } from "./key-in-body.ts";
 import { eventQueryOf, type FilterQuery, filterQuerySchema, formatOf, type PullQuery, pullQuerySchema } from "./pull-query.ts";
 
 export interface EventDoorsDeps {
@@ -33,7 +34,8 @@ function ingestRoute(app: FastifyInstance, access: EventDoorsDeps["access"], eve
   app.post(
     "/sdk/v1/events",
     {
-      onRequest: access.sdk,
+      onRequest: keyInHeader(access.sdk),
+      preHandler: keyInBody(access.sdk),
       bodyLimit: EVENTS_BYTES_MAX,
       // The schema is for readers: one event that is wrong must not cost the others.
       validatorCompiler: () => () => true,

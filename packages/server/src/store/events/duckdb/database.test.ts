@@ -1,0 +1,136 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { tempDir } from "@belay/testkit";
+import { DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { IncomingBatch } from "../event-store.ts";
+import { batchOf, exposureOf } from "../events.fixture.ts";
+import { Received } from "../received.ts";
+import { encodeBatch } from "../spool/batch-frame.ts";
+import { EventDatabase } from "./database.ts";
+
+let directory: string;
+let spoolDirectory: string;
+let remove: () => Promise<void>;
+let segments = 0;
+
+beforeEach(async () => {
+  const folder = await tempDir("duckdb");
+  directory = join(folder.path, "duckdb");
+  spoolDirectory = join(folder.path, "spool");
+  remove = folder.remove;
+  await mkdir(spoolDirectory);
+});
+afterEach(() => remove());
+
+/** Loads batches as one segment. */
+async function load(database: EventDatabase, spool: string, number: number, batches: readonly IncomingBatch[]): Promise<void> {
+  segments += 1;
+  const path = join(spoolDirectory, `${segments}.ndjson`);
+  let position = 1_000 * number;
+  const frames = batches.flatMap((batch) => {
+    const encoded = encodeBatch(batch, new Received().claim("any", 1), position);
+    position += encoded.accepted;
+    return encoded.frames;
+  });
+  await writeFile(path, Buffer.concat(frames));
+  await database.load([{ spool, number, path }]);
+}
+
+/** What a person finds in the file with a tool of theirs. */
+async function ask(sql: string): Promise<DuckDBValue[][]> {
+  const instance = await DuckDBInstance.create(join(directory, "events.duckdb"));
+  const connection = await instance.connect();
+  const rows = (await connection.runAndReadAll(sql)).getRows();
+  connection.closeSync();
+  instance.closeSync();
+  return rows;
+}
+
+const extent = (database: EventDatabase) => database.extent({ kind: "exposures", project: "default" });
+
+test("a unit's first exposure is the first to arrive, and meeting another variant later is noted", async () => {
+  const database = await EventDatabase.open({ directory, spoolDirectory });
+  const seen = (seq: number, unit: string, variant: string, epoch = 1) => exposureOf(seq, { unit, variant, epoch });
+  await load(database, "a", 1, [batchOf({ exposures: [seen(1, "ann", "on"), seen(2, "bob", "off"), seen(3, "ann", "on")] })]);
+  await load(database, "a", 2, [batchOf({ exposures: [seen(4, "ann", "off"), seen(5, "bob", "off"), seen(6, "bob", "on", 2)] })]);
+  await database.close();
+  expect(
+    await ask("select unit, epoch::int, variant, position::int, is_crossed, kind, key from first_exposures order by unit, epoch"),
+  ).toEqual([
+    ["ann", 1, "on", 1_000, true, "experiment", "checkout-test"],
+    ["bob", 1, "off", 1_001, false, "experiment", "checkout-test"],
+    ["bob", 2, "on", 2_002, false, "experiment", "checkout-test"],
+  ]);
+});
+
+test("first exposures of 210,000 units are folded in as they grow, and say the same", async () => {
+  const database = await EventDatabase.open({ directory, spoolDirectory });
+  const unitsOf = (from: number, to: number, variant: string) =>
+    batchOf({
+      exposures: Array.from({ length: to - from }, (_, index) =>
+        exposureOf(from + index + 1, { variant, unit: `u${from + index}` }),
+      ),
+    });
+  await load(database, "a", 1, [unitsOf(0, 210_000, "on")]);
+  await load(database, "a", 1_000, [unitsOf(209_990, 210_010, "off")]);
+  await database.close();
+  expect(await ask("select count(*)::int from first_exposures_settled")).toEqual([[210_000]]);
+  expect(await ask("select count(*)::int from first_exposures_fresh")).toEqual([[20]]);
+  expect(await ask("select variant, is_crossed, count(*)::int from first_exposures group by all order by all")).toEqual([
+    ["off", false, 10],
+    ["on", false, 209_990],
+    ["on", true, 10],
+  ]);
+});
+
+test("a segment loaded twice is there once; the same number of another spool is another segment, above all before it", async () => {
+  let database = await EventDatabase.open({ directory, spoolDirectory });
+  const one = [batchOf({ exposures: [exposureOf(1)] })];
+  await load(database, "a", 7, one);
+  await load(database, "a", 7, one);
+  expect(await extent(database)).toEqual({ rows: 1, first: 7_000, last: 7_000 });
+  await database.close();
+  database = await EventDatabase.open({ directory, spoolDirectory });
+  await load(database, "a", 7, one);
+  await load(database, "b", 7, one);
+  await load(database, "b", 8, one);
+  expect(await extent(database)).toEqual({ rows: 3, first: 7_000, last: 15_000 });
+  await database.close();
+});
+
+test("a segment that cannot be read leaves nothing behind, and the next one is loaded", async () => {
+  const database = await EventDatabase.open({ directory, spoolDirectory });
+  const path = join(spoolDirectory, "broken.ndjson");
+  await writeFile(path, '{"crc":"0","frame":{"position":1,"exposures":{"seq":["x"]}}}\n');
+  await expect(database.load([{ spool: "a", number: 1, path }])).rejects.toThrow();
+  await expect(database.load([{ spool: "a", number: 1, path: "/etc/passwd" }])).rejects.toThrow(/Permission/);
+  expect(await extent(database)).toEqual({ rows: 0 });
+  await load(database, "a", 2, [batchOf({ exposures: [exposureOf(1)] })]);
+  expect(await extent(database)).toEqual({ rows: 1, first: 2_000, last: 2_000 });
+  await database.close();
+});
+
+test("evaluations are counted per flag, variant and minute", async () => {
+  const database = await EventDatabase.open({ directory, spoolDirectory });
+  const minute = 60_000;
+  const counted = (receivedAtMs: number, batchId: string) =>
+    batchOf({
+      batchId,
+      receivedAtMs,
+      counts: [
+        { flag: "f", variant: "on", count: 5 },
+        { flag: "f", count: 1 },
+      ],
+    });
+  await load(database, "a", 1, [counted(10 * minute, "1"), counted(10 * minute + 59_999, "2"), counted(11 * minute, "3")]);
+  await database.close();
+  expect(
+    await ask("select epoch_ms(minute)::int, variant, evaluations::int from evaluation_counts order by all nulls last"),
+  ).toEqual([
+    [10 * minute, "on", 10],
+    [10 * minute, null, 2],
+    [11 * minute, "on", 5],
+    [11 * minute, null, 1],
+  ]);
+});
