@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { firstHash, unitAt } from "./boundary.mjs";
 import { decider, hash, holdsTest, point, unitText } from "./reference.mjs";
 import { scenarios } from "./scenarios.mjs";
 
@@ -79,7 +80,7 @@ function pointCases() {
     }
   }
   for (const unit of LONG) cases.push(pointCase("k3v9x2qa", unit));
-  return [...cases, ...edgeCases(), ...tidesOf("q7m2p4ra")];
+  return [...cases, ...edgeCases(), ...crowd("q7m2p4ra")];
 }
 
 /** No point: the value is no unit. */
@@ -88,17 +89,18 @@ function pointCase(salt, unit) {
   return { salt, unit, ...(text === undefined ? {} : { text, point: point(salt, text) }) };
 }
 
-/** Units that fall on the first and last points of the space, where rounding would show. */
+/** Units on the first and the last hash of a point: where rounding, or one too few, would show. */
 function edgeCases() {
-  const found = [];
-  for (let i = 0; i < 400_000 && found.length < 24; i++) {
-    const at = point("edgesalt", `edge-${i}`);
-    if (at < 12 || at >= 999_988 || at === 499_999 || at === 500_000) found.push(pointCase("edgesalt", `edge-${i}`));
-  }
-  return found;
+  const points = [
+    0, 1, 2, 9_999, 10_000, 125_000, 249_999, 250_000, 333_333, 499_999, 500_000, 666_667, 750_000, 999_998, 999_999,
+  ];
+  return points.flatMap((at) =>
+    [firstHash(at), firstHash(at + 1) - 1].map((wanted) => pointCase("edgesalt", unitAt("edgesalt", wanted))),
+  );
 }
 
-function tidesOf(salt) {
+/** Ids as they come. */
+function crowd(salt) {
   return Array.from({ length: 60 }, (_, i) => pointCase(salt, `user-${i}`));
 }
 

@@ -1,4 +1,5 @@
 /** The whole evaluations of the vectors: small environments, and what is asked of each. */
+import { firstHash, unitAt } from "./boundary.mjs";
 
 const ON_OFF = { type: "boolean", variants: { on: true, off: false } };
 const SHARE = { share: { salt: "k3v9x2qa" } };
@@ -9,6 +10,7 @@ export function scenarios() {
   return [
     plain(),
     rollouts(),
+    boundaries(),
     comparison(),
     splits(),
     units(),
@@ -151,6 +153,32 @@ function rollouts() {
 function rollout(share, more = {}) {
   const split = [part("on", draw("share", [0, share]))];
   return enabled([rule("rollout", undefined, { split })], { spaces: SHARE, fallthrough: off, ...more });
+}
+
+/** The last unit inside and the first outside of each end of a range, decided in each of the ways a draw can stand. */
+function boundaries() {
+  const ends = [1, 10_000, 250_000, 333_333, 500_000, 999_999];
+  const salt = "edgesalt";
+  const spaces = { share: { salt }, split: { salt } };
+  const flags = Object.fromEntries(
+    ends.flatMap((end) => {
+      const below = draw("share", [0, end]);
+      const above = draw("share", [end, 1_000_000]);
+      const shapes = {
+        line: [rule("r", undefined, { split: [part("on", below)] })],
+        upper: [rule("r", undefined, { split: [part("on", above)] })],
+        condition: [rule("r", { draw: below }, on)],
+        "upper-condition": [rule("r", { draw: above }, on)],
+        gaps: [rule("r", { draw: draw("share", [0, 1], [1, end], [end, end]) }, on)],
+        "two-draws": [rule("r", undefined, { split: [part("on", below, draw("split", [0, end]))] })],
+        "upper-two-draws": [rule("r", undefined, { split: [part("on", above, draw("split", [end, 1_000_000]))] })],
+      };
+      return Object.entries(shapes).map(([shape, rules]) => [`${shape}-${end}`, enabled(rules, { spaces, fallthrough: off })]);
+    }),
+  );
+  const hashes = [0, ...ends.flatMap((end) => [firstHash(end) - 1, firstHash(end)]), 0xffffffff];
+  const contexts = hashes.map((wanted) => ({ targetingKey: unitAt(salt, wanted) }));
+  return environment("boundaries", ask(Object.keys(flags), contexts), { flags });
 }
 
 /** Treatment grows from one end, the tracked control from the other, the middle is not tracked. */

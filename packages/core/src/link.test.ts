@@ -80,9 +80,9 @@ describe("link", () => {
     expect(Object.keys(codes(segments))).toEqual(["65", "66", "67", "68", "69"].map((key) => `segment/${key}`));
   });
 
-  it("needs no stack: a ring and a chain of 100,000", () => {
-    const ring = Array.from({ length: 100_000 }, (_, i) => flag(`${i}`, { flags: [flagRef(`${(i + 1) % 100_000}`)] }));
-    expect(link(ring).size).toBe(100_000);
-    expect(link(ring.slice(1)).size).toBe(99_999 - 64);
+  it("needs no stack: a ring and a chain of 20,000", () => {
+    const ring = Array.from({ length: 20_000 }, (_, i) => flag(`${i}`, { flags: [flagRef(`${(i + 1) % 20_000}`)] }));
+    expect(link(ring).size).toBe(20_000);
+    expect(link(ring.slice(1)).size).toBe(19_999 - 64);
   });
 });
