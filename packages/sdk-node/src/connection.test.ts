@@ -127,6 +127,21 @@ describe("fault 20 and 21: revisions", () => {
   });
 });
 
+describe("fault 21: one change lost on a stream that lives on", () => {
+  it("is noticed by the next heartbeat, and the change is there, without another change to show the gap", async () => {
+    const door = await doorOf();
+    const { belay } = testClient({ url: door.url });
+    await belay.ready();
+    await new Promise((resolve) => setTimeout(resolve, 2.5 * HEARTBEAT_MS));
+    door.snapshot = snapshotOf(8, { checkout: rollout(0) });
+    const lostMs = performance.now();
+    await expect.poll(() => belay.revision, { timeout: 5_000, interval: 5 }).toBe(8);
+    // A heartbeat, and room for a busy machine.
+    expect(performance.now() - lostMs).toBeLessThan(2 * HEARTBEAT_MS);
+    expect([belay.isEnabled("checkout", USER), belay.state, door.count("stream")]).toEqual([false, "live", 2]);
+  });
+});
+
 describe("fault 22: what cannot be read", () => {
   it("old rules stay through 20 broken messages, with one warning for each kind of trouble", async () => {
     const door = await doorOf();

@@ -128,10 +128,15 @@ describe("a stream", () => {
     const { door, transport } = await doorOf();
     const events = streamed(transport);
     await expect.poll(() => door.openStreams).toBe(1);
-    door.write("retry: 2500\n\n:\n\nevent: news\ndata: 1\n\n");
+    const comments = [": revision 42", ":revision 43", ": revision", ": revision 4x", ": ping", ":"];
+    door.write(`retry: 2500\n\n${comments.join("\n\n")}\n\nevent: news\ndata: 1\n\n`);
     door.endStreams();
-    const names = (await events).map((event) => event.on).filter((name) => name !== "heard");
-    expect(names).toEqual(["opened", "snapshot", "hinted", "failed"]);
+    const said = (await events).filter((event) => event.on !== "heard");
+    expect(said.map((event) => event.on)).toEqual(["opened", "snapshot", "hinted", "heartbeat", "heartbeat", "failed"]);
+    expect(said.slice(3, 5)).toEqual([
+      { on: "heartbeat", revision: 42 },
+      { on: "heartbeat", revision: 43 },
+    ]);
     expect((await events).at(-1)).toEqual({ on: "failed", failure: { kind: "ended", detail: "the server ended the stream" } });
   });
 

@@ -6,6 +6,7 @@ import {
   type Hear,
   type PostResult,
   type PostTransport,
+  readComment,
   readMessage,
   readSnapshot,
   retryAfterMs,
@@ -171,6 +172,10 @@ function parserFor(response: IncomingMessage, hear: Hear): EventSourceParser {
     onEvent: ({ event, data }) => {
       const message = readMessage(event, data);
       if (message !== undefined) hear(message);
+    },
+    onComment: (text) => {
+      const heartbeat = readComment(text);
+      if (heartbeat !== undefined) hear(heartbeat);
     },
     onRetry: (retryMs) => hear({ on: "hinted", retryMs }),
     onError: ({ type }) => {

@@ -110,7 +110,10 @@ class ScriptedDoor implements SdkDoor {
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
     });
-    const heartbeat = setInterval(() => this.write(":\n\n"), options.heartbeatMs ?? 15_000);
+    const heartbeat = setInterval(
+      () => this.write(`: revision ${this.snapshot?.revision ?? 0}\n\n`),
+      options.heartbeatMs ?? 15_000,
+    );
     heartbeat.unref();
   }
 

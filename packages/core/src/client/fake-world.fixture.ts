@@ -81,6 +81,10 @@ export class FakeServer {
   readonly history = new Map<number, Snapshot>();
   latencyMs: () => number = () => 5;
   hintMs: number | undefined;
+  /** Streams begin without the snapshot they were asked for. */
+  isSilentAtFirst = false;
+  /** Something on the way may send heartbeats of its own, which name nothing. */
+  isNamingRevisions = true;
   streamTrouble: Trouble | undefined;
   pollTrouble: Trouble | undefined;
   postTrouble: Trouble | undefined;
@@ -96,7 +100,11 @@ export class FakeServer {
     this.snapshot = snapshot;
     this.history.set(snapshot.revision, snapshot);
     const beat = (): void => {
-      for (const stream of this.#streams) if (!stream.isSilent) stream.hear({ on: "heard" });
+      for (const { hear, isSilent } of [...this.#streams]) {
+        if (isSilent) continue;
+        hear({ on: "heard" });
+        if (this.isNamingRevisions) hear({ on: "heartbeat", revision: this.snapshot.revision });
+      }
       time.set(beat, heartbeatMs);
     };
     time.set(beat, heartbeatMs);
@@ -172,7 +180,7 @@ export class FakeServer {
     hear({ on: "opened" });
     hear({ on: "heard" });
     if (this.hintMs !== undefined) hear({ on: "hinted", retryMs: this.hintMs });
-    if (after !== this.snapshot.revision) hear({ on: "snapshot", snapshot: this.snapshot });
+    if (after !== this.snapshot.revision && !this.isSilentAtFirst) hear({ on: "snapshot", snapshot: this.snapshot });
     if (trouble?.kind !== "ends" || !this.#streams.delete(stream)) return;
     hear({ on: "failed", failure: { kind: "ended", detail: "ended" } });
   }

@@ -21,6 +21,6 @@ export {
 } from "./client.ts";
 export { DELIVERY_SETTINGS, type DeliverySettings } from "./delivery.ts";
 export { type DeliveryReport, LEDGER_LIMITS, type LedgerLimits } from "./ledger.ts";
-export { checkSnapshot, failureOfStatus, readMessage, readSnapshot, unusable } from "./payload.ts";
+export { checkSnapshot, failureOfStatus, readComment, readMessage, readSnapshot, unusable } from "./payload.ts";
 export type { Clock, Hear, Platform, PostResult, PostTransport, SnapshotTransport, Stop, Timers } from "./ports.ts";
 export { SYNC_TIMINGS, type SyncEvent, type SyncTimings } from "./sync.ts";

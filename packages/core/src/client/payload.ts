@@ -26,6 +26,15 @@ export function readMessage(name: string | undefined, data: string): SyncEvent |
   return unusable(`a ${name} of the stream ${misfit(document)}`);
 }
 
+/** Fifteen digits are exact as a number. */
+const HEARTBEAT_TEXT = /^ ?revision (\d{1,15})$/;
+
+/** A comment of the stream: a heartbeat that names the revision, as an event of the machine; any other means nothing. */
+export function readComment(text: string): SyncEvent | undefined {
+  const revision = HEARTBEAT_TEXT.exec(text)?.[1];
+  return revision === undefined ? undefined : { on: "heartbeat", revision: Number(revision) };
+}
+
 /** What an answer other than the wanted one means for the machine. */
 export function failureOfStatus(status: number, retryAfter: string | undefined, nowMs: number): Failure {
   const detail = `the server answered ${status}`;

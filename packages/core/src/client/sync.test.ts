@@ -16,9 +16,9 @@ function world(revision = 7): { time: FakeTime; server: FakeServer } {
 }
 
 describe("SPEC 1: the table", () => {
-  it("has every one of its 7 x 12 cells", () => {
+  it("has every one of its 7 x 13 cells", () => {
     const cells = Object.values(SYNC_TABLE).map((events) => Object.keys(events).length);
-    expect(cells).toEqual([12, 12, 12, 12, 12, 12, 12]);
+    expect(cells).toEqual([13, 13, 13, 13, 13, 13, 13]);
   });
 });
 
@@ -180,6 +180,40 @@ describe("SPEC 7: a gap fetches the whole", () => {
     expect(client.revision).toBe(11);
     expect(server.starts.map((start) => start.after)).toEqual([undefined, undefined]);
     expect(client.isEnabled("flag", {})).toBe(false);
+  });
+
+  it("one change lost on a stream that lives on is noticed by the next heartbeat, and there within a second of it", async () => {
+    const { time, server } = world();
+    const { client } = fakeClient(server);
+    await time.advance(2 * MINUTE_MS);
+    server.commit({ flag: plainFlag(false) }, { isTold: false });
+    const lostMs = time.monotonic();
+    while (client.revision === 7 && time.monotonic() - lostMs < 2 * HEARTBEAT_MS) await time.advance(10);
+    expect(time.monotonic() - lostMs).toBeLessThanOrEqual(HEARTBEAT_MS + 1_000);
+    expect([client.revision, client.isEnabled("flag", {}), client.state]).toEqual([8, false, "live"]);
+    expect(server.starts.map((start) => start.after)).toEqual([undefined, undefined]);
+  });
+
+  it("heartbeats of the revision held, of a lower one and of none change nothing in an hour", async () => {
+    const { time, server } = world();
+    const { client } = fakeClient(server);
+    await time.advance(30 * MINUTE_MS);
+    server.isNamingRevisions = false;
+    await time.advance(15 * MINUTE_MS);
+    server.isNamingRevisions = true;
+    server.snapshot = snapshotOf(3, { flag: plainFlag(false) });
+    await time.advance(15 * MINUTE_MS);
+    expect([client.revision, client.state, server.starts.length, server.openStreams]).toEqual([7, "live", 1, 1]);
+  });
+
+  it("a stream that sends heartbeats and never the rules is left at each: after three the client polls them", async () => {
+    const { time, server } = world();
+    server.isSilentAtFirst = true;
+    const { client, said } = fakeClient(server);
+    await time.advance(5 * HEARTBEAT_MS);
+    expect([client.revision, client.state]).toEqual([7, "live"]);
+    expect(server.starts.slice(0, 4).map((start) => start.door)).toEqual(["stream", "stream", "stream", "poll"]);
+    expect(said.some((line) => line.includes("the server is at revision 7 while 0 is held"))).toBe(true);
   });
 
   it("a later stream goes on from the revision held", async () => {

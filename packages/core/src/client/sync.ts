@@ -26,7 +26,7 @@ export interface Failure {
   /**
    * `ended`: the server closed in good order; `network`: no answer, or it broke; `refused`: 401 or 403; `absent`: the
    * door is not there; `status`: any other status; `unusable`: an answer that is not what was asked for; `silent`:
-   * nothing was heard for two heartbeats; `gap`: a change did not fit what is held.
+   * nothing was heard for two heartbeats; `gap`: a change did not fit what is held, or one is missing.
    */
   readonly kind: "ended" | "network" | "refused" | "absent" | "status" | "unusable" | "silent" | "gap";
   /** One sentence for the log; never a secret. */
@@ -40,6 +40,8 @@ export type SyncEvent =
   | { readonly on: "opened" }
   /** Any byte came in on the stream, heartbeats included. */
   | { readonly on: "heard" }
+  /** A heartbeat named the revision that everything sent before it adds up to. */
+  | { readonly on: "heartbeat"; readonly revision: Revision }
   /** The stream said how long to wait before coming back. */
   | { readonly on: "hinted"; readonly retryMs: number }
   | { readonly on: "snapshot"; readonly snapshot: Snapshot }
@@ -183,6 +185,7 @@ const ignore = (sync: Sync): Step => ({ sync, effects: [] });
 const nothingUnderWay = {
   opened: ignore,
   heard: ignore,
+  heartbeat: ignore,
   hinted: ignore,
   snapshot: ignore,
   change: ignore,
@@ -198,6 +201,7 @@ export const SYNC_TABLE: SyncTable = {
     start: ignore,
     opened: resume,
     heard,
+    heartbeat: compare,
     hinted,
     snapshot: adoptFromStream,
     change: advance,
@@ -212,6 +216,7 @@ export const SYNC_TABLE: SyncTable = {
     start: ignore,
     opened: ignore,
     heard: heardWhileStreaming,
+    heartbeat: compare,
     hinted,
     snapshot: adoptFromStream,
     change: advance,
@@ -226,6 +231,7 @@ export const SYNC_TABLE: SyncTable = {
     start: ignore,
     opened: ignore,
     heard,
+    heartbeat: ignore,
     hinted: ignore,
     snapshot: adoptFromPoll,
     change: ignore,
@@ -278,6 +284,16 @@ function heard(sync: Sync, _event: EventOf<"heard">, at: Moment): Step {
 function heardWhileStreaming(sync: Sync, _event: EventOf<"heard">, at: Moment): Step {
   const heardSync = { ...sync, heardMs: at.nowMs };
   return confirm(wasHealthy(sync, at) ? { ...heardSync, mode: "stream", failures: 0, streamMisses: 0 } : heardSync, at);
+}
+
+/**
+ * A heartbeat comes after everything up to its revision: a higher one than is held means that something was lost on a
+ * stream that lives on. A lower one means nothing, for what is held never falls.
+ */
+function compare(sync: Sync, event: EventOf<"heartbeat">, at: Moment): Step {
+  if (event.revision <= sync.revision && !sync.isProvisional && !sync.needsFull) return { sync, effects: [] };
+  const detail = `the server is at revision ${event.revision} while ${sync.revision} is held; fetching the whole snapshot`;
+  return fail(sync, { on: "failed", failure: { kind: "gap", detail } }, at);
 }
 
 function hinted(sync: Sync, event: EventOf<"hinted">, at: Moment): Step {

@@ -19,8 +19,14 @@ export function retryFrame(ms: number): Buffer {
   return chunk(`retry: ${ms}\n\n`);
 }
 
-/** A comment that says that the connection lives. */
-export const HEARTBEAT_FRAME: Buffer = chunk(":\n\n");
+/**
+ * Says that the connection lives, and which revision everything sent before adds up to: who holds a lower one has lost a
+ * change. A comment and not an event: every reader of server-sent events must ignore it, also those that take any event
+ * for news.
+ */
+export function heartbeatFrame(revision: Revision): Buffer {
+  return chunk(`: revision ${revision}\n\n`);
+}
 
 /** The end of a chunked body. */
 export const LAST_CHUNK: Buffer = Buffer.from("0\r\n\r\n");

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Feed } from "../snapshots/feed.ts";
-import { HEARTBEAT_FRAME, LAST_CHUNK, retryFrame } from "./frames.ts";
+import { heartbeatFrame, LAST_CHUNK, retryFrame } from "./frames.ts";
 
 export interface HubLimits {
   /** Streams at once; one more is refused. */
@@ -31,6 +31,7 @@ export interface HubOptions {
 interface Stream {
   readonly keyId: string;
   readonly socket: Socket;
+  readonly feed: Feed;
   readonly unsubscribe: () => void;
   /** Bytes of the first frames that the client has not read yet; they may be more than the cap. */
   allowance: number;
@@ -76,6 +77,7 @@ export class Hub {
     const stream: Stream = {
       keyId,
       socket,
+      feed,
       unsubscribe: feed.onChange((frame) => this.#send(stream, frame)),
       allowance: first.reduce((sum, frame) => sum + frame.length, 0),
       lateBeats: 0,
@@ -125,7 +127,7 @@ export class Hub {
   #beat(): void {
     for (const stream of [...this.#streams]) {
       if (stream.allowance > 0 && ++stream.lateBeats > 2) this.#drop(stream);
-      else this.#send(stream, HEARTBEAT_FRAME);
+      else this.#send(stream, heartbeatFrame(stream.feed.revision));
     }
   }
 

@@ -20,7 +20,8 @@ export const streamRoutes: FastifyPluginAsync<StreamDoors> = async (app: Fastify
       onRequest: access.sdk,
       schema: {
         tags: ["sdk"],
-        summary: "Server-sent events: `snapshot`, or the missing `change`s after Last-Event-ID, then a `change` per revision",
+        summary:
+          "Server-sent events: `snapshot`, or the missing `change`s after Last-Event-ID, then a `change` per revision; a comment `: revision n` every 15 s",
         produces: ["text/event-stream"],
       },
     },

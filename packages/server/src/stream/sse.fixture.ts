@@ -17,7 +17,8 @@ export interface Reader {
   readonly events: Received[];
   /** Every `retry:` it was told. */
   readonly retries: number[];
-  heartbeats: number;
+  /** Every comment, and how many events had come before it. */
+  readonly heartbeats: { readonly text: string; readonly events: number }[];
   /** Resolves once so many events came, or rejects after 10 s. */
   readonly until: (count: number) => Promise<Received[]>;
   /** Resolves when the server ended the stream: `end` in order, `cut` without. */
@@ -51,7 +52,7 @@ function read(request: ClientRequest, response: IncomingMessage): Reader {
     headers: response.headers,
     events: [],
     retries: [],
-    heartbeats: 0,
+    heartbeats: [],
     ended,
     response,
     request,
@@ -80,7 +81,8 @@ function note(reader: Reader, block: string): void {
   const fields = new Map(
     block.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trimStart()]),
   );
-  if (fields.has("")) reader.heartbeats += 1;
+  const comment = fields.get("");
+  if (comment !== undefined) reader.heartbeats.push({ text: comment, events: reader.events.length });
   if (fields.has("retry")) reader.retries.push(Number(fields.get("retry")));
   if (!fields.has("event")) return;
   reader.events.push({

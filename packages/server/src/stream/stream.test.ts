@@ -138,8 +138,21 @@ describe("a stream", () => {
 it("keeps a quiet stream alive with comments", async () => {
   await start({ heartbeatMs: 30 });
   const reader = await readStream(url, key);
-  while (reader.heartbeats < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (reader.heartbeats.length < 3) await new Promise((resolve) => setTimeout(resolve, 20));
   expect(reader.events).toHaveLength(1);
+  reader.request.destroy();
+});
+
+it("names in each heartbeat the revision that what came before adds up to", async () => {
+  await start({ heartbeatMs: 5 });
+  const reader = await readStream(url, key);
+  await server.ask("POST", `${P}/flags`, { key: "a" });
+  for (let percentage = 1; percentage <= 20; percentage += 1) await rollout(percentage);
+  await reader.until(22);
+  const last = reader.events.at(-1)?.id;
+  while (reader.heartbeats.at(-1)?.text !== `revision ${last}`) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (const { text, events } of reader.heartbeats) expect(text).toBe(`revision ${reader.events[events - 1]?.id}`);
+  expect(new Set(reader.heartbeats.map(({ text }) => text)).size).toBeGreaterThanOrEqual(2);
   reader.request.destroy();
 });
 
