@@ -20,7 +20,7 @@ export default {
   document: (flags) => JSON.stringify({ p: { u: "", r: 0, s: "salt" }, f: settingsOf(flags) }),
   async open(document, { isTracking }) {
     let exposures = 0;
-    const cached = `${Date.now()}\n"etag"\n${document}`;
+    let cached = `${Date.now()}\n"etag"\n${document}`;
     const client = getClient(`configcat-sdk-1/${"a".repeat(22)}/${String(clients++).padStart(22, "0")}`, PollingMode.ManualPoll, {
       offline: true,
       cache: { get: () => cached, set() {} },
@@ -31,6 +31,8 @@ export default {
     });
     await client.waitForReady();
     const snapshot = client.snapshot();
+    // The text was ours to hold, not the SDK's.
+    cached = undefined;
     return {
       context: ({ id, attributes }) => contextOf(id, attributes),
       isOn: (key, context, fallback) => snapshot.getValue(key, fallback, context),

@@ -22,6 +22,8 @@ export default {
       defaultFlagHandler: () => new DefaultFlag(undefined, false),
     });
     await client.updateEnvironment();
+    // The text was ours to hold, not the SDK's.
+    served = undefined;
     const flagsFor = ({ id, traits }) => client.getIdentityFlags(id, traits);
     return {
       context: ({ id, attributes }) => ({ id, traits: { ...attributes } }),

@@ -23,6 +23,8 @@ export default {
       },
     });
     await client.waitForLocalEvaluationReady(60_000);
+    // The text was ours to hold, not the SDK's.
+    served = undefined;
     return {
       context: ({ id, attributes }) => ({ id, options: optionsOf(attributes, isTracking) }),
       isOn: async (key, context, fallback) => (await client.isFeatureEnabled(key, context.id, context.options)) ?? fallback,

@@ -14,8 +14,9 @@ export default {
     const sink = isTracking
       ? await startSink({ answers: {}, posted: '{"success":true}', exposure: { header: "statsig-event-count" } })
       : undefined;
+    const store = storeOf(document);
     const client = new Statsig("secret-benchmark", {
-      dataStore: storeOf(document),
+      dataStore: store,
       ...(sink === undefined ? {} : { logEventUrl: `${sink.url}/v1/log_event` }),
       specsUrl: "http://127.0.0.1:9/specs",
       disableNetwork: sink === undefined,
@@ -26,6 +27,7 @@ export default {
       outputLogLevel: "none",
     });
     await client.initialize();
+    store.letGo();
     const silenced = isTracking ? undefined : { disableExposureLogging: true };
     return {
       context: ({ id, attributes }) =>
@@ -47,10 +49,15 @@ export default {
 
 /** All of the store's functions must be there, or it is passed over. */
 function storeOf(document) {
+  let held = document;
   return {
+    letGo() {
+      // The text was ours to hold, not the SDK's.
+      held = "{}";
+    },
     async initialize() {},
     async shutdown() {},
-    get: async () => ({ result: document, time: Date.now() }),
+    get: async () => ({ result: held, time: Date.now() }),
     async set() {},
     supportPollingUpdatesFor: async () => false,
   };

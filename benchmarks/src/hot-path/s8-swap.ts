@@ -28,10 +28,9 @@ async function timeSwap(rival: Rival): Promise<Sample> {
     if (handOver === undefined) throw new Excuse("takes changes only by its own polling");
     const isOn = askFor(client, await contextThatIsOff(client));
     await longestPause(isOn, () => {}, WARM_UP_MS);
-    const quiet = await longestPause(isOn, () => {}, WARM_UP_MS);
     const swap = await longestPause(isOn, handOver, ARRIVES_WITHIN_MS);
     if (!swap.isOn) throw new Error("the change did not arrive");
-    return { value: swap.longestMs, bare: quiet.longestMs };
+    return { value: swap.longestMs };
   } finally {
     await client.close();
   }

@@ -85,7 +85,9 @@ function fiveRules(flag: number): RuledWork["rules"] {
   }));
 }
 
-const COUNTRIES = "DE AT CH FR NL BE LU IT ES PT PL CZ SK HU RO BG GR HR SI EE LV LT FI SE DK NO IE GB US CA".split(" ");
+/** Where users come from. */
+export const COUNTRIES: readonly string[] =
+  "DE AT CH FR NL BE LU IT ES PT PL CZ SK HU RO BG GR HR SI EE LV LT FI SE DK NO IE GB US CA".split(" ");
 
 function country(index: number): string {
   return COUNTRIES[index % COUNTRIES.length] as string;
