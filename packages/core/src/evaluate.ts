@@ -27,7 +27,12 @@ export function toEvaluation<T extends Json>(outcome: Outcome, fallback: T, revi
   };
 }
 
-/** Are both booleans, texts, numbers or objects? `null` stands for an object, as JSON has it. */
+/**
+ * Are both booleans, texts, numbers, lists or objects? OpenFeature calls a list an object too, but who gives `[]` as the
+ * default calls its methods next, and must not get `{}`. A default of `null` names no shape and takes either.
+ */
 export function hasTypeOf<T extends Json>(value: Json, fallback: T): value is T {
-  return typeof value === typeof fallback;
+  if (typeof value !== typeof fallback) return false;
+  if (typeof value !== "object" || fallback === null) return true;
+  return value !== null && Array.isArray(value) === Array.isArray(fallback);
 }

@@ -3,13 +3,15 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { testClient } from "./clients.fixture.ts";
 import type { EvaluationContext } from "./index.ts";
-import { experiment, rollout, snapshotOf } from "./rules.fixture.ts";
+import { experiment, plain, rollout, snapshotOf } from "./rules.fixture.ts";
 
 const HOSTILE_KEYS = ["__proto__", "constructor", "toString", "hasOwnProperty", "", "a".repeat(10_000)];
 
 const flags = Object.fromEntries([
-  ...Array.from({ length: 98 }, (_, n) => [`flag-${n}`, rollout(500_000)] as const),
+  ...Array.from({ length: 96 }, (_, n) => [`flag-${n}`, rollout(500_000)] as const),
   ["pricing", experiment()] as const,
+  ["limits", plain("object", { rows: 5 })] as const,
+  ["countries", plain("object", ["DE", "FR"])] as const,
   [
     "vip",
     { ...rollout(1_000_000), rules: [{ id: "r1", when: { attribute: "vip", op: "in", value: true }, serve: { variant: "on" } }] },
@@ -35,12 +37,17 @@ const THROWING: readonly object[] = [
   new Proxy({}, { get: refuse, has: refuse, ownKeys: refuse, getOwnPropertyDescriptor: refuse, getPrototypeOf: refuse }),
   Object.defineProperty({}, "targetingKey", { get: refuse, enumerable: true }),
 ];
-const key = fc.oneof(fc.constantFrom("flag-1", "pricing", "vip", ...HOSTILE_KEYS), fc.string(), anything);
+const key = fc.oneof(fc.constantFrom("flag-1", "pricing", "vip", "limits", "countries", ...HOSTILE_KEYS), fc.string(), anything);
 const context = fc.oneof(
   fc.record({ plain: fc.oneof(anything, fc.record({ targetingKey: anything, vip: anything })) }),
   fc.record({ throwing: fc.nat(THROWING.length - 1) }),
 );
 const fallback = fc.oneof(fc.boolean(), fc.string(), fc.double(), fc.constant(null), fc.array(fc.integer()), fc.object());
+
+/** Lists and objects are two types, and a default of `null` takes either. */
+function shape(value: unknown, fallback: unknown): string {
+  return Array.isArray(value) && fallback !== null ? "list" : typeof value;
+}
 
 describe("fault 1: 100,000 fuzzed calls", () => {
   it("none throws, and each answer has the type of its default", () => {
@@ -51,8 +58,9 @@ describe("fault 1: 100,000 fuzzed calls", () => {
         const given = "throwing" in anyContext ? THROWING[anyContext.throwing] : anyContext.plain;
         const wrong = { key: anyKey as string, context: given as EvaluationContext, fallback: anyFallback as Json };
         expect(typeof belay.isEnabled(wrong.key, wrong.context)).toBe("boolean");
-        expect(typeof belay.value(wrong.key, wrong.context, wrong.fallback)).toBe(typeof wrong.fallback);
-        expect(typeof belay.evaluate(wrong.key, wrong.context, wrong.fallback).value).toBe(typeof wrong.fallback);
+        const expected = shape(wrong.fallback, wrong.fallback);
+        expect(shape(belay.value(wrong.key, wrong.context, wrong.fallback), wrong.fallback)).toBe(expected);
+        expect(shape(belay.evaluate(wrong.key, wrong.context, wrong.fallback).value, wrong.fallback)).toBe(expected);
         expect(Array.isArray(belay.explain(wrong.key, wrong.context).lines)).toBe(true);
         belay.track(wrong.key, wrong.context, { value: anyFallback as number, properties: given as Record<string, unknown> });
         calls += 5;
@@ -60,6 +68,26 @@ describe("fault 1: 100,000 fuzzed calls", () => {
       { numRuns: 20_000 },
     );
     expect(calls).toBe(100_000);
+  });
+});
+
+describe("an object flag", () => {
+  it("answers an object where one is the default, a list where one is, either for null, and says once what does not fit", () => {
+    const { belay, said } = offlineClient();
+    expect(belay.value("limits", {}, { rows: 1 })).toEqual({ rows: 5 });
+    expect(belay.value("countries", {}, ["US"])).toEqual(["DE", "FR"]);
+    expect([belay.value("limits", {}, null), belay.value("countries", {}, null)]).toEqual([{ rows: 5 }, ["DE", "FR"]]);
+    expect(belay.value("limits", {}, ["US"])).toEqual(["US"]);
+    expect(belay.evaluate("countries", {}, { rows: 1 })).toEqual({
+      value: { rows: 1 },
+      reason: "ERROR",
+      errorCode: "TYPE_MISMATCH",
+      revision: 1,
+    });
+    expect(said).toEqual([
+      "belay: flag limits is no list; the default is served",
+      "belay: flag countries is no object; the default is served",
+    ]);
   });
 });
 
@@ -116,8 +144,8 @@ describe("what is recorded", () => {
     expect(typed.isEnabled("pricing", { targetingKey: "u" })).toBe(false);
     expect(exposed).toEqual([]);
     expect(said).toEqual([
-      "belay: flag pricing is not a number; the default is served",
-      "belay: flag pricing is not a boolean; the default is served",
+      "belay: flag pricing is no number; the default is served",
+      "belay: flag pricing is no boolean; the default is served",
     ]);
   });
 
@@ -167,7 +195,7 @@ describe("the application's own code", () => {
     stop();
     stop();
     belay.value("pricing", { targetingKey: "u" }, 1);
-    expect(said).toEqual(["belay: flag pricing is not a number; the default is served"]);
+    expect(said).toEqual(["belay: flag pricing is no number; the default is served"]);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Snapshot, SnapshotChange, SnapshotFlag } from "@belay/protocol";
+import type { Json, Snapshot, SnapshotChange, SnapshotFlag } from "@belay/protocol";
 
 const SHARE = "share/checkout-v2";
 
@@ -13,6 +13,11 @@ export function rollout(ppm: number): SnapshotFlag {
     rules: [{ id: "r1", serve: { split: [{ variant: "on", draws: [{ space: SHARE, in: [[0, ppm]] }] }] } }],
     fallthrough: { variant: "off" },
   };
+}
+
+/** A flag that serves one value to everybody. */
+export function plain(type: SnapshotFlag["type"], value: Json): SnapshotFlag {
+  return { type, variants: { only: value }, enabled: true, rules: [], fallthrough: { variant: "only" } };
 }
 
 /** An experiment that puts everybody into one of two arms and records it. */

@@ -181,7 +181,7 @@ export class Client {
         if (outcome.tracks !== undefined) this.#ledger.note(key, outcome, outcome.tracks, context, this.#rules.revision);
         return value as Widened<T>;
       }
-      this.#missed(key, outcome, typeof fallback);
+      this.#missed(key, outcome, typeName(fallback));
     } catch {
       // As above.
     }
@@ -199,7 +199,7 @@ export class Client {
         const evaluation = toEvaluation(outcome, answer, revision);
         return this.#isStale ? { ...evaluation, reason: "STALE" } : evaluation;
       }
-      this.#missed(key, outcome, typeof fallback);
+      this.#missed(key, outcome, typeName(fallback));
       if (this.#hasRules) return toEvaluation(outcome, answer, revision);
       return { value: answer, reason: "ERROR", errorCode: "PROVIDER_NOT_READY", revision };
     } catch {
@@ -333,7 +333,7 @@ export class Client {
       return;
     }
     if (outcome.value === undefined) return;
-    const message = `flag ${key} is not a ${expected}; the default is served`;
+    const message = `flag ${key} is no ${expected}; the default is served`;
     this.#application.warnOnce(message, { code: "usage", message });
   }
 
@@ -436,6 +436,12 @@ export class Client {
   #droppedEvents(reason: string): void {
     this.#application.warnOnce(`dropped ${reason}`, { code: "events_dropped", message: `events are being dropped: ${reason}` });
   }
+}
+
+/** A default's type, as `hasTypeOf` tells them apart, in a word for the log. */
+function typeName(fallback: Json): string {
+  if (Array.isArray(fallback)) return "list";
+  return fallback === null ? "object or list" : typeof fallback;
 }
 
 function stateOf(sync: Sync, hasRules: boolean): ClientState {
