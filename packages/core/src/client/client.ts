@@ -81,7 +81,7 @@ const UNKNOWN_KEYS_MAX = 50;
 const KEY_LENGTH_MAX = 128;
 
 export class Client {
-  readonly #settings: ClientSettings;
+  readonly #settings: Omit<ClientSettings, "held">;
   readonly #platform: Platform;
   readonly #application: Application;
   readonly #ledger: Ledger;
@@ -98,8 +98,9 @@ export class Client {
   #closing: Promise<DeliveryReport> | undefined;
 
   constructor(settings: ClientSettings, platform: Platform, application: Application) {
-    const { held } = settings;
-    this.#settings = settings;
+    // The snapshot is compiled and then let go: parsed JSON is several times the size of the rules made of it.
+    const { held, ...kept } = settings;
+    this.#settings = kept;
     this.#platform = platform;
     this.#application = application;
     this.#rules = compile(held?.snapshot ?? NO_RULES, settings.compile);
@@ -118,7 +119,7 @@ export class Client {
       collectCounts: () => this.#ledger.count(this.#rules.takeCounts()),
       failed: (detail, waitMs) => this.#deliveryFailed(detail, waitMs),
     });
-    this.#receipts = new Receipts(platform, settings);
+    this.#receipts = new Receipts(platform, kept);
     this.#connection = new Connection(
       platform,
       settings.sync,
