@@ -5,7 +5,7 @@
  * prerequisite's outcome) carries the tick it was found at, so nothing has to be cleared and a context whose getter
  * evaluates another flag in between does no harm. Remembering also keeps chains that fan out from multiplying.
  */
-import type { EvaluationContext, EvaluationErrorCode } from "@belay/protocol";
+import type { EvaluationErrorCode } from "@belay/protocol";
 import { type AttributeReader, readAttribute, unitText } from "./attribute.ts";
 import { hashAfter } from "./murmur3.ts";
 import { matchTest } from "./operators.ts";
@@ -195,8 +195,7 @@ function place(draw: CompiledDraw, space: SpaceState, scope: Scope): Position | 
 
 export function spaceOf(draw: CompiledDraw, flag: CompiledFlag | undefined): SpaceState | undefined {
   if (draw.shared !== undefined) return draw.shared.state;
-  if (draw.own === 0) return flag?.space0;
-  return draw.own === 1 ? flag?.space1 : flag?.spaces?.[draw.own];
+  return draw.own === 0 ? flag?.space0 : flag?.spaces?.[draw.own];
 }
 
 /** The text of the unit that `by` names. */

@@ -190,11 +190,11 @@ export interface Program {
   readonly refs: Refs;
 }
 
-/** A flag in force. Its first two own spaces stand in fields: an array for them would double the flag. */
+/** A flag in force. Its first own space stands in a field: most flags have one, and an array for it would cost as much as the flag. */
 export class CompiledFlag {
   readonly program: Program;
   readonly space0: SpaceState | undefined;
-  readonly space1: SpaceState | undefined;
+  /** All own spaces, the first included, where there are several. */
   readonly spaces: readonly SpaceState[] | undefined;
   /** The answer without walking the program: its constant, or the fault that linking found. */
   gate: Outcome | undefined;
@@ -205,8 +205,7 @@ export class CompiledFlag {
     const spaces = salts.map((salt) => new SpaceState(salt));
     this.program = program;
     this.space0 = spaces[0];
-    this.space1 = spaces[1];
-    this.spaces = spaces.length > 2 ? spaces : undefined;
+    this.spaces = spaces.length > 1 ? spaces : undefined;
     this.gate = program.constant;
   }
 }

@@ -245,7 +245,7 @@ export class Ruleset {
     for (const ref of this.#segments.values()) ref.tick = 0;
     for (const space of this.#spaces.values()) if (space.state !== undefined) space.state.tick = 0;
     for (const flag of this.#flags.values()) {
-      for (const space of flag.spaces ?? [flag.space0, flag.space1]) if (space !== undefined) space.tick = 0;
+      for (const space of flag.spaces ?? [flag.space0]) if (space !== undefined) space.tick = 0;
     }
   }
 
