@@ -32,6 +32,11 @@ export interface EventBatch {
   readonly sdk: string;
   /** One run of one process: a UUID made at start. */
   readonly instance: string;
+  /**
+   * The sender's SDK key, in place of the `authorization` header: a page that goes away can send `text/plain` only, and
+   * a header would make the browser ask leave first. Never stored.
+   */
+  readonly sdkKey?: string;
   readonly exposures?: readonly Exposure[];
   readonly metrics?: readonly MetricEvent[];
   readonly counts?: readonly EvaluationCount[];
