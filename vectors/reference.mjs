@@ -326,16 +326,20 @@ function isFine(snapshot, id) {
   const before = known.get(id);
   if (before !== undefined) return before;
   const asked = asks(snapshot, id);
-  const verdict =
-    asked !== undefined &&
-    asked.spaces.every((name) => isSpace(own(snapshot.spaces, name))) &&
-    asked.ids.every((other) => definition(snapshot, other) !== undefined) &&
+  const verdict = asked !== undefined && isLinked(snapshot, id, asked);
+  known.set(id, verdict);
+  return verdict;
+}
+
+function isLinked(snapshot, id, { spaces, ids }) {
+  return (
+    spaces.every((name) => isSpace(own(snapshot.spaces, name))) &&
+    ids.every((other) => definition(snapshot, other) !== undefined) &&
     !isOnCycle(snapshot, id) &&
     depth(snapshot, id) <= LIMITS.asking &&
     // A segment is part of who asks for it; another flag that is malformed just serves no variant.
-    asked.ids.every((other) => !other.startsWith("segment ") || isFine(snapshot, other));
-  known.set(id, verdict);
-  return verdict;
+    ids.every((other) => !other.startsWith("segment ") || isFine(snapshot, other))
+  );
 }
 
 function definition(snapshot, id) {
