@@ -141,6 +141,8 @@ export interface TargetingDraft extends Reasoned {
   readonly prerequisites?: readonly FlagTest[];
   readonly rules: readonly RuleDraft[];
   readonly fallthrough?: ServeDraft;
+  /** Units of a running experiment may change arms: a new epoch of it begins. Refused otherwise. */
+  readonly newEpoch?: boolean;
 }
 
 export interface RolloutDraft extends Reasoned {
@@ -148,6 +150,8 @@ export interface RolloutDraft extends Reasoned {
   readonly percentage: number;
   /** What the share gets; a boolean flag's true variant, or the variant rolled out already, when absent. */
   readonly variant?: VariantName;
+  /** Units of a running experiment may change arms: a new epoch of it begins. Refused otherwise, unless the share falls. */
+  readonly newEpoch?: boolean;
 }
 
 /** What a rollout did. `from` is the percentage before. */

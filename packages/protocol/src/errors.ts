@@ -30,6 +30,7 @@ export type ErrorCode =
   | "already_exists"
   | "archived"
   | "in_use"
+  | "experiment_moves"
   | "revision_conflict"
   | "idempotency_mismatch"
   | "unauthenticated"
@@ -200,6 +201,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ),
   archived: entry(409, "Flag is archived", "`{key}` is archived and cannot be changed.", "Restore it first, or make a new flag."),
   in_use: entry(409, "Still in use", "`{key}` is used by {users}.", "Remove those uses first."),
+  experiment_moves: entry(
+    409,
+    "Units would change arms",
+    "Up to {share} % of all units would change arms of the running experiment {experiment}.",
+    "Preview the edit: a raise from both ends below half, or the allocation that moves least, may do. To move them, send `newEpoch: true`.",
+  ),
   revision_conflict: entry(
     412,
     "Somebody else changed it",

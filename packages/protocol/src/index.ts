@@ -75,5 +75,15 @@ export {
   type SpaceId,
   type VariantName,
 } from "./names.ts";
+export type {
+  ArmFlow,
+  Movement,
+  Preview,
+  PreviewBasis,
+  PreviewRequest,
+  RuleFlow,
+  ShareBounds,
+  VariantFlow,
+} from "./preview.ts";
 export type { Problem } from "./problem.ts";
 export type { Snapshot, SnapshotChange, SnapshotFlag } from "./snapshot.ts";

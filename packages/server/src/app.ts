@@ -18,6 +18,7 @@ import { installOpenApi } from "./http/openapi.ts";
 import { compileValidator } from "./http/validation.ts";
 import { InstanceRegistry } from "./instances/registry.ts";
 import { instanceRoutes } from "./instances/routes.ts";
+import { previewRoutes } from "./preview/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
 import { segmentRoutes } from "./segments/routes.ts";
 import { Feeds } from "./snapshots/feeds.ts";
@@ -92,6 +93,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(projectRoutes, { access, control });
   await app.register(flagRoutes, { access, control, fillRandom });
   await app.register(targetingRoutes, { access, control });
+  await app.register(previewRoutes, { access, control, compile });
   await app.register(segmentRoutes, { access, control });
   await app.register(accessRoutes, { access, control, fillRandom });
   await app.register(auditRoutes, { access, log });

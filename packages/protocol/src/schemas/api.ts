@@ -40,6 +40,9 @@ const tags = Type.Optional(Type.Array(KeySchema, { maxItems: 50 }));
 const ownerText = Type.String({ minLength: 1, maxLength: 200 });
 const lifetimeDays = Type.Integer({ minimum: 1, maximum: 36_500 });
 const clientSide = Type.Optional(Type.Boolean());
+const newEpoch = Type.Optional(
+  Type.Boolean({ description: "Units of a running experiment may change arms; a new epoch of it begins" }),
+);
 const attributePath = Type.String({ minLength: 1, maxLength: 256 });
 const when: Schema<Condition> = reference<Condition>("Condition");
 
@@ -120,13 +123,14 @@ export const TargetingDraftSchema: Schema<TargetingDraft> = Type.Object(
     prerequisites: Type.Optional(Type.Array(FlagTestSchema, { maxItems: 1_000 })),
     rules: Type.Array(RuleDraftSchema, { maxItems: LIMITS.rulesPerFlag, "x-error": "limit_exceeded" }),
     fallthrough: Type.Optional(ServeDraftSchema),
+    newEpoch,
     reason,
   },
   closed,
 );
 
 export const RolloutDraftSchema: Schema<RolloutDraft> = Type.Object(
-  { percentage: Percentage, variant: Type.Optional(KeySchema), reason },
+  { percentage: Percentage, variant: Type.Optional(KeySchema), newEpoch, reason },
   closed,
 );
 

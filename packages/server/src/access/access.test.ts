@@ -42,6 +42,7 @@ PATCH /api/v1/projects/{project}/flags/{flag} editor
 POST /api/v1/projects admin
 POST /api/v1/projects/{project}/environments admin
 POST /api/v1/projects/{project}/environments/{environment}/explain viewer
+POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/preview viewer
 POST /api/v1/projects/{project}/flags editor
 POST /api/v1/projects/{project}/flags/{flag}/archive editor
 POST /api/v1/projects/{project}/flags/{flag}/restore editor

@@ -11,12 +11,10 @@ import {
   type Execution,
   type Precondition,
   repeated,
-  storedBy,
   unmetPrecondition,
 } from "./command.ts";
+import { consequence } from "./consequence.ts";
 import type { Edit } from "./decision.ts";
-import { raised } from "./streams.ts";
-import { verify } from "./verify.ts";
 
 /** Told after each commit is durable and live: the workspaces around it, and what was written. */
 export type CommitListener = (next: Workspace, edit: Pick<Edit<unknown>, "documents" | "raises" | "action" | "target">) => void;
@@ -191,9 +189,7 @@ export class ControlPlane {
         const { answer, revision } = decision;
         return { queued, give: () => resolve({ status: "done", answer, revision }) };
       }
-      const next = amend(workspace, { streams: raised(decision.raises), documents: storedBy(decision) });
-      const fault = verify(next, decision.documents, this.#options.compile);
-      if (fault !== undefined) return fail(new ProblemError(fault.code, fault.data));
+      const next = consequence(workspace, decision, this.#options.compile);
       return { ...queued, edit: decision, next, commit: commitOf(command, decision, now) };
     } catch (error) {
       return fail(error);

@@ -5,9 +5,16 @@ import type { Json, Part, Revision, Serve, Targeting } from "@belay/protocol";
  * Stamps the epoch of every tracked split: the revision at which its allocation (variants and draws of all its parts)
  * last changed. A unit is recorded once per epoch, so an edit elsewhere must not open a new one, and an edit of the
  * allocation must. Epochs that a client sent are written over.
+ *
+ * @param opened experiments whose units change arms: a condition can do that and leave every allocation as it is.
  */
-export function stampEpochs(before: Targeting | undefined, after: Targeting, revision: Revision): Targeting {
-  const known = before === undefined ? new Map<string, number>() : knownEpochs(before);
+export function stampEpochs(
+  before: Targeting | undefined,
+  after: Targeting,
+  revision: Revision,
+  opened: readonly string[] = [],
+): Targeting {
+  const known = before === undefined ? new Map<string, number>() : knownEpochs(before, opened);
   const stamp = (serve: Serve): Serve => ("split" in serve ? { split: stampSplit(serve.split, known, revision) } : serve);
   return {
     ...after,
@@ -24,12 +31,14 @@ function stampSplit(parts: readonly Part[], known: ReadonlyMap<string, number>, 
   );
 }
 
-function knownEpochs(targeting: Targeting): Map<string, number> {
+function knownEpochs(targeting: Targeting, opened: readonly string[]): Map<string, number> {
   const known = new Map<string, number>();
   for (const serve of [...targeting.rules.map((rule) => rule.serve), ...(targeting.fallthrough ? [targeting.fallthrough] : [])]) {
     if (!("split" in serve)) continue;
     for (const part of serve.split) {
-      if (part.tracks?.epoch !== undefined) known.set(identity(part, serve.split), part.tracks.epoch);
+      const { tracks } = part;
+      const isOpened = tracks !== undefined && "experiment" in tracks && opened.includes(tracks.experiment);
+      if (tracks?.epoch !== undefined && !isOpened) known.set(identity(part, serve.split), tracks.epoch);
     }
   }
   return known;

@@ -20,7 +20,7 @@ export interface TargetingDoors {
   readonly control: ControlPlane;
 }
 
-interface PlaceParams extends FlagParams {
+export interface PlaceParams extends FlagParams {
   readonly environment: string;
 }
 
@@ -141,7 +141,8 @@ export const targetingRoutes: FastifyPluginAsync<TargetingDoors> = async (app, {
   );
 };
 
-function placeOf(workspace: Workspace, { project: projectKey, environment, flag }: PlaceParams): Place {
+/** @throws ProblemError when the project or the environment is not there. */
+export function placeOf(workspace: Workspace, { project: projectKey, environment, flag }: PlaceParams): Place {
   const project = projectOf(workspace, projectKey);
   return { project, environment: environmentOf(project, environment), flag };
 }

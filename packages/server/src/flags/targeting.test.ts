@@ -269,10 +269,10 @@ describe("an epoch", () => {
     await ask("PUT", `${flag}/enabled`, { enabled: false });
     await put({ ...weighted(50), off: "off", fallthrough: { variant: "on" } });
     expect(await epochs()).toEqual([revision, revision]);
-    const changed = (await put(weighted(60))).body.revision;
+    const changed = (await put({ ...weighted(60), newEpoch: true })).body.revision;
     expect(changed).toBe(revision + 4);
     expect(await epochs()).toEqual([changed, changed]);
-    const back = (await put(weighted(50))).body.revision;
+    const back = (await put({ ...weighted(50), newEpoch: true })).body.revision;
     expect(await epochs()).toEqual([back, back]);
   });
 });

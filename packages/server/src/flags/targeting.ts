@@ -1,5 +1,6 @@
 import { canonicalJson, percentFromPpm, ppmFromPercent } from "@belay/core";
 import type {
+  ArmFlow,
   FlagKey,
   FlagTargeting,
   RolloutDraft,
@@ -12,7 +13,8 @@ import type {
 } from "@belay/protocol";
 import { asJson, type Decision, type Edit, type Refusal, refuse } from "../control/decision.ts";
 import { environmentStream } from "../control/streams.ts";
-import type { EnvironmentState, FlagDocument, Held, ProjectState } from "../state/workspace.ts";
+import type { EnvironmentState, Held, ProjectState } from "../state/workspace.ts";
+import { armMoves, refuseMoves, type Subject } from "./arms.ts";
 import { flagNotFound, liveFlag } from "./domain.ts";
 import { stampEpochs } from "./epochs.ts";
 import { moveRollout, reservedRuleFault } from "./rollout.ts";
@@ -29,28 +31,35 @@ export interface Place {
 }
 
 /** Replaces a targeting whole. Weights become parts, epochs are stamped. */
-export function putTargeting(place: Place, { reason: _, ...draft }: TargetingDraft): Decision<FlagTargeting> {
+export function putTargeting(place: Place, { reason: _, newEpoch = false, ...draft }: TargetingDraft): Decision<FlagTargeting> {
   const subject = subjectOf(place);
   if ("code" in subject) return subject;
   const normalised = normalise(draft, Object.keys(subject.flag.variants));
   if ("code" in normalised) return normalised;
   const fault = reservedRuleFault(normalised.rules);
   if (fault !== undefined) return refuse("invalid_field", fault);
-  const after = stampEpochs(subject.targeting.body, normalised, place.environment.revision + 1);
+  const moves = armMoves(place, subject, normalised);
+  if (!newEpoch && moves.length > 0) return refuseMoves(moves);
+  const after = stampEpochs(subject.targeting.body, normalised, place.environment.revision + 1, moves.map(experimentOf));
   return replaceTargeting(place, subject.targeting, after, "targeting.edit", (held) =>
     targetingView(place.project, place.environment, place.flag, held),
   );
 }
 
-/** Moves the share of the reserved rule `rollout`; starts one where the flag has none. */
-export function setRollout(place: Place, { percentage, variant }: RolloutDraft): Decision<RolloutResult> {
+/**
+ * Moves the share of the reserved rule `rollout`; starts one where the flag has none. Going down is never refused for the
+ * sake of an experiment: it is how harm is stopped, and units that change arms by it do so in a new epoch.
+ */
+export function setRollout(place: Place, { percentage, variant, newEpoch = false }: RolloutDraft): Decision<RolloutResult> {
   const ppm = ppmFromPercent(percentage);
   if (ppm === undefined) return refuse("invalid_percentage", { field: "percentage", received: percentage });
   const subject = subjectOf(place);
   if ("code" in subject) return subject;
   const moved = moveRollout(subject.targeting.body, subject.flag, ppm, variant);
   if ("code" in moved) return moved;
-  const after = stampEpochs(subject.targeting.body, moved.targeting, place.environment.revision + 1);
+  const moves = armMoves(place, subject, moved.targeting);
+  if (!newEpoch && ppm >= moved.fromPpm && moves.length > 0) return refuseMoves(moves);
+  const after = stampEpochs(subject.targeting.body, moved.targeting, place.environment.revision + 1, moves.map(experimentOf));
   return replaceTargeting(place, subject.targeting, after, "rollout.set", ({ revision }) => ({
     project: place.project.key,
     environment: place.environment.key,
@@ -73,15 +82,18 @@ export function setEnabled(place: Place, enabled: boolean): Decision<FlagTargeti
   );
 }
 
-function subjectOf({ project, environment, flag }: Place): { flag: FlagDocument; targeting: Held<Targeting> } | Refusal {
+const experimentOf = ({ experiment }: ArmFlow): string => experiment;
+
+function subjectOf({ project, environment, flag }: Place): Subject | Refusal {
   const held = liveFlag(project, flag);
   if ("code" in held) return held;
   const targeting = environment.targetings.get(flag);
   return targeting === undefined ? flagNotFound(project, flag) : { flag: held.body, targeting };
 }
 
-function normalise(
-  { rules: ruleDrafts, fallthrough, ...rest }: TargetingDraft,
+/** A draft as it is kept: weights become parts. */
+export function normalise(
+  { rules: ruleDrafts, fallthrough, ...rest }: Omit<TargetingDraft, "reason" | "newEpoch">,
   variants: readonly string[],
 ): Targeting | Refusal {
   const rules: Rule[] = [];
