@@ -67,7 +67,6 @@ export {
   type EpochMs,
   type FlagKey,
   KEY_PATTERN,
-  LIMITS,
   type Ppm,
   type Revision,
   type SegmentKey,

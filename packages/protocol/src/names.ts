@@ -32,24 +32,3 @@ export const KEY_PATTERN = "^[A-Za-z0-9._-]{1,128}$";
 
 /** Length of a space: the number of points a unit can fall on. */
 export const SPACE_PPM = 1_000_000;
-
-/** Limits of a definition; beyond them the API answers 422 and an SDK isolates the flag. */
-export const LIMITS: {
-  readonly conditionDepth: number;
-  readonly rulesPerFlag: number;
-  readonly valuesPerList: number;
-  readonly conditionsPerFlag: number;
-  readonly patternLength: number;
-  readonly flagBytes: number;
-} = {
-  /** Nesting of `all`, `any` and `not` inside one condition. */
-  conditionDepth: 32,
-  rulesPerFlag: 1_000,
-  valuesPerList: 10_000,
-  /** Tests, draws and groups of one flag or segment, added up. */
-  conditionsPerFlag: 10_000,
-  /** Characters of a regular expression. */
-  patternLength: 1_024,
-  /** JSON text of one flag with its targeting, in UTF-8 bytes. */
-  flagBytes: 1_048_576,
-};

@@ -18,7 +18,6 @@ import type {
   TokenCreation,
 } from "../api.ts";
 import type { Condition } from "../flag.ts";
-import { LIMITS } from "../names.ts";
 import {
   FlagKindSchema,
   FlagTestSchema,
@@ -121,7 +120,7 @@ export const TargetingDraftSchema: Schema<TargetingDraft> = Type.Object(
     enabled: Type.Boolean(),
     off: Type.Optional(KeySchema),
     prerequisites: Type.Optional(Type.Array(FlagTestSchema, { maxItems: 1_000 })),
-    rules: Type.Array(RuleDraftSchema, { maxItems: LIMITS.rulesPerFlag, "x-error": "limit_exceeded" }),
+    rules: Type.Array(RuleDraftSchema),
     fallthrough: Type.Optional(ServeDraftSchema),
     newEpoch,
     reason,
