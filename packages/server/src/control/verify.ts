@@ -17,7 +17,9 @@ export function verify(next: Workspace, documents: readonly DocumentWrite[], opt
     const project = next.projects.get(projectKey);
     if (project === undefined) continue;
     const fault = verifyDocument(project, { kind, key, ...(environment === undefined ? {} : { environment }) }, options);
-    if (fault !== undefined) return fault;
+    // Where an edit writes many definitions, the field alone does not say of which.
+    const document = { kind, key, ...(environment === undefined ? {} : { environment }) };
+    if (fault !== undefined) return documents.length === 1 ? fault : { ...fault, data: { document, ...fault.data } };
   }
   return undefined;
 }
@@ -60,32 +62,10 @@ function verifySegmentAndUsers(
   const snapshot = project.environments.get(environment)?.snapshot;
   const condition = snapshot?.head.segments[key];
   if (snapshot === undefined || condition === undefined) return undefined;
-  const cycle = segmentCycle(snapshot, [key]);
-  if (cycle !== undefined) return refuse("prerequisite_cycle", { field: "when", cycle: cycle.join(" -> ") });
   const [defect] = checkSegment(condition, snapshot.part(flagsReachable(snapshot, usesOfCondition(condition))), key, options);
-  // Core calls the definition `condition`; a segment's field has the name `when`.
-  if (defect !== undefined) {
-    return refusal(placed({ ...defect, field: defect.field.replace(/^condition/, "when") }, usesOfCondition(condition)));
-  }
+  // Core calls the definition `condition`, or nothing where it is at fault as a whole; a segment's field is named `when`.
+  if (defect !== undefined) return refusal({ ...defect, field: defect.field.replace(/^(condition)?(?=\.|$)/, "when") });
   return verifyUsers(project, environment, { kind: "segment", name: key }, options);
-}
-
-/** The way from a segment back to itself, through segments; `undefined` when there is none. */
-function segmentCycle(
-  snapshot: LiveSnapshot,
-  path: readonly SegmentKey[],
-  visited = new Set<SegmentKey>(),
-): readonly SegmentKey[] | undefined {
-  const condition = snapshot.head.segments[path.at(-1) as SegmentKey];
-  for (const { kind, name } of condition === undefined ? [] : usesOfCondition(condition)) {
-    if (kind !== "segment") continue;
-    if (name === path[0]) return [...path, name];
-    if (visited.has(name)) continue;
-    visited.add(name);
-    const cycle = segmentCycle(snapshot, [...path, name], visited);
-    if (cycle !== undefined) return cycle;
-  }
-  return undefined;
 }
 
 function verifyUsers(
@@ -105,9 +85,8 @@ function verifyFlag(project: ProjectState, environment: string, key: FlagKey, op
   const snapshot = project.environments.get(environment)?.snapshot;
   const flag = snapshot?.flags.get(key);
   if (snapshot === undefined || flag === undefined) return undefined;
-  const uses = usesOfTargeting(flag);
-  const [defect] = checkFlag(flag, snapshot.part([key, ...flagsReachable(snapshot, uses)]), key, options);
-  return defect === undefined ? clientSideFault(project, key, flag) : refusal(placed(defect, uses));
+  const [defect] = checkFlag(flag, snapshot.part([key, ...flagsReachable(snapshot, usesOfTargeting(flag))]), key, options);
+  return defect === undefined ? clientSideFault(project, key, flag) : refusal(defect);
 }
 
 /** Flags that a definition names, itself or through others: all that its check can depend on. */
@@ -127,16 +106,6 @@ function flagsReachable(snapshot: LiveSnapshot, uses: readonly Use[]): ReadonlyS
     );
   }
   return flags;
-}
-
-/** Core names what is missing; here its place is known too. */
-function placed(defect: Defect, uses: readonly Use[]): Defect {
-  const kind = ({ unknown_segment: "segment", unknown_space: "space" } as const)[
-    defect.code as "unknown_segment" | "unknown_space"
-  ];
-  const use =
-    kind === undefined ? undefined : uses.find((candidate) => candidate.kind === kind && candidate.name === defect.received);
-  return use === undefined ? defect : { ...defect, field: use.field };
 }
 
 function refusal({ code, ...data }: Defect): Refusal {
