@@ -276,7 +276,11 @@ export interface Instance {
   readonly seenAt: string;
 }
 
+/** Asks about now, or about what was: at a revision or at a time. */
 export interface ExplainRequest {
   readonly flag: FlagKey;
   readonly context: EvaluationContext;
+  readonly revision?: Revision;
+  /** RFC 3339; the last revision made until then. */
+  readonly at?: string;
 }

@@ -26,6 +26,7 @@ export type ErrorCode =
   | "key_not_found"
   | "token_not_found"
   | "change_not_found"
+  | "revision_not_found"
   | "route_not_found"
   | "already_exists"
   | "archived"
@@ -192,6 +193,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   key_not_found: entry(404, "No such SDK key", "This project has no SDK key `{key}`.", "List the keys of the project."),
   token_not_found: entry(404, "No such token", "There is no token `{key}`.", "List the tokens."),
   change_not_found: entry(404, "No such change", "There is no change `{key}`.", "List the changes of the project."),
+  revision_not_found: entry(
+    404,
+    "No such revision",
+    "`{environment}` has no revision at {moment}.",
+    "List its changes with `changes?environment=` to see the revisions there are, and when each was made.",
+  ),
   route_not_found: entry(404, "No such route", "The server has no `{method} {path}`.", "The routes are listed at /docs."),
   already_exists: entry(
     409,

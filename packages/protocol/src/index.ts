@@ -61,6 +61,14 @@ export type {
   Test,
   Tracks,
 } from "./flag.ts";
+export type {
+  Difference,
+  PastState,
+  RestoreDraft,
+  RestoreResult,
+  SharedDifference,
+  StateDiff,
+} from "./history.ts";
 export type { Json } from "./json.ts";
 export {
   type AttributePath,

@@ -28,6 +28,7 @@ export {
   MetricEventSchema,
 } from "./schemas/events.ts";
 export { ConditionSchema, JsonSchema, KeySchema, oneOf } from "./schemas/flag.ts";
+export { RestoreDraftSchema } from "./schemas/history.ts";
 export { PreviewRequestSchema } from "./schemas/preview.ts";
 export { ReceiptSchema } from "./schemas/receipt.ts";
 export { reference, type Schema } from "./schemas/schema.ts";

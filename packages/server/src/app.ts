@@ -12,6 +12,8 @@ import { flagRoutes } from "./flags/routes.ts";
 import type { FillRandom } from "./flags/salts.ts";
 import { targetingRoutes } from "./flags/targeting-routes.ts";
 import { healthRoutes } from "./health/routes.ts";
+import { History } from "./history/history.ts";
+import { historyRoutes } from "./history/routes.ts";
 import { answerUnreadable, installProblems } from "./http/errors.ts";
 import { parseJsonBody } from "./http/json-body.ts";
 import { installOpenApi } from "./http/openapi.ts";
@@ -77,6 +79,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   installProblems(app);
   readJsonBodies(app);
   const access = createAccess({ workspace: () => control.workspace, now });
+  const history = new History(log);
   const feeds = new Feeds(control);
   const hub = new Hub({ random, limits: streams });
   control.onCommit((_, { action, target }) => {
@@ -97,7 +100,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(segmentRoutes, { access, control });
   await app.register(accessRoutes, { access, control, fillRandom });
   await app.register(auditRoutes, { access, log });
-  await app.register(explainRoutes, { access, control, compile });
+  await app.register(explainRoutes, { access, control, history, compile });
+  await app.register(historyRoutes, { access, control, history });
   await app.register(snapshotRoutes, { access, feeds });
   await app.register(streamRoutes, { access, feeds, hub });
   await app.register(instanceRoutes, { access, instances: new InstanceRegistry(now) });

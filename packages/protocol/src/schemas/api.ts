@@ -166,6 +166,11 @@ export const TokenCreationSchema: Schema<TokenCreation> = Type.Object(
 );
 
 export const ExplainRequestSchema: Schema<ExplainRequest> = Type.Object(
-  { flag: KeySchema, context: Type.Unsafe<ExplainRequest["context"]>(Type.Record(Type.String(), JsonSchema)) },
+  {
+    flag: KeySchema,
+    context: Type.Unsafe<ExplainRequest["context"]>(Type.Record(Type.String(), JsonSchema)),
+    revision: Type.Optional(Type.Integer({ minimum: 1 })),
+    at: Type.Optional(Type.String({ maxLength: 64, description: "RFC 3339; the last revision made until then" })),
+  },
   closed,
 );

@@ -20,9 +20,11 @@ GET /api/v1/projects/{project}/changes viewer
 GET /api/v1/projects/{project}/changes/{change} viewer
 GET /api/v1/projects/{project}/environments viewer
 GET /api/v1/projects/{project}/environments/{environment} viewer
+GET /api/v1/projects/{project}/environments/{environment}/diff viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags/{flag} viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags/{flag}/rollout viewer
+GET /api/v1/projects/{project}/environments/{environment}/state viewer
 GET /api/v1/projects/{project}/exposures analyst
 GET /api/v1/projects/{project}/exposures/estimate analyst
 GET /api/v1/projects/{project}/flags viewer
@@ -43,6 +45,7 @@ POST /api/v1/projects admin
 POST /api/v1/projects/{project}/environments admin
 POST /api/v1/projects/{project}/environments/{environment}/explain viewer
 POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/preview viewer
+POST /api/v1/projects/{project}/environments/{environment}/restore editor
 POST /api/v1/projects/{project}/flags editor
 POST /api/v1/projects/{project}/flags/{flag}/archive editor
 POST /api/v1/projects/{project}/flags/{flag}/restore editor

@@ -6,6 +6,7 @@ import type { Access } from "../access/access.ts";
 import { decodeCursor, encodeCursor, PAGE_LIMIT_DEFAULT } from "../http/cursor.ts";
 import { type PageQuery, pageFields, pathParams } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
+import { readTime } from "../http/times.ts";
 import type { ChangeFilter, ChangeLog } from "../store/changes/index.ts";
 import { changeView } from "./views.ts";
 
@@ -86,18 +87,11 @@ function filterOf(project: string, visibleEnvironments: readonly string[] | unde
     action,
     targetKind: kind,
     targetKey: key,
-    from: timeOf("from", query.from),
-    to: timeOf("to", query.to),
+    from: readTime("from", query.from),
+    to: readTime("to", query.to),
     olderThan: olderThan(query.cursor),
   };
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)) as unknown as ChangeFilter;
-}
-
-function timeOf(field: string, time: string | undefined): number | undefined {
-  const ms = time === undefined ? undefined : Date.parse(time);
-  if (ms !== undefined && !Number.isFinite(ms))
-    throw new ProblemError("invalid_field", { field, received: time, reason: "it is not an RFC 3339 time" });
-  return ms;
 }
 
 function olderThan(cursor: string | undefined): number | undefined {
