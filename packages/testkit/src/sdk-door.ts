@@ -58,6 +58,8 @@ export interface SdkDoor {
   readonly openStreams: number;
   readonly requests: readonly DoorRequest[];
   count(door: DoorName): number;
+  /** Times a browser asked for leave first, by address. */
+  readonly preflights: readonly string[];
   /** Every event stored, once each, in order of arrival. */
   readonly events: readonly DoorEvent[];
   /** Events that came again. */
@@ -90,6 +92,7 @@ export async function startSdkDoor(options: SdkDoorOptions = {}): Promise<SdkDoo
 class ScriptedDoor implements SdkDoor {
   snapshot: DoorDocument | undefined;
   readonly requests: DoorRequest[] = [];
+  readonly preflights: string[] = [];
   readonly counts: { flag: string; variant?: string; count: number }[] = [];
   readonly ledgers = new Map<string, { produced: number; dropped: number }>();
   readonly receipts: { revision: number }[] = [];
@@ -173,6 +176,15 @@ class ScriptedDoor implements SdkDoor {
   }
 
   async #receive(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Browsers of any origin may ask, as on the real doors.
+    response.setHeader("access-control-allow-origin", "*");
+    if (incoming.method === "OPTIONS") {
+      this.preflights.push(incoming.url ?? "");
+      response
+        .writeHead(204, { "access-control-allow-headers": "authorization, last-event-id", "access-control-max-age": "7200" })
+        .end();
+      return;
+    }
     const door = DOORS[`${incoming.method} ${incoming.url}`];
     if (door === undefined) return void response.writeHead(404).end();
     const body = await readAll(incoming).catch(() => undefined);
@@ -188,7 +200,7 @@ class ScriptedDoor implements SdkDoor {
 
   #answer(request: DoorRequest): void {
     const { sdkKey } = this.#options;
-    if (sdkKey !== undefined && request.headers.authorization !== `Bearer ${sdkKey}`) {
+    if (sdkKey !== undefined && keyOf(request) !== sdkKey) {
       json(request.response, 401, {});
       return;
     }
@@ -253,6 +265,12 @@ class ScriptedDoor implements SdkDoor {
     }
     json(response, 202, { accepted, duplicates, rejected: [] });
   }
+}
+
+/** In the header, or in the body of a batch that a page sent while it went away. */
+function keyOf({ door, headers, text }: DoorRequest): string | undefined {
+  if (headers.authorization !== undefined) return headers.authorization.slice("Bearer ".length);
+  return door === "events" ? (JSON.parse(text) as { sdkKey?: string }).sdkKey : undefined;
 }
 
 const DOORS: Readonly<Record<string, DoorName>> = {

@@ -1,14 +1,17 @@
 import type { EvaluationContext, Snapshot } from "@belay/protocol";
 import { clientSnapshot } from "../client-snapshot.ts";
+import type { Ruleset } from "../ruleset.ts";
 import type { CompactRules } from "./index.ts";
 
 /** What a browser is given of a snapshot whose flags are all for browsers. */
 export const rendered = (snapshot: Snapshot): Snapshot => clientSnapshot(snapshot, () => true);
 
 /** An outcome in the form of the vectors, from either implementation. */
-export function told(rules: Pick<CompactRules, "decide">, flag: string, context: EvaluationContext): string {
+export function told(rules: Pick<CompactRules | Ruleset, "decide">, flag: string, context: EvaluationContext): string {
   const { value, variant, reason, ruleId, errorCode, tracks } = rules.decide(flag, context);
-  const { experiment, release, epoch = 0 } = tracks ?? {};
+  const subject: Partial<Record<"experiment" | "release", string>> & { readonly epoch?: number } =
+    tracks === undefined ? {} : "subject" in tracks ? tracks.subject : (tracks as object);
+  const { experiment, release, epoch = 0 } = subject;
   const exposed = tracks && { experiment, release, epoch, unit: tracks.unit(context) };
   return JSON.stringify({ value, variant, reason, ruleId, errorCode, exposed });
 }

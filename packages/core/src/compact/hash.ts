@@ -1,11 +1,14 @@
 import { POINTS } from "../placement.ts";
 
+/** In every browser and every runtime; declared here because this package is compiled without the types of any. */
+declare const TextEncoder: new () => { encode(text: string): Uint8Array };
+
 /**
  * The point of a unit in the space of a salt, 0 to 999,999: MurmurHash3 x86_32 over the UTF-8 bytes of both, as in
  * `../murmur3.ts`, byte by byte and without its fast paths.
  */
 export function pointOf(salt: string, unit: string): number {
-  const bytes = utf8(salt + unit);
+  const bytes = new TextEncoder().encode(salt + unit);
   const { length } = bytes;
   let hash = 0;
   let block = 0;
@@ -26,24 +29,4 @@ export function pointOf(salt: string, unit: string): number {
 function scramble(block: number): number {
   const mixed = Math.imul(block, 0xcc9e2d51);
   return Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593);
-}
-
-/** A lone surrogate becomes U+FFFD, as `TextEncoder` writes it; this package may not know of that. */
-function utf8(text: string): number[] {
-  const bytes: number[] = [];
-  for (const character of text) {
-    const read = character.codePointAt(0) as number;
-    const point = read >> 11 === 0x1b ? 0xfffd : read;
-    if (point < 0x80) bytes.push(point);
-    else {
-      if (point < 0x800) bytes.push(0xc0 | (point >> 6));
-      else {
-        if (point < 0x10000) bytes.push(0xe0 | (point >> 12));
-        else bytes.push(0xf0 | (point >> 18), 0x80 | ((point >> 12) & 0x3f));
-        bytes.push(0x80 | ((point >> 6) & 0x3f));
-      }
-      bytes.push(0x80 | (point & 0x3f));
-    }
-  }
-  return bytes;
 }

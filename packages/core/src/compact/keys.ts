@@ -4,18 +4,16 @@
  */
 
 const VERSION =
-  /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[a-z-][\da-z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-z-][\da-z-]*))*))?(?:\+[\da-z-]+(?:\.[\da-z-]+)*)?$/i;
+  /^((?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*))(?:-((?:0|[1-9]\d*|\d*[a-z-][\da-z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-z-][\da-z-]*))*))?(?:\+[\da-z-]+(?:\.[\da-z-]+)*)?$/i;
 
 /**
  * A text that sorts as SemVer 2.0 precedence does: numbers behind their length, numeric identifiers before the others,
  * a shorter list of identifiers before a longer one, a release after all of its pre-releases.
  */
 export function versionKey(text: string): string | undefined {
-  const match = text.length > 256 ? null : VERSION.exec(text);
-  if (match === null) return undefined;
-  const [, major = "", minor = "", patch = "", pre] = match;
-  const core = [major, minor, patch].map(numberKey).join("");
-  return core + (pre === undefined ? "\x03" : `${pre.split(".").map(identifierKey).join("")}\0`);
+  const [, core, pre] = (text.length <= 256 && VERSION.exec(text)) || [];
+  if (core === undefined) return undefined;
+  return core.split(".").map(numberKey).join("") + (pre === undefined ? "\x03" : `${pre.split(".").map(identifierKey).join("")}\0`);
 }
 
 function identifierKey(identifier: string): string {
@@ -43,31 +41,28 @@ const FOUR = /^(.*:)?(\d+)\.(\d+)\.(\d+)\.(\d+)$/;
 
 /** The 128 bits of an IPv6 address as a text of 0 and 1; an IPv4 address as the IPv6 address that stands for it. */
 export function addressKey(text: string): string | undefined {
-  const [, before = "::ffff:", ...octets] = (text.length > 45 ? null : FOUR.exec(text)) ?? [];
+  const [, before = "::ffff:", ...octets] = (text.length <= 45 && FOUR.exec(text)) || [];
   // A leading zero means octal to some readers and decimal to others: refused.
   if (octets.some((octet) => String(Number(octet) & 255) !== octet)) return undefined;
-  const [a = 0, b = 0, c = 0, d = 0] = octets.map(Number);
-  const six = octets.length > 0 ? `${before}${hex(a * 256 + b)}:${hex(c * 256 + d)}` : text;
-  const halves = six.split("::").map((half) => (half === "" ? [] : half.split(":")));
-  const [head = [], tail = [], more] = halves;
-  const gap = 8 - head.length - tail.length;
-  if (six.length > 60 || more !== undefined || (halves.length > 1 ? gap < 1 : gap !== 0)) return undefined;
-  const groups = [...head, ...new Array<string>(gap).fill("0"), ...tail];
-  if (!groups.every((group) => /^[\da-f]{1,4}$/i.test(group))) return undefined;
-  return groups.map((group) => Number.parseInt(group, 16).toString(2).padStart(16, "0")).join("");
+  const six = octets.length > 0 ? `${before}0:0` : text;
+  const [head = [], tail, more] = six.split("::").map((half) => (half === "" ? [] : half.split(":")));
+  const gap = 8 - head.length - (tail?.length ?? 0);
+  if (more !== undefined || (tail !== undefined && gap < 1)) return undefined;
+  const groups = tail === undefined ? head : [...head, ...new Array<string>(gap).fill("0"), ...tail];
+  if (!/^[\da-f]{1,4}(:[\da-f]{1,4}){7}$/i.test(groups.join(":"))) return undefined;
+  const wide = groups.map((group) => bits(`0x${group}`, 16)).join("");
+  return wide.slice(0, 128 - 8 * octets.length) + octets.map((octet) => bits(octet, 8)).join("");
 }
 
 /** The leading bits that the addresses of a CIDR block share. */
 export function blockKey(text: string): string | undefined {
-  const [address = "", bits, more] = text.split("/");
-  const isFour = !address.includes(":");
-  const length = bits === undefined ? 128 : Number(bits) + (isFour ? 96 : 0);
-  if (more !== undefined || length > 128 || (bits !== undefined && !/^(0|[1-9]\d*)$/.test(bits))) return undefined;
-  return addressKey(address)?.slice(0, length);
+  const [, address = "", length = "128"] = /^([^/]*)(?:\/(0|[1-9]\d*))?$/.exec(text) ?? [];
+  const shared = Number(length) + (address === text || address.includes(":") ? 0 : 96);
+  return shared > 128 ? undefined : addressKey(address)?.slice(0, shared);
 }
 
-function hex(number: number): string {
-  return number.toString(16);
+function bits(number: string, width: number): string {
+  return Number(number).toString(2).padStart(width, "0");
 }
 
 /** A text whose UTF-16 order is the code point order of the given one: every code point takes two units. */

@@ -18,6 +18,7 @@ import type {
   Snapshot,
   SnapshotFlag,
   Space,
+  Tracks,
 } from "@belay/protocol";
 import { unitText } from "../attribute.ts";
 import { pointOf } from "./hash.ts";
@@ -45,9 +46,7 @@ export interface Outcome {
 }
 
 export interface Tracked {
-  readonly experiment?: string | undefined;
-  readonly release?: string | undefined;
-  readonly epoch?: number | undefined;
+  readonly subject: Tracks;
   /** Who is exposed: the unit of the part's last draw. */
   unit(context: EvaluationContext): string | undefined;
 }
@@ -115,7 +114,7 @@ export function rulesOf({ flags, segments, spaces }: Snapshot): CompactRules {
       const parts = serve.split.map(({ variant, draws, tracks }) => {
         const read = draws.map((draw) => readDraw(draw, spaces));
         const unit = read.at(-1)?.[1] ?? unitBy();
-        return [read.map(([holds]) => holds), outcome(variant, "SPLIT", id, tracks && { ...tracks, unit })] as const;
+        return [read.map(([holds]) => holds), outcome(variant, "SPLIT", id, tracks && { subject: tracks, unit })] as const;
       });
       return (walk) => {
         for (const [draws, picked] of parts) {

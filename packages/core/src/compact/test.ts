@@ -2,7 +2,7 @@
 import type { EvaluationContext, Operator, Test } from "@belay/protocol";
 import { addressKey, blockKey, instantKey, textKey, versionKey } from "./keys.ts";
 
-/** A text, number or boolean, or something that is compared like one; `undefined` where the value does not fit. */
+/** What is compared, always with a key of its own type; `undefined` where the value has none. */
 type Key = string | number | boolean | undefined;
 
 type Maker = (value: unknown) => Key;
@@ -51,21 +51,20 @@ const ofText =
   (key: (text: string) => Key): Maker =>
   (value) =>
     typeof value === "string" ? key(value) : undefined;
-const text = ofText((value) => value);
-const numberOrText: Maker = (value) => (typeof value === "number" ? value : ofText(textKey)(value));
-const scalar: Maker = (value) => (typeof value === "number" || typeof value === "boolean" ? value : text(value));
+const itself: Maker = (value) => value as Key;
+const ordered: Maker = (value) => (typeof value === "string" ? textKey(value) : (value as Key));
 const instant: Maker = (value) => (value instanceof Date ? value.getTime() : ofText(instantKey)(value));
 const version = ofText(versionKey);
 
 const OPERATORS: { readonly [name in Exclude<Operator, "exists" | "matches">]: Compared } = {
-  in: [equals, scalar],
-  contains: [(a: string, b: string) => a.includes(b), text],
-  startsWith: [startsWith, text],
-  endsWith: [(a: string, b: string) => a.endsWith(b), text],
-  lt: [lt, numberOrText],
-  lte: [lte, numberOrText],
-  gt: [gt, numberOrText],
-  gte: [gte, numberOrText],
+  in: [equals, itself],
+  contains: [(a: string, b: string) => a.includes(b), itself],
+  startsWith: [startsWith, itself],
+  endsWith: [(a: string, b: string) => a.endsWith(b), itself],
+  lt: [lt, ordered],
+  lte: [lte, ordered],
+  gt: [gt, ordered],
+  gte: [gte, ordered],
   before: [lt, instant],
   after: [gt, instant],
   semverEq: [equals, version],

@@ -1,0 +1,2 @@
+/** Bundles what browsers load into a folder, minified. */
+export function bundle(options: { readonly input: string | Record<string, string>; readonly dir: string }): Promise<void>;

@@ -1,0 +1,61 @@
+import { unitText } from "@belay/core";
+import type { Evaluation, EvaluationContext, Exposure, FlagKey, Json, MetricEvent } from "@belay/protocol";
+import { type LeanClient, open, type Widened } from "./lean-client.ts";
+import type { ClientOptions } from "./options.ts";
+
+export interface TrackDetails {
+  /** A finite number. */
+  readonly value?: number;
+  /** Plain data; long texts are cut, what is no JSON is left out. */
+  readonly properties?: { readonly [name: string]: unknown };
+}
+
+/** Decides in the page. Every call answers at once and none ever throws. */
+export interface BelayClient extends LeanClient {
+  /** The value with what led to it. */
+  evaluate<T extends Json>(key: FlagKey, fallback: T): Evaluation<Widened<T>>;
+  /** As `evaluate`, but neither counted nor recorded as an exposure: for looking before anything is shown. */
+  peek<T extends Json>(key: FlagKey, fallback: T): Evaluation<Widened<T>>;
+  /** Records a metric event of the context's unit. */
+  track(name: string, details?: TrackDetails): void;
+}
+
+/**
+ * Makes a client and starts it. Never throws: without an address and a key it decides with `bootstrap` alone.
+ *
+ * @example
+ * const belay = createClient({ url: "https://flags.example.com", clientKey: "...", context: { targetingKey: "user-42" } });
+ * belay.isEnabled("checkout-v2");
+ */
+export function createClient(options: ClientOptions = {}): BelayClient {
+  const { contextAttributes = [] } = options;
+  const recorded = (context: EvaluationContext): Exposure["attributes"] =>
+    Object.fromEntries(contextAttributes.map((name) => [name, context[name]])) as Exposure["attributes"];
+  const [lean, inner] = open(options, contextAttributes.length > 0 ? recorded : undefined);
+
+  const told = <T extends Json>(outcome: ReturnType<typeof inner.answer>): Evaluation<Widened<T>> => {
+    const { value, variant, reason, ruleId, errorCode } = outcome;
+    const isStale = lean.state === "stale" && errorCode === undefined;
+    return {
+      value: value as Widened<T>,
+      ...(variant === undefined ? {} : { variant }),
+      reason: isStale ? "STALE" : reason,
+      ...(ruleId === undefined ? {} : { ruleId }),
+      revision: lean.revision,
+      ...(errorCode === undefined ? {} : { errorCode }),
+    };
+  };
+
+  // Onto the lean client and not around it: its getters stay getters.
+  return Object.assign(lean, {
+    evaluate: <T extends Json>(key: FlagKey, fallback: T) => told<T>(inner.noted(key, fallback)),
+    peek: <T extends Json>(key: FlagKey, fallback: T) => told<T>(inner.answer(key, fallback)),
+    track: (name: string, { value, properties }: TrackDetails = {}) => {
+      const unit = unitText(inner.context.targetingKey);
+      const isFit =
+        typeof name === "string" && name !== "" && unit !== undefined && (value === undefined || Number.isFinite(value));
+      if (!isFit) inner.warn(`event ${String(name)} was not recorded: it needs a name, a targetingKey and a finite value`);
+      else inner.record?.({ name, unit, value, properties: properties as MetricEvent["properties"] });
+    },
+  });
+}
