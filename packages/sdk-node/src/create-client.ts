@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { join } from "node:path";
 import type { CompileOptions } from "@belay/core";
 import {
   Application,
@@ -20,6 +21,7 @@ import { CacheFile, readCacheFile } from "./cache-file.ts";
 import { onProcessExit } from "./exit.ts";
 import { HttpDoors } from "./http.ts";
 import { type ClientOptions, type ReadOptions, readOptions } from "./options.ts";
+import { type SpoolOfClient, spoolOf } from "./spool/client-spool.ts";
 import { HttpTransport } from "./transport.ts";
 import { SDK } from "./version.ts";
 
@@ -60,6 +62,7 @@ const COMPILE: CompileOptions = {
 class NodeClient extends Client {
   readonly #cache: CacheFile | undefined;
   readonly #doors: HttpDoors | undefined;
+  readonly #spool: SpoolOfClient | undefined;
   #forgetExit: () => void = () => {};
   #ending: Promise<DeliveryReport> | undefined;
 
@@ -69,9 +72,14 @@ class NodeClient extends Client {
     const cached = readCached(read, origin, application);
     const cache = makeCache(read, origin, cached, application);
     const doors = server === undefined ? undefined : new HttpDoors(server.url, server.sdkKey, SDK);
-    super(settingsOf(read, cached, cache, tuning), platformOf(doors, tuning), application);
+    const platform = platformOf(doors, tuning);
+    const instance = randomUUID();
+    const settings = settingsOf(read, instance, cached, cache, tuning);
+    const spool = makeSpool(read, origin, settings, platform, application);
+    super({ ...settings, spool: spool?.events }, platform, application);
     this.#cache = cache;
     this.#doors = doors;
+    this.#spool = spool;
     if (read.flushOnExit && server !== undefined) this.#forgetExit = this.#seeOff(application);
   }
 
@@ -88,8 +96,14 @@ class NodeClient extends Client {
     return this.#ending;
   }
 
+  override start(): void {
+    super.start();
+    this.#spool?.start();
+  }
+
   async #end(deadlineMs: number): Promise<DeliveryReport> {
     const [report] = await Promise.all([super.close({ deadlineMs }), this.#cache?.close()]);
+    await this.#spool?.close();
     this.#forgetExit();
     this.#doors?.close();
     return report;
@@ -100,6 +114,8 @@ class NodeClient extends Client {
       close: () => this.close(),
       unsent: () => this.report().queued,
       abandoned: (unsent) => {
+        this.#spool?.saveNow();
+        if (this.#spool !== undefined) return application.say("info", `ended with ${unsent} events in the spool`);
         const message = `the process ended by process.exit with ${unsent} events not sent; call close() before it`;
         application.warn({ code: "events_dropped", message }, "error");
       },
@@ -107,11 +123,17 @@ class NodeClient extends Client {
   }
 }
 
-function settingsOf(read: ReadOptions, cached: Held | undefined, keeper: CacheFile | undefined, tuning: Tuning): ClientSettings {
+function settingsOf(
+  read: ReadOptions,
+  instance: string,
+  cached: Held | undefined,
+  keeper: CacheFile | undefined,
+  tuning: Tuning,
+): ClientSettings {
   const { bootstrap } = read;
   return {
     sdk: SDK,
-    instance: randomUUID(),
+    instance,
     // What the server said earlier is nearer to what it would say now than what the application was built with.
     held: cached ?? (bootstrap === undefined ? undefined : { snapshot: bootstrap, from: "application" }),
     isOffline: read.server === undefined,
@@ -182,5 +204,23 @@ function makeCache(
   return new CacheFile(read.cacheFile, origin, cached?.snapshot, (detail) => {
     const message = `the cache file ${read.cacheFile} cannot be written: ${detail}`;
     application.warnOnce(message, { code: "cache", message });
+  });
+}
+
+function makeSpool(
+  read: ReadOptions,
+  origin: string | undefined,
+  { instance, sdk, delivery }: ClientSettings,
+  platform: Platform,
+  application: Application,
+): SpoolOfClient | undefined {
+  const { spoolDir } = read;
+  if (spoolDir === undefined || origin === undefined) return undefined;
+  return spoolOf(join(spoolDir, origin), { spool: 1, instance, sdk }, platform, delivery, {
+    failed: (detail) => {
+      const message = `the spool ${spoolDir} is in trouble: ${detail}`;
+      application.warnOnce(message, { code: "spool", message });
+    },
+    sent: (other, events) => application.say("info", `sent ${events} events that instance ${other} left`),
   });
 }

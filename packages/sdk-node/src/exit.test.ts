@@ -2,61 +2,16 @@
  * How an application ends, with real processes: each runs a few lines against the built packages, as an installed
  * application would, and is watched from outside.
  */
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { doorFaults, type SdkDoor, startSdkDoor } from "@belay/testkit";
-import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type Ended, PACKAGE, STAYS, startProgram } from "./program.fixture.ts";
 import { experiment, snapshotOf } from "./rules.fixture.ts";
-
-const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
-
-interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly text: string;
-  /** From the signal, or from the last line of the program, to its end. */
-  readonly endMs: number;
-}
-
-const PRELUDE = `
-  import { createClient } from "@belay/sdk-node";
-  const belay = createClient({ url: process.env.DOOR, sdkKey: "sdk-1", ...JSON.parse(process.env.OPTIONS ?? "{}") });
-  await belay.ready({ timeoutMs: 1000 });
-  const expose = (count) => {
-    for (let n = 0; n < count; n += 1) belay.value("pricing", { targetingKey: "user-" + n }, "none");
-  };
-`;
 
 let door: SdkDoor;
 
-/** Runs a program until it ends; \`signal\` is sent when it says READY. */
-function run(program: string, { signal, options = {} }: { signal?: NodeJS.Signals; options?: object } = {}): Promise<Ended> {
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", PRELUDE + program], {
-    cwd: PACKAGE,
-    env: { PATH: process.env["PATH"], DOOR: door.url, OPTIONS: JSON.stringify(options) },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let text = "";
-  let fromMs = performance.now();
-  const read = (chunk: Buffer): void => {
-    text += chunk;
-    if (!text.includes("READY")) return;
-    fromMs = performance.now();
-    if (signal !== undefined) child.kill(signal);
-    child.stdout.off("data", read);
-    child.stdout.on("data", (more: Buffer) => {
-      text += more;
-    });
-  };
-  child.stdout.on("data", read);
-  child.stderr.on("data", (chunk: Buffer) => {
-    text += chunk;
-  });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  return new Promise((resolve) => {
-    child.on("close", (code, endSignal) => resolve({ code, signal: endSignal, text, endMs: performance.now() - fromMs }));
-  });
+function run(program: string, how: { signal?: NodeJS.Signals; options?: object } = {}): Promise<Ended> {
+  return startProgram(door, program, how).ended;
 }
 
 beforeAll(() => {
@@ -67,8 +22,6 @@ beforeEach(async () => {
   door = await startSdkDoor({ sdkKey: "sdk-1", snapshot: snapshotOf(7, { pricing: experiment() }) });
   return () => door.stop().catch(() => {});
 });
-
-const STAYS = `setInterval(() => {}, 1000); console.log("READY");`;
 
 describe("fault 27: 250 exposures are all stored", () => {
   it("when the program comes to its natural end, with a stream open", async () => {

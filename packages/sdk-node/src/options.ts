@@ -13,6 +13,11 @@ export interface ClientOptions {
   readonly offline?: boolean;
   /** Keeps the last known good rules in this file, and starts from it while the server is away. Its folder is created. */
   readonly cacheFile?: string;
+  /**
+   * Keeps events in this folder until the server has them, so that they outlive `kill -9`; what a process left there is
+   * sent by the next one. Processes may share a folder. It is created.
+   */
+  readonly spoolDir?: string;
   /** Time between two polls where streaming is not possible. @default 30,000, minimum 1,000 */
   readonly pollIntervalMs?: number;
   /** Events wait at most this long for others to travel with. @default 1,000, minimum 10 */
@@ -34,6 +39,7 @@ export interface ReadOptions {
   readonly bootstrap: Snapshot | undefined;
   readonly isOffline: boolean;
   readonly cacheFile: string | undefined;
+  readonly spoolDir: string | undefined;
   readonly pollIntervalMs: number;
   readonly flushIntervalMs: number;
   readonly contextAttributes: readonly string[];
@@ -59,6 +65,7 @@ export function readOptions(given: ClientOptions): ReadOptions {
     isOffline,
     bootstrap: readBootstrap(reader),
     cacheFile: reader.text("cacheFile"),
+    spoolDir: reader.text("spoolDir"),
     pollIntervalMs: reader.atLeast("pollIntervalMs", 1_000, POLL_INTERVAL_MS),
     flushIntervalMs: reader.atLeast("flushIntervalMs", 10, FLUSH_INTERVAL_MS),
     contextAttributes: readNames(reader),

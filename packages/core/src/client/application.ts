@@ -27,7 +27,16 @@ export interface RulesChange {
 
 /** Something went wrong that decisions did not suffer from. */
 export interface ClientError {
-  readonly code: "options" | "connection" | "delivery" | "definition" | "events_dropped" | "event_rejected" | "cache" | "usage";
+  readonly code:
+    | "options"
+    | "connection"
+    | "delivery"
+    | "definition"
+    | "events_dropped"
+    | "event_rejected"
+    | "cache"
+    | "spool"
+    | "usage";
   readonly message: string;
 }
 

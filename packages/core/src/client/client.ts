@@ -13,7 +13,7 @@ import { Connection } from "./connection.ts";
 import { Delivery, type DeliverySettings } from "./delivery.ts";
 import { type DeliveryReport, Ledger, type LedgerLimits } from "./ledger.ts";
 import { nearestKey } from "./nearest-key.ts";
-import type { Platform } from "./ports.ts";
+import type { EventSpool, Platform } from "./ports.ts";
 import { Receipts } from "./receipts.ts";
 import { SENDABLE, type Sendable, sendable, sendableAttributes } from "./sendable.ts";
 import type { Failure, Sync, SyncTimings } from "./sync.ts";
@@ -41,6 +41,8 @@ export interface ClientSettings {
   readonly onExposure: ((exposure: ExposureSeen) => void) | undefined;
   /** Told of every document that came from the server and was taken over. */
   readonly keeper: SnapshotKeeper | undefined;
+  /** Keeps events beside the memory of this process. */
+  readonly spool?: EventSpool | undefined;
 }
 
 /** Keeps what the server said for the next start. */
@@ -112,6 +114,7 @@ export class Client {
       queued: () => this.#delivery.queued(),
       exposed: (exposure) => this.#exposed(exposure),
       dropped: (reason) => this.#droppedEvents(reason),
+      spool: settings.spool,
     });
     this.#delivery = new Delivery(platform, settings.delivery, this.#ledger, {
       sdk: settings.sdk,
@@ -277,6 +280,7 @@ export class Client {
       const message = `closed with ${report.dropped} of ${report.produced} events dropped; ${report.stored} are stored`;
       this.#application.warn({ code: "events_dropped", message }, "error");
     }
+    if (report.queued > 0) this.#application.say("info", `closed with ${report.queued} events in the spool`);
     return report;
   }
 

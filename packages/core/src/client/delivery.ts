@@ -119,9 +119,10 @@ export class Delivery {
     await this.flush(deadlineMs);
     this.#isClosed = true;
     for (const stop of [this.#stopPost, this.#stopWait, this.#stopFlush, this.#stopCounts]) stop?.();
-    for (const batch of this.#pending) this.#ledger.drop(batch, "deadline");
+    this.#ledger.close(this.#pending);
     this.#pending = [];
-    this.#ledger.close();
+    // Whoever waits for a flush has nothing to wait for any more.
+    this.#nothingLeft();
   }
 
   #flushDue(): void {

@@ -19,8 +19,19 @@ export {
   type TrackDetails,
   type Widened,
 } from "./client.ts";
-export { DELIVERY_SETTINGS, type DeliverySettings } from "./delivery.ts";
-export { type DeliveryReport, LEDGER_LIMITS, type LedgerLimits } from "./ledger.ts";
+export { DELIVERY_SETTINGS, Delivery, type DeliverySettings } from "./delivery.ts";
+export { type DeliveryReport, LEDGER_LIMITS, Ledger, type LedgerLimits } from "./ledger.ts";
 export { checkSnapshot, failureOfStatus, readComment, readMessage, readSnapshot, unusable } from "./payload.ts";
-export type { Clock, Hear, Platform, PostResult, PostTransport, SnapshotTransport, Stop, Timers } from "./ports.ts";
+export type {
+  Clock,
+  EventSpool,
+  Hear,
+  NumberedEvent,
+  Platform,
+  PostResult,
+  PostTransport,
+  SnapshotTransport,
+  Stop,
+  Timers,
+} from "./ports.ts";
 export { SYNC_TIMINGS, type SyncEvent, type SyncTimings } from "./sync.ts";

@@ -5,6 +5,8 @@
  *         │                        └───────▶ dropped     refused for good, too large, or left at the deadline
  *         └── queue full ──────────────────▶ dropped     the newest one goes: those before it are already promised
  *
+ * With a spool an event is also kept outside the process: what is left at the end stays queued there, for the next start.
+ *
  * So `produced = stored + dropped + queued` holds at every moment, exact to one, in all and for each arm.
  */
 import type {
@@ -21,6 +23,7 @@ import type {
 } from "@belay/protocol";
 import type { Outcome } from "../program.ts";
 import type { Tracked } from "../tracked.ts";
+import type { EventSpool, NumberedEvent } from "./ports.ts";
 import { SEEN_SLOTS_MAX, Seen } from "./seen.ts";
 import { SENDABLE } from "./sendable.ts";
 
@@ -51,6 +54,7 @@ export interface LedgerHost {
   /** A first exposure, before it has a number. */
   exposed(exposure: Omit<Exposure, "seq" | "timeMs">): void;
   dropped(reason: DropReason, count: number): void;
+  readonly spool?: EventSpool | undefined;
 }
 
 /** Why events were given up. */
@@ -65,6 +69,8 @@ export interface DeliveryReport {
   readonly queued: number;
   /** Calls of `track` that made no event, because what they were given cannot be sent. */
   readonly rejected: number;
+  /** With a spool: events that reached it so far, so that a `kill -9` loses none of them. */
+  readonly spooled?: number;
 }
 
 /** Events that travel together. Their numbers were given when they were made, so any cut of them stays countable. */
@@ -81,10 +87,13 @@ interface Entry {
   readonly metric: MetricEvent | undefined;
   readonly arm: Arm | undefined;
   readonly bytes: number;
+  readonly isSpooled: boolean;
 }
 
+type ArmName = Pick<ArmLedger, "variant"> & { readonly experiment?: string | undefined; readonly release?: string | undefined };
+
 interface Arm {
-  readonly tracked: Tracked;
+  readonly name: ArmName;
   produced: number;
   dropped: number;
   /** The totals the server has acknowledged; equal to ours, there is nothing to tell. */
@@ -105,6 +114,7 @@ export class Ledger {
   #queue: Entry[] = [];
   #seq = 0;
   #batches = 0;
+  #batchPrefix = "";
   #produced = 0;
   #stored = 0;
   #dropped = 0;
@@ -118,6 +128,7 @@ export class Ledger {
     this.#limits = limits;
     this.#host = host;
     this.#seen = new Seen(limits.seenSlots);
+    host.spool?.open(() => this.armLedgers());
   }
 
   /**
@@ -148,7 +159,24 @@ export class Ledger {
       ...(value === undefined ? {} : { value }),
       ...(properties === undefined ? {} : { properties: properties.json }),
     };
-    this.#enqueue({ exposure: undefined, metric, arm: undefined, bytes });
+    const isSpooled = this.#spool({ list: "metrics", event: metric });
+    this.#enqueue({ exposure: undefined, metric, arm: undefined, bytes, isSpooled });
+  }
+
+  /**
+   * Takes up what an earlier run left behind, instead of making events of its own. They keep their numbers.
+   *
+   * @param batchPrefix tells the batches made here from those of the run itself and of others who took it up
+   */
+  restore(left: readonly NumberedEvent[], arms: readonly ArmLedger[], batchPrefix: string): void {
+    this.#batchPrefix = batchPrefix;
+    for (const { produced, dropped, ...name } of arms) Object.assign(this.#armOf(name), { produced, dropped });
+    for (const { list, event } of left) {
+      const [exposure, metric] = list === "exposures" ? [event, undefined] : [undefined, event];
+      const arm = exposure === undefined ? undefined : this.#armOf(exposure);
+      this.#produced += 1;
+      this.#enqueue({ exposure, metric, arm, bytes: 0, isSpooled: false });
+    }
   }
 
   /** A `track` whose values could not be sent. */
@@ -186,6 +214,7 @@ export class Ledger {
       dropped: this.#dropped,
       queued: this.#held,
       rejected: this.#rejected,
+      ...(this.#host.spool === undefined ? {} : { spooled: this.#host.spool.spooled }),
     };
   }
 
@@ -202,7 +231,7 @@ export class Ledger {
     this.#queue = this.#queue.slice(entries.length);
     const arms = [...this.#arms.values()].filter((arm) => arm.produced !== arm.toldProduced || arm.dropped !== arm.toldDropped);
     this.#batches += 1;
-    return { name: String(this.#batches), entries, counts, arms: arms.map(ledgerOf) };
+    return { name: `${this.#batchPrefix}${this.#batches}`, entries, counts, arms: arms.map(ledgerOf) };
   }
 
   /** The server answered for every event of the batch: it has them, but for those it names as rejected. */
@@ -218,20 +247,26 @@ export class Ledger {
     this.#release(batch.entries);
     this.#told(batch.arms);
     if (refused.size > 0) this.#giveUp([...refused], "refused");
+    this.#answered(batch);
   }
 
   /** Nobody will ever answer for these events. */
   drop(batch: Batch, reason: DropReason): void {
     this.#release(batch.entries);
     if (batch.entries.length > 0) this.#giveUp(batch.entries, reason);
+    this.#answered(batch);
   }
 
-  /** Gives up what still waits in the queue, and from now on every event there may be. */
-  close(): void {
+  /**
+   * Takes no event from now on. What was not answered for is given up, in the batches that were taken and in the queue;
+   * what is spooled stays queued there.
+   */
+  close(unanswered: readonly Batch[] = []): void {
     this.#isClosed = true;
-    const entries = this.#queue;
+    const entries = [...unanswered.flatMap((batch) => batch.entries), ...this.#queue].filter((entry) => !entry.isSpooled);
     this.#queue = [];
-    this.drop({ name: "", entries, counts: [], arms: [] }, "deadline");
+    this.#release(entries);
+    if (entries.length > 0) this.#giveUp(entries, "deadline");
   }
 
   #expose(flag: FlagKey, outcome: Outcome, tracked: Tracked, unit: string, context: EvaluationContext, revision: Revision): void {
@@ -258,15 +293,28 @@ export class Ledger {
       ...unnumbered,
       ...(attributes === undefined ? {} : { attributes: attributes.json }),
     };
-    this.#enqueue({ exposure, metric: undefined, arm, bytes });
+    const isSpooled = this.#spool({ list: "exposures", event: exposure });
+    this.#enqueue({ exposure, metric: undefined, arm, bytes, isSpooled });
     return true;
   }
 
-  #armOf(tracked: Tracked): Arm {
-    const key = JSON.stringify([tracked.experiment ?? null, tracked.release ?? null, tracked.variant]);
+  #spool(numbered: NumberedEvent): boolean {
+    return this.#host.spool?.keep(numbered) ?? false;
+  }
+
+  /** Batches are taken and answered for in order, so the numbers answered for have no gap. */
+  #answered({ entries }: Batch): void {
+    const last = entries.at(-1);
+    const event = last?.exposure ?? last?.metric;
+    if (event !== undefined) this.#host.spool?.answered(event.seq);
+  }
+
+  #armOf({ experiment, release, variant }: ArmName): Arm {
+    const key = JSON.stringify([experiment ?? null, release ?? null, variant]);
     let arm = this.#arms.get(key);
     if (arm === undefined) {
-      arm = { tracked, produced: 0, dropped: 0, toldProduced: 0, toldDropped: 0 };
+      const name = { experiment, release, variant };
+      arm = { name, produced: 0, dropped: 0, toldProduced: 0, toldDropped: 0 };
       this.#arms.set(key, arm);
     }
     return arm;
@@ -297,12 +345,14 @@ export class Ledger {
   #giveUp(entries: readonly Entry[], reason: DropReason): void {
     this.#dropped += entries.length;
     for (const { arm } of entries) if (arm !== undefined) arm.dropped += 1;
+    this.#host.spool?.counted();
     this.#host.dropped(reason, entries.length);
   }
 
   #drop(reason: DropReason, arm: Arm | undefined): false {
     this.#dropped += 1;
     if (arm !== undefined) arm.dropped += 1;
+    this.#host.spool?.counted();
     this.#host.dropped(reason, 1);
     return false;
   }
@@ -359,11 +409,11 @@ function exposureOf(
   };
 }
 
-function ledgerOf({ tracked, produced, dropped }: Arm): ArmLedger {
+function ledgerOf({ name, produced, dropped }: Arm): ArmLedger {
   return {
-    ...(tracked.experiment === undefined ? {} : { experiment: tracked.experiment }),
-    ...(tracked.release === undefined ? {} : { release: tracked.release }),
-    variant: tracked.variant,
+    ...(name.experiment === undefined ? {} : { experiment: name.experiment }),
+    ...(name.release === undefined ? {} : { release: name.release }),
+    variant: name.variant,
     produced,
     dropped,
   };

@@ -2,7 +2,7 @@
  * What a platform lends to the client: time, dice, timers, the network. Everything here has a fake in the tests, and
  * nothing in this folder reaches for the real one.
  */
-import type { EpochMs, Revision } from "@belay/protocol";
+import type { ArmLedger, EpochMs, Exposure, MetricEvent, Revision } from "@belay/protocol";
 import type { Random } from "./backoff.ts";
 import type { SyncEvent } from "./sync.ts";
 
@@ -39,6 +39,25 @@ export type PostResult =
 export interface PostTransport {
   /** Posts a JSON document to a door of `/sdk/v1`. Calls back at most once, never within the call, and not after it was stopped. */
   post(door: "events" | "receipt", body: string, done: (result: PostResult) => void): Stop;
+}
+
+/** An event with its number, as it is kept and as it travels. */
+export type NumberedEvent =
+  | { readonly list: "exposures"; readonly event: Exposure }
+  | { readonly list: "metrics"; readonly event: MetricEvent };
+
+/** Keeps events beside the memory of a process until somebody answers for them. Nothing here waits, and nothing throws. */
+export interface EventSpool {
+  /** Called once, before anything else: how to ask for the arms' totals, which belong to the events. */
+  open(totals: () => readonly ArmLedger[]): void;
+  /** An event got its number; `false` where it cannot be kept here and has only the memory. */
+  keep(numbered: NumberedEvent): boolean;
+  /** The totals changed by something else than an event that is kept. */
+  counted(): void;
+  /** Every event up to this number was answered for. */
+  answered(seq: number): void;
+  /** Events that would survive the process as of now, and those that were answered for since. */
+  readonly spooled: number;
 }
 
 export interface Platform {
