@@ -56,7 +56,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       fillRandom,
       logger: { level: config.logLevel },
       unready: () => unready,
-      doors: [(access) => eventDoors({ access, events })],
+      doors: [(access) => eventDoors({ access, events, hasEnvironment: environmentsOf(control) })],
     });
     closers.push(() => app?.close());
     // Secrets are made only once they are sure to be shown: a taken port must not swallow them.
@@ -72,6 +72,10 @@ export async function startServer(config: Config): Promise<RunningServer> {
 }
 
 const fillRandom = (bytes: Uint8Array<ArrayBuffer>): Uint8Array => getRandomValues(bytes);
+
+function environmentsOf(control: ControlPlane): (project: string, environment: string) => boolean {
+  return (project, environment) => control.workspace.projects.get(project)?.environments.has(environment) === true;
+}
 
 async function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {
   try {

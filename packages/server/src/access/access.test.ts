@@ -26,6 +26,7 @@ GET /api/v1/projects/{project}/environments/{environment}/flags/{flag} viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags/{flag}/rollout viewer
 GET /api/v1/projects/{project}/environments/{environment}/state viewer
 GET /api/v1/projects/{project}/exposures analyst
+GET /api/v1/projects/{project}/exports/{day} analyst
 GET /api/v1/projects/{project}/exposures/estimate analyst
 GET /api/v1/projects/{project}/flags viewer
 GET /api/v1/projects/{project}/flags/{flag} viewer
@@ -70,7 +71,7 @@ let server: TestServer;
 let ask: TestServer["ask"];
 let routes: Route[];
 beforeAll(async () => {
-  server = await testServer({ doors: [(access) => eventDoors({ access, events: FULL })] });
+  server = await testServer({ doors: [(access) => eventDoors({ access, events: FULL, hasEnvironment: () => true })] });
   ({ ask } = server);
   await ask("POST", "/api/v1/projects", { key: "elsewhere" });
   routes = TABLE.split("\n").map((line) => {

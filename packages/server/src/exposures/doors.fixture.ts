@@ -26,7 +26,9 @@ export async function openDoors(now?: () => number): Promise<Doors> {
   const app = Fastify({ forceCloseConnections: true });
   installProblems(app);
   app.setValidatorCompiler(compileValidator);
-  await app.register(eventDoors({ access: { sdk: SDK, role: () => ROLE }, events, ...(now === undefined ? {} : { now }) }));
+  await app.register(
+    eventDoors({ access: { sdk: SDK, role: () => ROLE }, events, hasEnvironment, ...(now === undefined ? {} : { now }) }),
+  );
   const close = async (): Promise<void> => {
     await app.close();
     await events.close();
@@ -34,6 +36,8 @@ export async function openDoors(now?: () => number): Promise<Doors> {
   };
   return { app, events, close };
 }
+
+const hasEnvironment = (_: string, environment: string): boolean => ["production", "staging"].includes(environment);
 
 export const SDK_BEARER = { authorization: "Bearer server" };
 export const ANALYST = { authorization: `Bearer ${JSON.stringify({})}` };

@@ -22,7 +22,7 @@ const sdk = Object.assign(
   { needs: /** @type {const} */ ("sdk") },
 );
 const analyst = Object.assign(async () => {}, { needs: /** @type {const} */ ("analyst") });
-await app.register(eventDoors({ access: { sdk, role: () => analyst }, events }));
+await app.register(eventDoors({ access: { sdk, role: () => analyst }, events, hasEnvironment: () => true }));
 await app.listen({ host: "127.0.0.1", port: 0 });
 const address = app.server.address();
 process.send?.(typeof address === "object" ? address?.port : undefined);

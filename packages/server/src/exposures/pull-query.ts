@@ -3,6 +3,7 @@ import type { Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import { ProblemError } from "../http/problem.ts";
 import type { EventKind, EventQuery, PullFormat } from "../store/events/index.ts";
+import { FORMAT_NAMES } from "./pull-formats.ts";
 
 export interface FilterQuery {
   readonly environment?: string;
@@ -17,8 +18,12 @@ export interface FilterQuery {
   readonly to?: string;
 }
 
-export interface PullQuery extends FilterQuery {
+/** A pull to be counted and printed, not made. */
+export interface EstimateQuery extends FilterQuery {
   readonly format?: PullFormat;
+}
+
+export interface PullQuery extends EstimateQuery {
   readonly limit?: number;
   readonly cursor?: string;
 }
@@ -44,8 +49,15 @@ const FILTERS = {
   metrics: { ...COMMON_FILTERS, name: text("Only events of this name") },
 };
 
+const FORMAT = Type.Optional(
+  Type.Union(
+    FORMAT_NAMES.map((name) => Type.Literal(name)),
+    { description: "Goes before `accept`" },
+  ),
+);
+
 const PAGING = {
-  format: Type.Optional(Type.Union([Type.Literal("ndjson"), Type.Literal("csv")], { description: "Goes before `accept`" })),
+  format: FORMAT,
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: "At most so many rows" })),
   cursor: text("The `cursor` of the last row received: goes on after it"),
 };
@@ -53,23 +65,25 @@ const PAGING = {
 /** The query of a pull, and of its estimate. What a kind of events does not have is refused by name. */
 export const pullQuerySchema = (kind: EventKind): Schema<PullQuery> =>
   Type.Unsafe<PullQuery>(Type.Object({ ...FILTERS[kind], ...PAGING }, { additionalProperties: false }));
-export const filterQuerySchema = (kind: EventKind): Schema<FilterQuery> =>
-  Type.Unsafe<FilterQuery>(Type.Object(FILTERS[kind], { additionalProperties: false }));
+export const estimateQuerySchema = (kind: EventKind): Schema<EstimateQuery> =>
+  Type.Unsafe<EstimateQuery>(Type.Object({ ...FILTERS[kind], format: FORMAT }, { additionalProperties: false }));
+
+/** What the caller can see of a project. */
+export interface Sight {
+  /** Environments of the caller's token; undefined when it may see all. */
+  readonly visible: readonly string[] | undefined;
+  readonly has: (environment: string) => boolean;
+}
 
 /**
  * The events a query means among those the caller may see.
  *
- * @param visible environments of the caller's token; absent when it may see all.
- * @throws `environment_not_found` for one out of the token's scope, `invalid_field` for a moment that is none.
+ * @throws `environment_not_found` for one that is not there or out of the token's scope, `invalid_field` for a moment that
+ * is none.
  */
-export function eventQueryOf(
-  kind: EventKind,
-  project: string,
-  query: FilterQuery,
-  visible: readonly string[] | undefined,
-): EventQuery {
+export function eventQueryOf(kind: EventKind, project: string, query: FilterQuery, { visible, has }: Sight): EventQuery {
   const { environment, from, to, flag, experiment, release, variant, name, unit } = query;
-  if (environment !== undefined && visible?.includes(environment) === false) {
+  if (environment !== undefined && (visible?.includes(environment) === false || !has(environment))) {
     throw new ProblemError("environment_not_found", { key: environment });
   }
   const environments = environment === undefined ? visible : [environment];
@@ -86,23 +100,6 @@ export function eventQueryOf(
     fromMs: momentOf("from", from),
     toMs: momentOf("to", to),
   });
-}
-
-const MEDIA_TYPES: Readonly<Record<PullFormat, readonly string[]>> = {
-  ndjson: ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/json"],
-  csv: ["text/csv"],
-};
-
-/** The format asked for: `?format=` before the first known type of `accept`, NDJSON when neither asks. */
-export function formatOf(format: PullFormat | undefined, accept: string | undefined): PullFormat {
-  if (format !== undefined) return format;
-  const types = (accept ?? "*/*").split(",").map((part) => (part.split(";")[0] ?? "").trim().toLowerCase());
-  for (const type of types) {
-    if (type === "*/*" || type === "application/*") return "ndjson";
-    if (type === "text/*") return "csv";
-    for (const known of ["ndjson", "csv"] as const) if (MEDIA_TYPES[known].includes(type)) return known;
-  }
-  throw new ProblemError("not_acceptable", { received: accept, allowed: ["application/x-ndjson", "text/csv"] });
 }
 
 /** A date with a time and a zone, as RFC 3339 writes it, or a date alone, which begins in UTC. */

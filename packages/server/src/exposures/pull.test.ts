@@ -126,7 +126,7 @@ describe("questions", () => {
     const answer = await get(path);
     expect(rowsOf(answer.payload)).toHaveLength(count);
     if (path.includes("limit")) return;
-    expect((await get(path.replace("?", "/estimate?"))).json()).toEqual({ rows: count, lagMs: 0 });
+    expect((await get(path.replace("?", "/estimate?"))).json()).toMatchObject({ rows: count, lagMs: 0 });
   });
 
   test.each([
@@ -143,6 +143,13 @@ describe("questions", () => {
     expect((await get(path)).json()).toMatchObject({ status, code });
   });
 
+  test.each(["exposures", "exposures/estimate", "metric-events", "exports/2026-11-22"])(
+    "%s of an environment that is not there is refused",
+    async (path) => {
+      expect((await get(`${path}?environment=nowhere`)).json()).toMatchObject({ status: 404, code: "environment_not_found" });
+    },
+  );
+
   test("a format that is not there, and no token, are refused", async () => {
     expect((await get("exposures", { accept: "application/xml" })).json()).toMatchObject({ status: 406, code: "not_acceptable" });
     expect((await doors.app.inject({ url: "/api/v1/projects/default/exposures" })).statusCode).toBe(401);
@@ -151,7 +158,7 @@ describe("questions", () => {
   test("a token for one environment sees that one: by default, and not another when it asks", async () => {
     const staging = { authorization: `Bearer ${JSON.stringify({ environments: ["staging"] })}` };
     expect(rowsOf((await get("exposures", staging)).payload).map((row) => row["unit"])).toEqual(["in-staging"]);
-    expect((await get("exposures/estimate", staging)).json()).toEqual({ rows: 1, lagMs: 0 });
+    expect((await get("exposures/estimate", staging)).json()).toMatchObject({ rows: 1, lagMs: 0 });
     expect((await get("exposures?environment=production", staging)).json()).toMatchObject({
       status: 404,
       code: "environment_not_found",

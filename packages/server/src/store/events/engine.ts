@@ -1,4 +1,4 @@
-import type { EventQuery, LedgerLine, LedgerQuery, PullFormat } from "./event-store.ts";
+import type { DocumentFormat, EventQuery, LedgerLine, LedgerQuery, RowFormat } from "./event-store.ts";
 
 /**
  * What an event store needs of a database. The spool in front of it acknowledges; the engine only has to load whole
@@ -9,6 +9,11 @@ export interface Engine {
   readonly load: (segments: readonly LoadableSegment[]) => Promise<void>;
   readonly extent: (query: EventQuery) => Promise<Extent>;
   readonly page: (request: PageRequest) => Promise<Page>;
+  /**
+   * The same rows as a whole Parquet file or Arrow IPC stream, also when there are none; columns and types are those of
+   * `formats.ts`. Absent in an engine that cannot: such pulls are refused then.
+   */
+  readonly document?: (request: DocumentRequest) => Promise<Page>;
   readonly ledger: (query: LedgerQuery) => Promise<readonly LedgerLine[]>;
   readonly retain: (project: string, sinceMs: number) => Promise<number>;
   readonly erase: (project: string, unit: string) => Promise<number>;
@@ -30,8 +35,15 @@ export interface Extent {
   readonly last?: number;
 }
 
-export interface PageRequest extends EventQuery {
-  readonly format: PullFormat;
+export interface PageRequest extends SpanRequest {
+  readonly format: RowFormat;
+}
+
+export interface DocumentRequest extends SpanRequest {
+  readonly format: DocumentFormat;
+}
+
+interface SpanRequest extends EventQuery {
   /** Positions above `after` and up to `through`. */
   readonly after: number;
   readonly through: number;
@@ -44,6 +56,8 @@ export interface Page {
   readonly rows: number;
   /** Position of the last of them; absent when there is none. */
   readonly last?: number;
+  /** Bytes its free-form columns took while it was made, where they may be many more than those of `bytes`. */
+  readonly weight?: number;
 }
 
 /** The engine did not answer: it is starting again, or away. The same call may be made again. */

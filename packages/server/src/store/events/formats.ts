@@ -1,9 +1,12 @@
-import type { EventKind, PullFormat } from "./event-store.ts";
+import type { DocumentFormat, EventKind, PullFormat, RowFormat } from "./event-store.ts";
 
-/** A column of a pull. Text may be empty or strange; a moment is RFC 3339 in UTC; JSON is written as it was received. */
+/**
+ * A column of a pull. Text may be empty or strange; a moment is RFC 3339 in UTC, or a timestamp in UTC; JSON is written as it
+ * was received, as text where the format has types. `whole` numbers are 64-bit integers there, `number`s doubles.
+ */
 export interface Column {
   readonly name: string;
-  readonly type: "text" | "number" | "moment" | "json";
+  readonly type: "text" | "whole" | "number" | "moment" | "json";
 }
 
 const column = (type: Column["type"], ...names: string[]): Column[] => names.map((name) => ({ name, type }));
@@ -17,11 +20,11 @@ export const COLUMNS: Readonly<Record<EventKind, readonly Column[]>> = {
     ...column("text", "id"),
     ...column("moment", "time", "received_at"),
     ...column("text", "project", "environment"),
-    ...column("number", "revision"),
+    ...column("whole", "revision"),
     ...column("text", "flag", "variant", "rule", "experiment", "release", "unit"),
     ...column("json", "attributes"),
     ...column("text", "sdk", "instance"),
-    ...column("number", "seq", "epoch", "clock_offset_ms"),
+    ...column("whole", "seq", "epoch", "clock_offset_ms"),
     ...column("text", "cursor"),
   ],
   metrics: [
@@ -31,13 +34,17 @@ export const COLUMNS: Readonly<Record<EventKind, readonly Column[]>> = {
     ...column("number", "value"),
     ...column("json", "properties"),
     ...column("text", "sdk", "instance"),
-    ...column("number", "seq", "clock_offset_ms"),
+    ...column("whole", "seq", "clock_offset_ms"),
     ...column("text", "cursor"),
   ],
 };
 
+export function isDocument(format: PullFormat): format is DocumentFormat {
+  return format === "parquet" || format === "arrow";
+}
+
 /** What stands before the rows. */
-export function headerOf(kind: EventKind, format: PullFormat): Uint8Array | undefined {
+export function headerOf(kind: EventKind, format: RowFormat): Uint8Array | undefined {
   if (format === "ndjson") return undefined;
   return Buffer.from(`${COLUMNS[kind].map(({ name }) => name).join(",")}\r\n`);
 }

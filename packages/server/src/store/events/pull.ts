@@ -1,6 +1,58 @@
-import type { Engine, Extent, Page } from "./engine.ts";
-import type { PullRequest } from "./event-store.ts";
+import { joinerOf } from "./documents/joiner.ts";
+import type { DocumentRequest, Engine, Extent, Page } from "./engine.ts";
+import type { DocumentFormat, PullRequest, RowFormat } from "./event-store.ts";
+import { headerOf } from "./formats.ts";
 import { patiently } from "./patience.ts";
+
+/** The bytes of a pull as rows. @param after, @param extent as for `pagesOf`. */
+export async function* rowBytes(
+  engine: Engine,
+  request: PullRequest & { readonly format: RowFormat },
+  after: number,
+  extent: Extent,
+): AsyncGenerator<Uint8Array> {
+  const header = headerOf(request.kind, request.format);
+  if (header !== undefined) yield header;
+  const ask = (span: Span): Promise<Page> => engine.page({ ...request, ...span });
+  for await (const { bytes } of pagesOf({ ask, sizes: ROW_SIZES }, request, after, extent)) yield bytes;
+}
+
+/** The bytes of a pull as one document, joined from those of its pages. */
+export async function* documentBytes(
+  document: (request: DocumentRequest) => Promise<Page>,
+  request: PullRequest & { readonly format: DocumentFormat },
+  after: number,
+  extent: Extent,
+): AsyncGenerator<Uint8Array> {
+  const joiner = joinerOf(request.format);
+  const ask = (span: Span): Promise<Page> => document({ ...request, ...span });
+  let isEmpty = true;
+  for await (const { bytes } of pagesOf({ ask, sizes: DOCUMENT_SIZES }, request, after, extent)) {
+    isEmpty = false;
+    yield* joiner.add(bytes);
+  }
+  // A document has its columns also when it has no rows.
+  if (isEmpty) yield* joiner.add((await patiently(() => ask({ after: 0, through: 0, limit: 1 }))).bytes);
+  yield* joiner.end();
+}
+
+interface Span {
+  readonly after: number;
+  readonly through: number;
+  readonly limit: number;
+}
+
+/** How pages are asked for, and how large they may be. */
+interface Pager {
+  readonly ask: (span: Span) => Promise<Page>;
+  readonly sizes: Sizes;
+}
+
+interface Sizes {
+  readonly rowsFirst: number;
+  readonly rowsMax: number;
+  readonly bytes: number;
+}
 
 /**
  * The pages of a pull, the next one being made while the last one is sent. Each page is a question of its own, so that a
@@ -8,10 +60,10 @@ import { patiently } from "./patience.ts";
  *
  * @param after arrival number to go on after. @param extent where the rows of the query lay when the pull began.
  */
-export async function* pagesOf(engine: Engine, request: PullRequest, after: number, extent: Extent): AsyncGenerator<Uint8Array> {
+async function* pagesOf(pager: Pager, request: PullRequest, after: number, extent: Extent): AsyncGenerator<Page> {
   const { first, last: through } = extent;
   if (first === undefined || through === undefined) return;
-  const pace = new Pace(extent.rows / (through - first + 1));
+  const pace = new Pace(pager.sizes, extent.rows / (through - first + 1));
   let at = Math.max(after, first - 1);
   let remaining = request.limit ?? Number.POSITIVE_INFINITY;
 
@@ -19,11 +71,8 @@ export async function* pagesOf(engine: Engine, request: PullRequest, after: numb
     if (at >= through || remaining <= 0) return undefined;
     const limit = Math.min(remaining, pace.rows);
     const to = Math.min(at + pace.span, through);
-    const asked = patiently(() => engine.page({ ...request, after: at, through: to, limit })).then((page) => ({
-      page,
-      limit,
-      to,
-    }));
+    const span = { after: at, through: to, limit };
+    const asked = patiently(() => pager.ask(span)).then((page) => ({ page, limit, to }));
     // A reader who leaves never awaits it.
     asked.catch(() => undefined);
     return asked;
@@ -36,7 +85,7 @@ export async function* pagesOf(engine: Engine, request: PullRequest, after: numb
     remaining -= page.rows;
     pace.found(page);
     next = ask();
-    if (page.rows > 0) yield page.bytes;
+    if (page.rows > 0) yield page;
   }
 }
 
@@ -48,10 +97,13 @@ interface Asked {
 
 /** How much to ask for at once: pages of a few megabytes, whatever the width of a row and the share that a filter leaves. */
 class Pace {
-  rows = ROWS_FIRST;
+  rows: number;
+  readonly #sizes: Sizes;
   #density: number;
 
-  constructor(density: number) {
+  constructor(sizes: Sizes, density: number) {
+    this.rows = sizes.rowsFirst;
+    this.#sizes = sizes;
     this.#density = density;
   }
 
@@ -60,15 +112,16 @@ class Pace {
     return Math.max(this.rows, Math.ceil((2 * this.rows) / this.#density));
   }
 
-  found({ bytes, rows }: Page): void {
-    if (bytes.length > PAGE_BYTES) this.rows = Math.max(1, Math.floor(this.rows / 2));
-    else if (bytes.length < PAGE_BYTES / 2) this.rows = Math.min(ROWS_MAX, this.rows * 2);
+  found({ bytes, rows, weight = 0 }: Page): void {
+    const heaviest = Math.max(bytes.length, weight);
+    if (heaviest > this.#sizes.bytes) this.rows = Math.max(1, Math.floor(this.rows / 2));
+    else if (heaviest < this.#sizes.bytes / 2) this.rows = Math.min(this.#sizes.rowsMax, this.rows * 2);
     // Rows of a filter often lie in one stretch: where little was found, look further at once.
     if (rows < this.rows / 8) this.#density /= 2;
   }
 }
 
-/** Small, so that the first bytes leave at once. */
-const ROWS_FIRST = 1_024;
-const ROWS_MAX = 8_192;
-const PAGE_BYTES = 2_097_152;
+/** Small first, so that the first bytes leave at once. */
+const ROW_SIZES: Sizes = { rowsFirst: 1_024, rowsMax: 8_192, bytes: 2_097_152 };
+/** A page is a row group or a record batch: larger ones are smaller on the disk and faster to read. */
+const DOCUMENT_SIZES: Sizes = { rowsFirst: 4_096, rowsMax: 65_536, bytes: 16_777_216 };

@@ -1,5 +1,5 @@
 import { ProblemError } from "../../http/problem.ts";
-import { type Engine, EngineAway } from "./engine.ts";
+import { type Engine, EngineAway, type Extent } from "./engine.ts";
 import type {
   AppendReceipt,
   Estimate,
@@ -12,10 +12,10 @@ import type {
   Pull,
   PullRequest,
 } from "./event-store.ts";
-import { headerOf } from "./formats.ts";
+import { isDocument } from "./formats.ts";
 import { Loading } from "./loading.ts";
 import { patiently } from "./patience.ts";
-import { pagesOf } from "./pull.ts";
+import { documentBytes, rowBytes } from "./pull.ts";
 import { instanceKey, Received } from "./received.ts";
 import { encodeBatch } from "./spool/batch-frame.ts";
 import { Spool } from "./spool/spool.ts";
@@ -77,15 +77,10 @@ export class SpooledStore implements EventStore {
 
   async pull(request: PullRequest): Promise<Pull> {
     const after = positionOf(request.after);
+    const bytesOf = this.#writing(request);
     const lagMs = await this.settle();
     const extent = await this.#ask(() => this.#engine.extent(request));
-    const engine = this.#engine;
-    async function* pages(): AsyncGenerator<Uint8Array> {
-      const header = headerOf(request.kind, request.format);
-      if (header !== undefined) yield header;
-      yield* pagesOf(engine, request, after, extent);
-    }
-    return { rows: extent.rows, lagMs, pages: pages() };
+    return { rows: extent.rows, lagMs, pages: bytesOf(after, extent) };
   }
 
   async estimate(query: EventQuery): Promise<Estimate> {
@@ -135,6 +130,15 @@ export class SpooledStore implements EventStore {
     await this.#spool.close();
     await this.#loading.stop();
     await this.#engine.close();
+  }
+
+  /** How the format of a pull is written. @throws `not_acceptable` when the engine does not. */
+  #writing({ format, ...query }: PullRequest): (after: number, extent: Extent) => AsyncGenerator<Uint8Array> {
+    const engine = this.#engine;
+    if (!isDocument(format)) return (after, extent) => rowBytes(engine, { ...query, format }, after, extent);
+    const document = engine.document?.bind(engine);
+    if (document === undefined) throw new ProblemError("not_acceptable", { received: format, allowed: ["ndjson", "csv"] });
+    return (after, extent) => documentBytes(document, { ...query, format }, after, extent);
   }
 
   /** What is to be forgotten may still be in the spool: it is forgotten only when everything is loaded. */

@@ -1,6 +1,14 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { type Engine, EngineAway, type Extent, type LoadableSegment, type Page, type PageRequest } from "../engine.ts";
+import {
+  type DocumentRequest,
+  type Engine,
+  EngineAway,
+  type Extent,
+  type LoadableSegment,
+  type Page,
+  type PageRequest,
+} from "../engine.ts";
 import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
 import type { DuckDbOptions } from "./database.ts";
 import type { Answer, Question } from "./messages.ts";
@@ -41,6 +49,10 @@ export class ChildEngine implements Engine {
 
   page(request: PageRequest): Promise<Page> {
     return this.#ask("page", request);
+  }
+
+  document(request: DocumentRequest): Promise<Page> {
+    return this.#ask("document", request);
   }
 
   ledger(query: LedgerQuery): Promise<readonly LedgerLine[]> {

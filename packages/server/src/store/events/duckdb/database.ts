@@ -1,12 +1,13 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { type DuckDBBlobValue, type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
-import type { Engine, Extent, LoadableSegment, Page, PageRequest } from "../engine.ts";
+import type { DocumentRequest, Engine, Extent, LoadableSegment, Page, PageRequest } from "../engine.ts";
 import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
-import { ledgerSql, pageSql, TABLE_OF, whereOf } from "./query-sql.ts";
+import { COLUMNS } from "../formats.ts";
+import { columnsSql, ledgerSql, pageSql, TABLE_OF, weighSql, whereOf } from "./query-sql.ts";
 import { fillTables, readExposures, readFrames, SETTLE_ARM_REPORTS, SETTLE_FIRST_EXPOSURES } from "./segment-sql.ts";
-import { moment, type Where } from "./sql.ts";
+import { moment, text, type Where } from "./sql.ts";
 import { AGING_TABLES, TABLES, UNIT_TABLES } from "./tables.ts";
 
 export interface DuckDbOptions {
@@ -21,23 +22,29 @@ export class EventDatabase implements Engine {
   readonly #instance: DuckDBInstance;
   /** Loads and deletions take turns on one connection; each question has its own and sees the last commit. */
   readonly #writer: DuckDBConnection;
+  /** Where it writes what is read back at once: DuckDB makes Parquet in files only. */
+  readonly #pages: string;
+  #pagesMade = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(instance: DuckDBInstance, writer: DuckDBConnection) {
+  private constructor(instance: DuckDBInstance, writer: DuckDBConnection, pages: string) {
     this.#instance = instance;
     this.#writer = writer;
+    this.#pages = pages;
   }
 
   static async open({ directory, spoolDirectory }: DuckDbOptions): Promise<EventDatabase> {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const pages = join(directory, "pages");
+    await rm(pages, { recursive: true, force: true });
+    await mkdir(pages, { recursive: true, mode: 0o700 });
     const instance = await DuckDBInstance.create(join(directory, "events.duckdb"), settings(directory));
     const writer = await instance.connect();
-    // From here on the database reads the spool and its own folder, and nothing can allow it more.
-    await writer.run(`set allowed_directories = ['${spoolDirectory.replaceAll("'", "''")}']`);
+    // From here on the database reaches the spool and its own folder, and nothing can allow it more.
+    await writer.run(`set allowed_directories = [${text(spoolDirectory)}, ${text(pages)}]`);
     await writer.run("set enable_external_access = false");
     await writer.run("set lock_configuration = true");
     for (const statement of TABLES) await writer.run(statement);
-    return new EventDatabase(instance, writer);
+    return new EventDatabase(instance, writer, pages);
   }
 
   load(segments: readonly LoadableSegment[]): Promise<void> {
@@ -76,6 +83,15 @@ export class EventDatabase implements Engine {
       : { bytes: bytes.bytes, rows: Number(rows), last: Number(last) };
   }
 
+  async document(request: DocumentRequest): Promise<Page> {
+    const where = whereOf(request);
+    const [row] = await this.#ask({ sql: weighSql(request.kind, where, request), values: where.values });
+    const [rows, last, weight] = row as [number, number | null, number];
+    const span = { ...request, through: last ?? request.after };
+    const bytes = request.format === "parquet" ? await this.#parquet(span, where) : await this.#arrow(span, where);
+    return last === null ? { bytes, rows: 0 } : { bytes, rows, last, weight };
+  }
+
   async ledger(query: LedgerQuery): Promise<readonly LedgerLine[]> {
     const rows = await this.#ask(ledgerSql(query));
     return rows.map((row) => {
@@ -109,6 +125,27 @@ export class EventDatabase implements Engine {
     await this.#turn;
     this.#writer.closeSync();
     this.#instance.closeSync();
+  }
+
+  async #parquet(span: DocumentRequest, where: Where): Promise<Uint8Array> {
+    this.#pagesMade += 1;
+    const path = join(this.#pages, `${this.#pagesMade}.parquet`);
+    const sql = `copy (${columnsSql(span.kind, where, span, "us")}) to ${text(path)} (format parquet, compression zstd)`;
+    try {
+      await this.#ask({ sql, values: where.values });
+      return await readFile(path);
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
+  async #arrow(span: DocumentRequest, where: Where): Promise<Uint8Array> {
+    // Its library is read at the first such pull: most servers never need it.
+    const { arrowStream } = await import("./arrow-stream.ts");
+    return this.#onConnection(async (connection) => {
+      const reader = await connection.runAndReadAll(columnsSql(span.kind, where, span, "ms"), [...where.values]);
+      return arrowStream(COLUMNS[span.kind], reader.getColumns());
+    });
   }
 
   async #isLoaded({ spool, number }: LoadableSegment): Promise<boolean> {
@@ -149,10 +186,14 @@ export class EventDatabase implements Engine {
     return events;
   }
 
-  async #ask({ sql, values }: Where): Promise<DuckDBValue[][]> {
+  #ask({ sql, values }: Where): Promise<DuckDBValue[][]> {
+    return this.#onConnection(async (connection) => (await connection.runAndReadAll(sql, [...values])).getRows());
+  }
+
+  async #onConnection<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     const connection = await this.#instance.connect();
     try {
-      return (await connection.runAndReadAll(sql, [...values])).getRows();
+      return await work(connection);
     } finally {
       connection.closeSync();
     }

@@ -1,5 +1,5 @@
 /* How questions become SQL, and rows lines: DuckDB writes the text itself, so that no row passes through JavaScript. */
-import type { EventKind, EventQuery, LedgerQuery, PullFormat } from "../event-store.ts";
+import type { EventKind, EventQuery, LedgerQuery, RowFormat } from "../event-store.ts";
 import { COLUMNS, type Column, FORMULA_START } from "../formats.ts";
 import { moment, text, type Where } from "./sql.ts";
 
@@ -26,11 +26,31 @@ export function whereOf(query: EventQuery): Where {
 }
 
 /** Rows of a span in order of arrival, as one text: its bytes, the number of rows and the position of the last. */
-export function pageSql(query: { readonly kind: EventKind; readonly format: PullFormat }, where: Where, span: Span): string {
-  const { after, through, limit } = span;
+export function pageSql(query: { readonly kind: EventKind; readonly format: RowFormat }, where: Where, span: Span): string {
   return `select encode(string_agg(${lineOf(query.kind, query.format)}, '' order by position)), count(*), max(position)
-    from (select * from ${TABLE_OF[query.kind]} where position > ${after} and position <= ${through} and ${where.sql}
-      order by position limit ${limit})`;
+    from (select * from ${TABLE_OF[query.kind]} where ${within(span)} and ${where.sql}
+      order by position limit ${span.limit})`;
+}
+
+/** Of the rows of a span: their number, the position of the last, and the bytes of their free-form column. */
+export function weighSql(kind: EventKind, where: Where, span: Span): string {
+  const free = kind === "exposures" ? "attributes" : "properties";
+  return `select count(*)::DOUBLE, max(position)::DOUBLE, coalesce(sum(strlen(${free})), 0)::DOUBLE
+    from (select position, ${free} from ${TABLE_OF[kind]} where ${within(span)} and ${where.sql}
+      order by position limit ${span.limit})`;
+}
+
+/** Rows of a span in order of arrival, a value for each column: moments as microseconds, or as milliseconds. */
+export function columnsSql(kind: EventKind, where: Where, span: Omit<Span, "limit">, moments: "us" | "ms"): string {
+  const columns = COLUMNS[kind].map((column) => `${typed(column, moments)} as ${column.name}`);
+  return `select ${columns.join(", ")} from ${TABLE_OF[kind]} where ${within(span)} and ${where.sql} order by position`;
+}
+
+const within = ({ after, through }: Omit<Span, "limit">): string => `position > ${after} and position <= ${through}`;
+
+function typed(column: Column, moments: "us" | "ms"): string {
+  if (column.type !== "moment") return source(column);
+  return moments === "us" ? `timezone('UTC', ${source(column)})` : `epoch_ms(${source(column)})`;
 }
 
 export interface Span {
@@ -74,7 +94,7 @@ function anyOf(column: string, values: number): string {
   return values === 0 ? "false" : `${column} in (${Array.from({ length: values }, () => "?").join(", ")})`;
 }
 
-function lineOf(kind: EventKind, format: PullFormat): string {
+function lineOf(kind: EventKind, format: RowFormat): string {
   return format === "csv" ? csvLine(COLUMNS[kind]) : jsonLine(COLUMNS[kind]);
 }
 
@@ -106,7 +126,7 @@ function csvLine(columns: readonly Column[]): string {
 /** Text is always quoted; what is absent is empty without quotes. */
 function csvCell(column: Column): string {
   const value = source(column);
-  if (column.type === "number") return `coalesce(${value}::VARCHAR, '')`;
+  if (column.type === "number" || column.type === "whole") return `coalesce(${value}::VARCHAR, '')`;
   if (column.type === "moment") return rfc3339(value);
   const safe = `case when regexp_matches(${value}, ${text(FORMULA_START)}) then '''' || ${value} else ${value} end`;
   return `coalesce('"' || replace(${safe}, '"', '""') || '"', '')`;
