@@ -32,6 +32,9 @@ export type ErrorCode =
   | "archived"
   | "in_use"
   | "experiment_moves"
+  | "plan_changed"
+  | "salts_differ"
+  | "shared_definition"
   | "revision_conflict"
   | "idempotency_mismatch"
   | "unauthenticated"
@@ -213,6 +216,24 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "Units would change arms",
     "Up to {share} % of all units would change arms of the running experiment {experiment}.",
     "Preview the edit: a raise from both ends below half, or the allocation that moves least, may do. To move them, send `newEpoch: true`.",
+  ),
+  plan_changed: entry(
+    409,
+    "Not what was planned",
+    "What this would change is no longer what the plan showed.",
+    "Ask for the plan again, look at it, and send its new hash; nothing was changed.",
+  ),
+  salts_differ: entry(
+    409,
+    "Other salts here",
+    "The flag `{key}` has other salts here: taking those sent would move its units.",
+    "Import under another key, or leave the flag out; salts never change.",
+  ),
+  shared_definition: entry(
+    409,
+    "Shared with other environments",
+    "`{key}` would change in {environments} too, which this import leaves out.",
+    "Import into those environments too, or change the definition by itself first.",
   ),
   revision_conflict: entry(
     412,

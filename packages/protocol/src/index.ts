@@ -31,6 +31,20 @@ export type {
   TokenCreation,
   Weighted,
 } from "./api.ts";
+export type {
+  Bundle,
+  BundledEnvironment,
+  BundledFlag,
+  BundledSegment,
+  BundledTargeting,
+  ImportDraft,
+  ImportPlan,
+  ImportRequest,
+  ImportResult,
+  PlannedChange,
+  Promotion,
+  PromotionDraft,
+} from "./bundle.ts";
 export type { EvaluationContext } from "./context.ts";
 export { ERRORS, type ErrorCode, type ErrorEntry } from "./errors.ts";
 export type { Evaluation, EvaluationErrorCode, Reason } from "./evaluation.ts";

@@ -17,6 +17,7 @@ export {
   TargetingDraftSchema,
   TokenCreationSchema,
 } from "./schemas/api.ts";
+export { ImportDraftSchema, ImportRequestSchema, PromotionDraftSchema } from "./schemas/bundle.ts";
 export {
   ArmLedgerSchema,
   BatchReceiptSchema,

@@ -6,8 +6,10 @@ import fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReq
 import { type Access, createAccess } from "./access/access.ts";
 import { accessRoutes } from "./access/routes.ts";
 import { auditRoutes } from "./audit/routes.ts";
+import { bundleRoutes } from "./bundles/routes.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
 import { explainRoutes } from "./explain/routes.ts";
+import { promotionRoutes } from "./flags/promotion-routes.ts";
 import { flagRoutes } from "./flags/routes.ts";
 import type { FillRandom } from "./flags/salts.ts";
 import { targetingRoutes } from "./flags/targeting-routes.ts";
@@ -97,6 +99,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(flagRoutes, { access, control, fillRandom });
   await app.register(targetingRoutes, { access, control });
   await app.register(previewRoutes, { access, control, compile });
+  await app.register(promotionRoutes, { access, control, compile });
+  await app.register(bundleRoutes, { access, control, compile, now });
   await app.register(segmentRoutes, { access, control });
   await app.register(accessRoutes, { access, control, fillRandom });
   await app.register(auditRoutes, { access, log });

@@ -23,10 +23,12 @@ GET /api/v1/projects/{project}/environments/{environment} viewer
 GET /api/v1/projects/{project}/environments/{environment}/diff viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags/{flag} viewer
+GET /api/v1/projects/{project}/environments/{environment}/flags/{flag}/promotion viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags/{flag}/rollout viewer
 GET /api/v1/projects/{project}/environments/{environment}/state viewer
-GET /api/v1/projects/{project}/exposures analyst
+GET /api/v1/projects/{project}/export viewer
 GET /api/v1/projects/{project}/exports/{day} analyst
+GET /api/v1/projects/{project}/exposures analyst
 GET /api/v1/projects/{project}/exposures/estimate analyst
 GET /api/v1/projects/{project}/flags viewer
 GET /api/v1/projects/{project}/flags/{flag} viewer
@@ -46,10 +48,13 @@ POST /api/v1/projects admin
 POST /api/v1/projects/{project}/environments admin
 POST /api/v1/projects/{project}/environments/{environment}/explain viewer
 POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/preview viewer
+POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/promotion editor
 POST /api/v1/projects/{project}/environments/{environment}/restore editor
 POST /api/v1/projects/{project}/flags editor
 POST /api/v1/projects/{project}/flags/{flag}/archive editor
 POST /api/v1/projects/{project}/flags/{flag}/restore editor
+POST /api/v1/projects/{project}/import editor
+POST /api/v1/projects/{project}/import/plan editor
 POST /api/v1/projects/{project}/keys admin
 POST /api/v1/projects/{project}/segments editor
 POST /api/v1/tokens admin

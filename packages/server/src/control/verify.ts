@@ -31,6 +31,7 @@ function verifyDocument(
 ): Refusal | undefined {
   if (kind === "targeting" && environment !== undefined) return verifyFlag(project, environment, key, options);
   if (kind === "flag") return verifyEverywhere(project, (name) => verifyFlagAndUsers(project, name, key, options));
+  if (kind === "project") return verifyEverywhere(project, (name) => verifyClientSide(project, name, options));
   if (kind === "segment") return verifyEverywhere(project, (name) => verifySegmentAndUsers(project, name, key, options));
   return undefined;
 }
@@ -39,6 +40,15 @@ function verifyEverywhere(project: ProjectState, check: (environment: string) =>
   for (const environment of project.environments.keys()) {
     const fault = check(environment);
     if (fault !== undefined) return { ...fault, data: { environment, ...fault.data } };
+  }
+  return undefined;
+}
+
+/** An attribute that became private may be one that a flag in browsers reads. */
+function verifyClientSide(project: ProjectState, environment: string, options: CompileOptions): Refusal | undefined {
+  for (const [key, { body }] of project.flags) {
+    const fault = body.clientSide ? verifyFlag(project, environment, key, options) : undefined;
+    if (fault !== undefined) return { ...fault, data: { flag: key, ...fault.data } };
   }
   return undefined;
 }

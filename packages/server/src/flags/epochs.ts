@@ -23,6 +23,25 @@ export function stampEpochs(
   };
 }
 
+/** A targeting without epochs: they belong to the environment they were stamped in, and are stamped when a plan is made true. */
+export function withoutEpochs(targeting: Targeting): Targeting {
+  const strip = (serve: Serve): Serve =>
+    "split" in serve
+      ? {
+          split: serve.split.map((part) => {
+            if (part.tracks === undefined) return part;
+            const { epoch: _, ...tracks } = part.tracks;
+            return { ...part, tracks };
+          }),
+        }
+      : serve;
+  return {
+    ...targeting,
+    rules: targeting.rules.map((rule) => ({ ...rule, serve: strip(rule.serve) })),
+    ...(targeting.fallthrough === undefined ? {} : { fallthrough: strip(targeting.fallthrough) }),
+  };
+}
+
 function stampSplit(parts: readonly Part[], known: ReadonlyMap<string, number>, revision: Revision): readonly Part[] {
   return parts.map((part) =>
     part.tracks === undefined

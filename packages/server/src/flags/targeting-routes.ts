@@ -147,7 +147,8 @@ export function placeOf(workspace: Workspace, { project: projectKey, environment
   return { project, environment: environmentOf(project, environment), flag };
 }
 
-function targetingPrecondition({ project, environment, flag }: PlaceParams): Omit<Precondition, "revision"> {
+/** What `If-Match` is about where a targeting is written. */
+export function targetingPrecondition({ project, environment, flag }: PlaceParams): Omit<Precondition, "revision"> {
   return {
     target: { project, environment, kind: "flag", key: flag },
     current: ({ projects }) => {

@@ -3,30 +3,6 @@ import type { Draw, Part, Ppm, Serve, ServeDraft, Targeting, TargetingDraft, Var
 import { SPLIT_SPACE, shareDraw } from "../flags/weights.ts";
 import { intersect, lengthOf, type Ranges, subtract, take, union, WHOLE_SPACE } from "./ranges.ts";
 
-/**
- * The allocation that gives variants new weights and moves as few units as possible: a variant that shrinks keeps its
- * first points, one that grows keeps all of its own and takes what became free. What moves is the sum of what variants
- * lose, and no allocation can move less: the total variation between the two divisions.
- *
- *   before   aaaaaaaaaabbbbbbbbbb      50 / 50
- *   stacked  aaaaaabbbbbbbbbbbbbb      30 / 70: here the same; with a third variant after them, all of them would shift
- */
-export function reallocate(
-  before: ReadonlyMap<VariantName, Ranges>,
-  weights: ReadonlyMap<VariantName, Ppm>,
-): ReadonlyMap<VariantName, Ranges> {
-  const kept = new Map([...weights].map(([variant, ppm]) => [variant, take(before.get(variant) ?? [], ppm)]));
-  let free = [...kept.values()].reduce<Ranges>(subtract, WHOLE_SPACE);
-  const grown = new Map<VariantName, Ranges>();
-  for (const [variant, ppm] of weights) {
-    const own = kept.get(variant) ?? [];
-    const taken = take(free, ppm - lengthOf(own));
-    free = subtract(free, taken);
-    grown.set(variant, union(own, taken));
-  }
-  return grown;
-}
-
 /** The draft with each of its weights as the parts that move least from what is live; `undefined` where it has none such. */
 export function leastMovement(live: Targeting, draft: TargetingDraft): TargetingDraft | undefined {
   let isFound = false;
@@ -58,6 +34,30 @@ function placeWeights({ weights, share, tracks }: Weighted, before: Serve | unde
       return { variant, draws, ...(tracks === undefined ? {} : { tracks }) };
     });
   return { split: parts };
+}
+
+/**
+ * The allocation that gives variants new weights and moves as few units as possible: a variant that shrinks keeps its
+ * first points, one that grows keeps all of its own and takes what became free. What moves is the sum of what variants
+ * lose, and no allocation can move less: the total variation between the two divisions.
+ *
+ *   before   aaaaaaaaaabbbbbbbbbb      50 / 50
+ *   stacked  aaaaaabbbbbbbbbbbbbb      30 / 70: here the same; with a third variant after them, all of them would shift
+ */
+function reallocate(
+  before: ReadonlyMap<VariantName, Ranges>,
+  weights: ReadonlyMap<VariantName, Ppm>,
+): ReadonlyMap<VariantName, Ranges> {
+  const kept = new Map([...weights].map(([variant, ppm]) => [variant, take(before.get(variant) ?? [], ppm)]));
+  let free = [...kept.values()].reduce<Ranges>(subtract, WHOLE_SPACE);
+  const grown = new Map<VariantName, Ranges>();
+  for (const [variant, ppm] of weights) {
+    const own = kept.get(variant) ?? [];
+    const taken = take(free, ppm - lengthOf(own));
+    free = subtract(free, taken);
+    grown.set(variant, union(own, taken));
+  }
+  return grown;
 }
 
 /** What each variant holds of the split space; `undefined` when a part does not divide it exactly once, or some take part whom others do not. */

@@ -1,0 +1,81 @@
+import { Type } from "@sinclair/typebox";
+import type { Bundle, BundledFlag, BundledTargeting, ImportDraft, ImportRequest, PromotionDraft } from "../bundle.ts";
+import type { Condition, Space } from "../flag.ts";
+import { FlagCreationSchema, ReasonSchema, TargetingDraftSchema } from "./api.ts";
+import { FlagKindSchema, FlagTypeSchema, JsonSchema, KeySchema } from "./flag.ts";
+import { reference, type Schema } from "./schema.ts";
+
+const closed = { additionalProperties: false } as const;
+const { reason } = ReasonSchema["properties"];
+const { newEpoch, reason: _, ...targetingFields } = TargetingDraftSchema["properties"];
+const { owner, expectedLifetimeDays } = FlagCreationSchema["properties"];
+
+const text = Type.String({ maxLength: 10_000 });
+const attributePath = Type.String({ minLength: 1, maxLength: 256 });
+
+const SpaceSchema: Schema<Space> = Type.Unsafe<Space>(
+  Type.Object({ salt: Type.String({ maxLength: 256 }), by: Type.Optional(attributePath) }, closed),
+);
+
+const BundledFlagSchema: Schema<BundledFlag> = Type.Unsafe<BundledFlag>(
+  Type.Object(
+    {
+      type: FlagTypeSchema,
+      variants: Type.Record(KeySchema, JsonSchema, { minProperties: 1, maxProperties: 1_000, ...closed }),
+      description: text,
+      tags: Type.Array(KeySchema, { maxItems: 50 }),
+      owner,
+      kind: FlagKindSchema,
+      expectedLifetimeDays,
+      clientSide: Type.Boolean(),
+      spaces: Type.Object({ share: SpaceSchema, split: SpaceSchema }, closed),
+      archived: Type.Boolean(),
+    },
+    closed,
+  ),
+);
+
+const BundledTargetingSchema: Schema<BundledTargeting> = Type.Unsafe<BundledTargeting>(Type.Object(targetingFields, closed));
+
+const BundleSchema: Schema<Bundle> = Type.Unsafe<Bundle>(
+  Type.Object(
+    {
+      format: Type.Literal(1),
+      project: Type.Object(
+        {
+          name: Type.String({ minLength: 1, maxLength: 200 }),
+          privateAttributes: Type.Array(attributePath, { maxItems: 1_000 }),
+        },
+        closed,
+      ),
+      segments: Type.Record(
+        KeySchema,
+        Type.Object({ description: text, when: reference<Condition>("Condition") }, closed),
+        closed,
+      ),
+      flags: Type.Record(KeySchema, BundledFlagSchema, closed),
+      environments: Type.Record(
+        KeySchema,
+        Type.Object({ targetings: Type.Record(KeySchema, BundledTargetingSchema, closed) }, closed),
+        closed,
+      ),
+    },
+    closed,
+  ),
+);
+
+const request = {
+  bundle: BundleSchema,
+  environments: Type.Optional(Type.Array(KeySchema, { minItems: 1, maxItems: 1_000, uniqueItems: true })),
+  newEpoch,
+};
+
+const plan = Type.String({ minLength: 1, maxLength: 100, description: "The hash that the plan gave" });
+
+export const ImportRequestSchema: Schema<ImportRequest> = Type.Unsafe<ImportRequest>(Type.Object(request, closed));
+
+export const ImportDraftSchema: Schema<ImportDraft> = Type.Unsafe<ImportDraft>(Type.Object({ ...request, plan, reason }, closed));
+
+export const PromotionDraftSchema: Schema<PromotionDraft> = Type.Unsafe<PromotionDraft>(
+  Type.Object({ from: KeySchema, plan, newEpoch, reason }, closed),
+);
