@@ -19,6 +19,7 @@ import {
 import { RE2JS } from "re2js";
 import { CacheFile, readCacheFile } from "./cache-file.ts";
 import { onProcessExit } from "./exit.ts";
+import type { BelayClient } from "./flag-types.ts";
 import { HttpDoors } from "./http.ts";
 import { type ClientOptions, type ReadOptions, readOptions } from "./options.ts";
 import { type SpoolOfClient, spoolOf } from "./spool/client-spool.ts";
@@ -34,7 +35,7 @@ import { SDK } from "./version.ts";
  * await belay.ready({ timeoutMs: 2_000 });
  * belay.isEnabled("checkout-v2", { targetingKey: "user-42" });
  */
-export function createClient(options: ClientOptions = {}): Client {
+export function createClient(options: ClientOptions = {}): BelayClient {
   return createClientWith(options, {});
 }
 
@@ -42,7 +43,7 @@ export function createClient(options: ClientOptions = {}): Client {
 export type Tuning = Partial<Pick<ClientSettings, "sync" | "delivery" | "ledger">> & Partial<Platform>;
 
 /** As `createClient`, on other durations, limits or another platform. */
-export function createClientWith(options: ClientOptions, tuning: Tuning): Client {
+export function createClientWith(options: ClientOptions, tuning: Tuning): BelayClient {
   const read = readOptions(options);
   const application = new Application(read.logger);
   if (read.problems.length > 0) {
@@ -50,7 +51,8 @@ export function createClientWith(options: ClientOptions, tuning: Tuning): Client
   }
   const client = new NodeClient(read, application, tuning);
   client.start();
-  return client;
+  // At run time every key is a text; the declared types are the application's word.
+  return client as Client as BelayClient;
 }
 
 /** Rules are compiled with the linear-time engine: no pattern and no value can hold up the application. */
