@@ -4,6 +4,7 @@
  */
 
 import type { EvaluationContext } from "./context.ts";
+import type { ErrorCode } from "./errors.ts";
 import type { Condition, FlagKind, FlagTest, FlagType, Part, Rule, Space, Targeting, Tracks } from "./flag.ts";
 import type { Json } from "./json.ts";
 import type { FlagKey, Revision, SegmentKey, VariantName } from "./names.ts";
@@ -166,6 +167,25 @@ export interface RolloutResult {
   readonly enabled: boolean;
   readonly revision: Revision;
 }
+
+/** One command for many flags, in one change. */
+export interface BulkDraft<A extends string> extends Reasoned {
+  readonly action: A;
+  readonly flags: readonly FlagKey[];
+}
+
+export interface BulkResult {
+  readonly project: string;
+  /** In the order of the request. */
+  readonly results: readonly BulkOutcome[];
+  /** Revision of what was changed: the environment, or the project. */
+  readonly revision: Revision;
+}
+
+/** `unchanged`: it was so already. `refused`: this flag was left as it is, for the reason an error of that code gives. */
+export type BulkOutcome =
+  | { readonly flag: FlagKey; readonly outcome: "changed" | "unchanged" }
+  | { readonly flag: FlagKey; readonly outcome: "refused"; readonly code: ErrorCode; readonly users?: string };
 
 export interface EnabledDraft extends Reasoned {
   readonly enabled: boolean;

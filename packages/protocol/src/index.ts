@@ -1,4 +1,7 @@
 export type {
+  BulkDraft,
+  BulkOutcome,
+  BulkResult,
   Change,
   EnabledDraft,
   Environment,

@@ -3,6 +3,7 @@
  * server and tools take it; nothing of it reaches a browser.
  */
 export {
+  bulkDraftSchema,
   EnabledDraftSchema,
   EnvironmentCreationSchema,
   ExplainRequestSchema,

@@ -9,6 +9,7 @@ import { auditRoutes } from "./audit/routes.ts";
 import { bundleRoutes } from "./bundles/routes.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
 import { explainRoutes } from "./explain/routes.ts";
+import { bulkRoutes } from "./flags/bulk-routes.ts";
 import { promotionRoutes } from "./flags/promotion-routes.ts";
 import { flagRoutes } from "./flags/routes.ts";
 import type { FillRandom } from "./flags/salts.ts";
@@ -49,8 +50,8 @@ export interface AppDependencies {
   readonly streams?: Partial<HubLimits>;
   /** How long a client may take to send a request whole; 30 s by default. */
   readonly requestTimeoutMs?: number;
-  /** Doors of further parts; they use the same access. */
-  readonly doors?: readonly ((access: Access) => FastifyPluginAsync)[];
+  /** Doors of further parts; they use the same access and state. */
+  readonly doors?: readonly ((access: Access, control: ControlPlane) => FastifyPluginAsync)[];
 }
 
 /** Bytes of a body outside the event door. */
@@ -99,6 +100,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(flagRoutes, { access, control, fillRandom });
   await app.register(targetingRoutes, { access, control });
   await app.register(previewRoutes, { access, control, compile });
+  await app.register(bulkRoutes, { access, control });
   await app.register(promotionRoutes, { access, control, compile });
   await app.register(bundleRoutes, { access, control, compile, now });
   await app.register(segmentRoutes, { access, control });
@@ -109,7 +111,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(snapshotRoutes, { access, feeds });
   await app.register(streamRoutes, { access, feeds, hub });
   await app.register(instanceRoutes, { access, instances: new InstanceRegistry(now) });
-  for (const doors of dependencies.doors ?? []) await app.register(doors(access));
+  for (const doors of dependencies.doors ?? []) await app.register(doors(access, control));
   return app;
 }
 

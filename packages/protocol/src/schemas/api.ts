@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type {
+  BulkDraft,
   EnabledDraft,
   EnvironmentCreation,
   ExplainRequest,
@@ -134,6 +135,12 @@ export const RolloutDraftSchema: Schema<RolloutDraft> = Type.Object(
 );
 
 export const EnabledDraftSchema: Schema<EnabledDraft> = Type.Object({ enabled: Type.Boolean(), reason }, closed);
+
+/** A command for many flags. */
+export function bulkDraftSchema<A extends string>(actions: readonly A[]): Schema<BulkDraft<A>> {
+  const flags = Type.Array(KeySchema, { minItems: 1, maxItems: 1_000, uniqueItems: true });
+  return Type.Unsafe<BulkDraft<A>>(Type.Object({ action: oneOf(actions), flags, reason }, closed));
+}
 
 /** A body that may only say why. */
 export const ReasonSchema: Schema<{ reason?: string }> = Type.Object({ reason }, closed);

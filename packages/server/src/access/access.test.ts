@@ -47,10 +47,12 @@ PATCH /api/v1/projects/{project}/flags/{flag} editor
 POST /api/v1/projects admin
 POST /api/v1/projects/{project}/environments admin
 POST /api/v1/projects/{project}/environments/{environment}/explain viewer
+POST /api/v1/projects/{project}/environments/{environment}/flags/bulk operator
 POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/preview viewer
 POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/promotion editor
 POST /api/v1/projects/{project}/environments/{environment}/restore editor
 POST /api/v1/projects/{project}/flags editor
+POST /api/v1/projects/{project}/flags/bulk editor
 POST /api/v1/projects/{project}/flags/{flag}/archive editor
 POST /api/v1/projects/{project}/flags/{flag}/restore editor
 POST /api/v1/projects/{project}/import editor

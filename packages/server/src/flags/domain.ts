@@ -73,11 +73,20 @@ export function editFlag(project: ProjectState, key: FlagKey, { reason: _, ...ed
   return replaceFlag(project, key, held, after, "flag.edit", isSeenBySdks);
 }
 
-/** Archives a flag, after which SDKs do not know it, or brings it back with the salts and targetings it had. */
-export function archiveFlag(project: ProjectState, key: FlagKey, archived: boolean): Decision<Flag> {
+/**
+ * Archives a flag, after which SDKs do not know it, or brings it back with the salts and targetings it had.
+ *
+ * @param together flags that are archived in the same change: being in use by them is no reason to stay.
+ */
+export function archiveFlag(
+  project: ProjectState,
+  key: FlagKey,
+  archived: boolean,
+  together: readonly FlagKey[] = [],
+): Decision<Flag> {
   const held = project.flags.get(key);
   if (held === undefined) return flagNotFound(project, key);
-  const users = archived ? usersOfFlag(project, key) : [];
+  const users = archived && !held.body.archived ? usersOfFlag(project, key, together) : [];
   if (users.length > 0) return refuse("in_use", { key, users: users.join(", ") });
   return replaceFlag(project, key, held, { ...held.body, archived }, archived ? "flag.archive" : "flag.restore", true);
 }

@@ -41,8 +41,9 @@ function placeWeights({ weights, share, tracks }: Weighted, before: Serve | unde
  * first points, one that grows keeps all of its own and takes what became free. What moves is the sum of what variants
  * lose, and no allocation can move less: the total variation between the two divisions.
  *
- *   before   aaaaaaaaaabbbbbbbbbb      50 / 50
- *   stacked  aaaaaabbbbbbbbbbbbbb      30 / 70: here the same; with a third variant after them, all of them would shift
+ *   before         aaaaaaaabbbbbbcccccc      40 / 30 / 30
+ *   side by side   aaaabbbbbbcccccccccc      20 / 30 / 50: all three shift, and 40 % move
+ *   reallocated    aaaaccccbbbbbbcccccc      20 % move
  */
 function reallocate(
   before: ReadonlyMap<VariantName, Ranges>,

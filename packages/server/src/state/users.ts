@@ -2,9 +2,10 @@ import type { FlagKey, SegmentKey } from "@belay/protocol";
 import { type Use, usesOfCondition, usesOfTargeting } from "./uses.ts";
 import type { ProjectState } from "./workspace.ts";
 
-/** Who names a flag: live flags by environment, and segments; in words, as a refusal quotes them. */
-export function usersOfFlag(project: ProjectState, key: FlagKey): string[] {
-  return usersOf(project, { kind: "flag", name: key }).filter((user) => !user.startsWith(`flag ${key} `));
+/** Who names a flag: live flags by environment, and segments; in words, as a refusal quotes them. Not itself, nor `but`. */
+export function usersOfFlag(project: ProjectState, key: FlagKey, but: readonly FlagKey[] = []): string[] {
+  const users = usersOf(project, { kind: "flag", name: key });
+  return users.filter((user) => ![key, ...but].some((other) => user.startsWith(`flag ${other} `)));
 }
 
 export function usersOfSegment(project: ProjectState, key: SegmentKey): string[] {
