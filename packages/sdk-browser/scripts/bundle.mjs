@@ -1,5 +1,5 @@
 // Bundles what browsers load: our own core inside, one small file a door, minified. Types are tsc's.
-import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
@@ -8,16 +8,18 @@ const PACKAGE = join(dirname(fileURLToPath(import.meta.url)), "..");
 const PACKAGES = join(PACKAGE, "..");
 
 /** Doors of the package: name in the package to source. */
-const DOORS = { index: "src/index.ts" };
+const DOORS = { index: "src/index.ts", react: "src/react.tsx" };
 
 /**
- * @param {{ input: string | Record<string, string>, dir: string }} options what to bundle, and the folder it is written to
+ * @param {{ input: string | Record<string, string>, dir: string, isWhole?: boolean }} options what to bundle, the folder it
+ *   is written to, and whether what applications bring themselves (React, OpenFeature) goes in too, for tests in a page
  * @returns {Promise<void>}
  */
-export async function bundle({ input, dir }) {
+export async function bundle({ input, dir, isWhole = false }) {
   const build = await rolldown({
     input,
-    external: [/^react($|\/)/, /^@openfeature\//],
+    external: isWhole ? [] : [/^react($|\/)/, /^@openfeature\//],
+    ...(isWhole ? { transform: { define: { "process.env.NODE_ENV": '"development"' } } } : {}),
     resolve: {
       alias: {
         "@belay/core/compact": join(PACKAGES, "core/src/compact/index.ts"),
@@ -25,7 +27,7 @@ export async function bundle({ input, dir }) {
       },
     },
     // Nothing of ours does anything by being imported.
-    treeshake: { moduleSideEffects: false },
+    treeshake: { moduleSideEffects: isWhole ? undefined : false },
   });
   await build.write({ dir, format: "esm", minify: true, entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" });
   await build.close();
@@ -39,24 +41,26 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 }
 
 /**
- * The types of core and protocol that ours name go along, so that whoever installs this installs nothing else.
+ * Our types with those of core and protocol that they name, so that whoever installs this installs nothing else. Beside
+ * what the compiler wrote and not in its place: the other packages here are checked against that.
  *
  * @param {string} dist
  * @returns {void}
  */
 function copyTypes(dist) {
-  const own = join(dist, "types");
-  for (const name of ["protocol", "core"]) {
-    const isType = (/** @type {string} */ path) => !/\.\w+$/.test(path) || path.endsWith(".d.ts");
-    cpSync(join(PACKAGES, name, "dist"), join(own, "of", name), { recursive: true, filter: isType });
-  }
-  for (const path of readdirSync(own, { recursive: true, encoding: "utf8" }).filter((each) => each.endsWith(".d.ts"))) {
+  const to = join(dist, "types");
+  rmSync(to, { recursive: true, force: true });
+  const copy = (/** @type {string} */ from, /** @type {string} */ folder) =>
+    cpSync(from, folder, { recursive: true, filter: (path) => !/\.\w+$/.test(path) || path.endsWith(".d.ts") });
+  copy(join(dist, "tsc"), to);
+  for (const name of ["protocol", "core"]) copy(join(PACKAGES, name, "dist"), join(to, "of", name));
+  for (const path of readdirSync(to, { recursive: true, encoding: "utf8" }).filter((each) => each.endsWith(".d.ts"))) {
     const up = "../".repeat(path.split(sep).length - 1) || "./";
-    const text = readFileSync(join(own, path), "utf8");
+    const text = readFileSync(join(to, path), "utf8");
     const rewritten = text.replace(
       /"@belay\/(protocol|core)(\/\w+)?"/g,
       (_, name, door = "") => `"${up}of/${name}${door}/index.js"`,
     );
-    if (rewritten !== text) writeFileSync(join(own, path), rewritten);
+    writeFileSync(join(to, path), rewritten);
   }
 }

@@ -1,4 +1,5 @@
-import { unitText } from "@belay/core";
+import { hasTypeOf, unitText } from "@belay/core";
+import { rulesOf } from "@belay/core/compact";
 import type { Evaluation, EvaluationContext, Exposure, FlagKey, Json, MetricEvent } from "@belay/protocol";
 import { type LeanClient, open, type Widened } from "./lean-client.ts";
 import type { ClientOptions } from "./options.ts";
@@ -16,6 +17,11 @@ export interface BelayClient extends LeanClient {
   evaluate<T extends Json>(key: FlagKey, fallback: T): Evaluation<Widened<T>>;
   /** As `evaluate`, but neither counted nor recorded as an exposure: for looking before anything is shown. */
   peek<T extends Json>(key: FlagKey, fallback: T): Evaluation<Widened<T>>;
+  /**
+   * What `peek` answered when the client was made with its `bootstrap`: what the page was rendered with, for hydrating it
+   * without a mismatch, whatever has come since.
+   */
+  peekRendered<T extends Json>(key: FlagKey, fallback: T): Widened<T>;
   /** Records a metric event of the context's unit. */
   track(name: string, details?: TrackDetails): void;
 }
@@ -28,7 +34,8 @@ export interface BelayClient extends LeanClient {
  * belay.isEnabled("checkout-v2");
  */
 export function createClient(options: ClientOptions = {}): BelayClient {
-  const { contextAttributes = [] } = options;
+  const { contextAttributes = [], bootstrap, context = {} } = options;
+  const rendered = bootstrap && rulesOf(bootstrap);
   const recorded = (context: EvaluationContext): Exposure["attributes"] =>
     Object.fromEntries(contextAttributes.map((name) => [name, context[name]])) as Exposure["attributes"];
   const [lean, inner] = open(options, contextAttributes.length > 0 ? recorded : undefined);
@@ -50,6 +57,10 @@ export function createClient(options: ClientOptions = {}): BelayClient {
   return Object.assign(lean, {
     evaluate: <T extends Json>(key: FlagKey, fallback: T) => told<T>(inner.noted(key, fallback)),
     peek: <T extends Json>(key: FlagKey, fallback: T) => told<T>(inner.answer(key, fallback)),
+    peekRendered: <T extends Json>(key: FlagKey, fallback: T) => {
+      const value = rendered?.decide(key, context).value;
+      return (value !== undefined && hasTypeOf(value, fallback) ? value : fallback) as Widened<T>;
+    },
     track: (name: string, { value, properties }: TrackDetails = {}) => {
       const unit = unitText(inner.context.targetingKey);
       const isFit =
