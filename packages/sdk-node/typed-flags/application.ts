@@ -3,6 +3,7 @@
  * after all is an error, and so is a right line that does not.
  */
 import { type BelayClient, createClient } from "@belay/sdk-node";
+import { createTestClient } from "@belay/sdk-node/testing";
 
 interface Limits {
   readonly rows: number;
@@ -57,3 +58,16 @@ belay.evaluate("pricing", user, "roomy");
 belay.explain("prices", user);
 // @ts-expect-error an answer may be "wide", too
 export const narrow: "compact" = belay.value("pricing", user, "compact");
+
+const test = createTestClient({ flags: { pricing: "wide", "checkout-v2": true } });
+export const client: BelayClient = test;
+export const takeBack: () => void = test.override({ limits: { rows: 7 } });
+
+// @ts-expect-error the flag has no such value
+createTestClient({ flags: { pricing: "roomy" } });
+// @ts-expect-error there is no such flag
+createTestClient({ flags: { prices: "wide" } });
+// @ts-expect-error there is no such flag
+createTestClient({ experiments: { prices: "pricing-2026" } });
+// @ts-expect-error the flag is a boolean
+test.override({ "checkout-v2": "on" });

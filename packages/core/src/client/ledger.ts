@@ -208,13 +208,14 @@ export class Ledger {
   }
 
   report(): DeliveryReport {
+    const spooled = this.#host.spool?.spooled;
     return {
       produced: this.#produced,
       stored: this.#stored,
       dropped: this.#dropped,
       queued: this.#held,
       rejected: this.#rejected,
-      ...(this.#host.spool === undefined ? {} : { spooled: this.#host.spool.spooled }),
+      ...(spooled === undefined ? {} : { spooled }),
     };
   }
 

@@ -56,8 +56,8 @@ export interface EventSpool {
   counted(): void;
   /** Every event up to this number was answered for. */
   answered(seq: number): void;
-  /** Events that would survive the process as of now, and those that were answered for since. */
-  readonly spooled: number;
+  /** Events that reached it so far; `undefined` where nothing outlives the process. */
+  readonly spooled: number | undefined;
 }
 
 export interface Platform {
