@@ -1,18 +1,20 @@
 import { getRandomValues } from "node:crypto";
 import { join } from "node:path";
 import type { CompileOptions } from "@belay/core";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import { RE2JS } from "re2js";
+import type { Access } from "./access/access.ts";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
 import { eventDoors } from "./exposures/routes.ts";
 import { prepareFirstStart } from "./first-start.ts";
 import { greeting } from "./greeting.ts";
+import { ledgerRoutes } from "./ledger/routes.ts";
 import { LastKnownGoodKeeper } from "./snapshots/last-known-good.ts";
 import { openChangeLog } from "./store/changes/index.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
-import { openEventStore } from "./store/events/index.ts";
+import { type EventStore, openEventStore } from "./store/events/index.ts";
 
 /** A running server. */
 export interface RunningServer {
@@ -56,7 +58,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       fillRandom,
       logger: { level: config.logLevel },
       unready: () => unready,
-      doors: [(access) => eventDoors({ access, events, hasEnvironment: environmentsOf(control) })],
+      doors: [(access) => eventDoors({ access, events, hasEnvironment: environmentsOf(control) }), ledgerDoors(events)],
     });
     closers.push(() => app?.close());
     // Secrets are made only once they are sure to be shown: a taken port must not swallow them.
@@ -75,6 +77,10 @@ const fillRandom = (bytes: Uint8Array<ArrayBuffer>): Uint8Array => getRandomValu
 
 function environmentsOf(control: ControlPlane): (project: string, environment: string) => boolean {
   return (project, environment) => control.workspace.projects.get(project)?.environments.has(environment) === true;
+}
+
+function ledgerDoors(events: EventStore): (access: Access, control: ControlPlane) => FastifyPluginAsync {
+  return (access, control) => (app) => ledgerRoutes(app, { access, control, events, now: Date.now });
 }
 
 async function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, E, P, type TestServer, testServer } from "../app.fixture.ts";
 import { eventDoors } from "../exposures/routes.ts";
 import { ProblemError } from "../http/problem.ts";
+import { ledgerRoutes } from "../ledger/routes.ts";
 import type { EventStore } from "../store/events/index.ts";
 import { ROLES } from "./identity.ts";
 import { hashSecret, newSecret, readSecret, secretFits } from "./secrets.ts";
@@ -25,6 +26,8 @@ GET /api/v1/projects/{project}/environments/{environment}/flags viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags/{flag} viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags/{flag}/promotion viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags/{flag}/rollout viewer
+GET /api/v1/projects/{project}/environments/{environment}/ledger analyst
+GET /api/v1/projects/{project}/environments/{environment}/ledger/instances analyst
 GET /api/v1/projects/{project}/environments/{environment}/state viewer
 GET /api/v1/projects/{project}/export viewer
 GET /api/v1/projects/{project}/exports/{day} analyst
@@ -78,7 +81,12 @@ let server: TestServer;
 let ask: TestServer["ask"];
 let routes: Route[];
 beforeAll(async () => {
-  server = await testServer({ doors: [(access) => eventDoors({ access, events: FULL, hasEnvironment: () => true })] });
+  server = await testServer({
+    doors: [
+      (access) => eventDoors({ access, events: FULL, hasEnvironment: () => true }),
+      (access, control) => (app) => ledgerRoutes(app, { access, control, events: FULL, now: Date.now }),
+    ],
+  });
   ({ ask } = server);
   await ask("POST", "/api/v1/projects", { key: "elsewhere" });
   routes = TABLE.split("\n").map((line) => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { EventKind, EventStore, PullRequest } from "./event-store.ts";
-import { batchOf, exposureOf, metricOf } from "./events.fixture.ts";
+import { batchOf, exposureOf, metricOf, TEN_OCLOCK } from "./events.fixture.ts";
 
 /** A store whose files stay when it is closed: opening again finds what was there. */
 export interface EventStoreBench {
@@ -224,9 +224,10 @@ export function eventStoreContract(name: string, makeBench: () => Promise<EventS
       await store.append(batchOf({ exposures: [exposureOf(5)], ledger: [{ ...arm, produced: 5, dropped: 2 }] }));
       await store.append(batchOf({ instance: "instance-2", exposures: [exposureOf(1, { variant: "control" })] }));
       const line = { environment: "production", experiment: "checkout-test", release: undefined };
-      expect(await store.ledger({ project: "default" })).toEqual([
-        { ...line, instance: "instance-1", variant: "treatment", produced: 5, dropped: 2, stored: 3, duplicates: 2 },
-        { ...line, instance: "instance-2", variant: "control", produced: 0, dropped: 0, stored: 1, duplicates: 0 },
+      const seenAtMs = TEN_OCLOCK + 5_000;
+      expect(await store.ledger({ project: "default" })).toMatchObject([
+        { ...line, instance: "instance-1", variant: "treatment", produced: 5, dropped: 2, stored: 3, duplicates: 2, seenAtMs },
+        { ...line, instance: "instance-2", variant: "control", produced: 0, dropped: 0, stored: 1, duplicates: 0, seenAtMs },
       ]);
       expect(await store.ledger({ project: "default", release: "none" })).toEqual([]);
     });

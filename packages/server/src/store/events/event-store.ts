@@ -129,9 +129,14 @@ export interface LedgerLine {
   /** As the instance said last; 0 when it never did. */
   readonly produced: number;
   readonly dropped: number;
+  /** Taken in, whatever was forgotten since. */
   readonly stored: number;
   /** Exposures that came again and were not stored again. */
   readonly duplicates: number;
+  /** Of those stored, the ones sent more than a minute after they were made, by the sender's own clock. Absent: not known. */
+  readonly late?: number;
+  /** When the instance was last heard; absent when that is longer ago than the store remembers: 7 days. */
+  readonly seenAtMs?: number;
 }
 
 export interface EventStoreStatus {

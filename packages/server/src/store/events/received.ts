@@ -40,6 +40,11 @@ export class Received {
     return this.#instances.size;
   }
 
+  /** When an instance was last heard; undefined once it is forgotten. */
+  seenAtMs(instance: string): number | undefined {
+    return this.#instances.get(instance)?.seenAtMs;
+  }
+
   /** Begins a batch of one instance. It must end in `keep` or `giveBack`. */
   claim(instance: string, atMs: number): Claim {
     const pending = this.#pending.get(instance) ?? new Set();

@@ -91,7 +91,11 @@ export class SpooledStore implements EventStore {
 
   async ledger(query: LedgerQuery): Promise<readonly LedgerLine[]> {
     await this.settle();
-    return this.#ask(() => this.#engine.ledger(query));
+    const lines = await this.#ask(() => this.#engine.ledger(query));
+    return lines.map((line) => {
+      const seenAtMs = this.#received.seenAtMs(instanceKey({ ...line, project: query.project }));
+      return seenAtMs === undefined ? line : { ...line, seenAtMs };
+    });
   }
 
   async retain(project: string, sinceMs: number): Promise<number> {

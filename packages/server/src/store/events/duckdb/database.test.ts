@@ -4,7 +4,7 @@ import { tempDir } from "@belay/testkit";
 import { DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { IncomingBatch } from "../event-store.ts";
-import { batchOf, exposureOf } from "../events.fixture.ts";
+import { batchOf, exposureOf, TEN_OCLOCK } from "../events.fixture.ts";
 import { Received } from "../received.ts";
 import { encodeBatch } from "../spool/batch-frame.ts";
 import { EventDatabase } from "./database.ts";
@@ -108,6 +108,20 @@ test("a segment that cannot be read leaves nothing behind, and the next one is l
   expect(await extent(database)).toEqual({ rows: 0 });
   await load(database, "a", 2, [batchOf({ exposures: [exposureOf(1)] })]);
   expect(await extent(database)).toEqual({ rows: 1, first: 2_000, last: 2_000 });
+  await database.close();
+});
+
+test("what is erased and forgotten stays counted in the ledger, also once 200,000 tallies were added up", async () => {
+  const database = await EventDatabase.open({ directory, spoolDirectory });
+  const instances = Array.from({ length: 200_000 }, (_, index) => batchOf({ instance: `i${index}`, exposures: [exposureOf(1)] }));
+  await load(database, "a", 1, instances);
+  await load(database, "a", 1_000, [
+    batchOf({ instance: "i7", exposures: [exposureOf(2, { unit: "gone", timeMs: TEN_OCLOCK - 60_000 })] }),
+  ]);
+  expect(await database.erase("default", "gone")).toBe(1);
+  const lines = await database.ledger({ project: "default" });
+  expect(lines).toHaveLength(200_000);
+  expect(lines.find(({ instance }) => instance === "i7")).toMatchObject({ stored: 2, late: 1 });
   await database.close();
 });
 

@@ -6,7 +6,14 @@ import type { DocumentRequest, Engine, Extent, LoadableSegment, Page, PageReques
 import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
 import { COLUMNS } from "../formats.ts";
 import { columnsSql, ledgerSql, pageSql, TABLE_OF, weighSql, whereOf } from "./query-sql.ts";
-import { fillTables, readExposures, readFrames, SETTLE_ARM_REPORTS, SETTLE_FIRST_EXPOSURES } from "./segment-sql.ts";
+import {
+  fillTables,
+  readExposures,
+  readFrames,
+  SETTLE_ARM_REPORTS,
+  SETTLE_ARM_STORED,
+  SETTLE_FIRST_EXPOSURES,
+} from "./segment-sql.ts";
 import { moment, text, type Where } from "./sql.ts";
 import { AGING_TABLES, TABLES, UNIT_TABLES } from "./tables.ts";
 
@@ -59,6 +66,7 @@ export class EventDatabase implements Engine {
       for (const statement of fillTables(base)) await this.#writer.run(statement);
       await this.#settleWhenLarge("first_exposures_fresh", SETTLE_FIRST_EXPOSURES);
       await this.#settleWhenLarge("arm_reports", SETTLE_ARM_REPORTS);
+      await this.#settleWhenLarge("arm_stored", SETTLE_ARM_STORED);
       for (const { spool, number } of fresh) await this.#writer.run(`insert into loaded_segments values (?, ${number})`, [spool]);
       await this.#writer.run(`delete from loaded_segments where number < ${last.number - SEGMENTS_REMEMBERED}`);
     });
@@ -96,7 +104,7 @@ export class EventDatabase implements Engine {
     const rows = await this.#ask(ledgerSql(query));
     return rows.map((row) => {
       const [environment, instance, experiment, release, variant, ...totals] = row as [string, string, ...(string | null)[]];
-      const [produced, dropped, stored, duplicates] = totals as unknown as [number, number, number, number];
+      const [produced, dropped, stored, duplicates, late] = totals as unknown as [number, number, number, number, number];
       return {
         environment,
         instance,
@@ -107,6 +115,7 @@ export class EventDatabase implements Engine {
         dropped,
         stored,
         duplicates,
+        late,
       };
     });
   }

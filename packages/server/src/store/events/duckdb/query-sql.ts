@@ -75,10 +75,11 @@ export function ledgerSql(query: LedgerQuery): Where {
   const where = filters.join(" and ");
   const arm = "environment, instance, experiment, release, variant";
   return {
-    sql: `select ${arm}, max(produced)::DOUBLE, max(dropped)::DOUBLE, sum(stored)::DOUBLE, sum(duplicates)::DOUBLE from (
-        select ${arm}, produced, dropped, 0 as stored, 0 as duplicates from arm_reports where ${where}
-        union all select ${arm}, 0, 0, count(*), 0 from exposures where ${where} group by ${arm}
-        union all select ${arm}, 0, 0, 0, duplicates from arm_duplicates where ${where})
+    sql: `select ${arm}, max(produced)::DOUBLE, max(dropped)::DOUBLE, sum(stored)::DOUBLE, sum(duplicates)::DOUBLE,
+        sum(late)::DOUBLE from (
+        select ${arm}, produced, dropped, 0 as stored, 0 as duplicates, 0 as late from arm_reports where ${where}
+        union all select ${arm}, 0, 0, stored, 0, late from arm_stored where ${where}
+        union all select ${arm}, 0, 0, 0, duplicates, 0 from arm_duplicates where ${where})
       group by ${arm} order by ${arm}`,
     values: [...values, ...values, ...values],
   };

@@ -39,6 +39,10 @@ export function fillTables(base: number): readonly string[] {
     `insert into arm_reports by name
       select ${ARM("ledger")}, unnest(ledger.produced) as produced, unnest(ledger.dropped) as dropped
       from frames where ledger is not null`,
+    `insert into arm_stored by name
+      select project, environment, instance, experiment, release, variant, max(received_at) as received_at, count(*) as stored,
+        count(*) filter (epoch_ms(received_at) - clock_offset_ms - epoch_ms(time) > ${LATE_MS}) as late
+      from arrived group by all`,
     `insert into arm_duplicates by name
       select ${ARM("duplicates")}, unnest(duplicates.count) as duplicates from frames where duplicates is not null`,
   ];
@@ -56,6 +60,19 @@ export const SETTLE_FIRST_EXPOSURES: readonly string[] = [
     anti join first_exposures_settled settled using (project, environment, kind, key, epoch, unit, variant)
     group by all`,
   "delete from first_exposures_fresh",
+];
+
+/** An exposure that waited for longer in its application was held up: by a network that was away, or a process that was. */
+const LATE_MS = 60_000;
+
+/** Adds up what was stored of each arm of an instance. */
+export const SETTLE_ARM_STORED: readonly string[] = [
+  `create or replace temp table summed as
+    select project, environment, instance, experiment, release, variant, max(received_at) as received_at,
+      sum(stored)::BIGINT as stored, sum(late)::BIGINT as late
+    from arm_stored group by all`,
+  "delete from arm_stored",
+  "insert into arm_stored by name select * from summed",
 ];
 
 /** Keeps the last report of each arm of an instance: they are running totals. */

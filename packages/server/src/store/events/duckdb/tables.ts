@@ -4,7 +4,7 @@
  *
  *   spool segment ──one transaction──> exposures, metric_events           every event, once
  *                                      evaluation_counts                  evaluations per flag, variant and minute
- *                                      arm_reports, arm_duplicates        what the ledger is made from
+ *                                      arm_{reports,stored,duplicates}    what the ledger is made from
  *                                      first_exposures_{fresh,settled}    first arrival per unit and arm
  *                                      loaded_segments                    what must not be loaded again
  */
@@ -28,6 +28,8 @@ export const TABLES: readonly string[] = [
   `create table if not exists evaluation_counts (project VARCHAR, environment VARCHAR, flag VARCHAR, variant VARCHAR,
      minute TIMESTAMP, evaluations BIGINT)`,
   `create table if not exists arm_reports (${ARM_COLUMNS}, received_at TIMESTAMP, produced BIGINT, dropped BIGINT)`,
+  // Counted as they come: erasing a unit and forgetting old rows must not look like loss.
+  `create table if not exists arm_stored (${ARM_COLUMNS}, received_at TIMESTAMP, stored BIGINT, late BIGINT)`,
   `create table if not exists arm_duplicates (${ARM_COLUMNS}, received_at TIMESTAMP, duplicates BIGINT)`,
   `create table if not exists first_exposures_settled (${FIRST_COLUMNS})`,
   `create table if not exists first_exposures_fresh (${FIRST_COLUMNS})`,
@@ -48,6 +50,6 @@ export const UNIT_TABLES: readonly string[] = ["exposures", "metric_events", "fi
 
 /** Tables whose rows grow old, with the column of their age. */
 export const AGING_TABLES: readonly (readonly [table: string, moment: string])[] = [
-  ...[...UNIT_TABLES, "arm_reports", "arm_duplicates"].map((table) => [table, "received_at"] as const),
+  ...[...UNIT_TABLES, "arm_reports", "arm_stored", "arm_duplicates"].map((table) => [table, "received_at"] as const),
   ["evaluation_counts", "minute"],
 ];
