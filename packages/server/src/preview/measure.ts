@@ -28,12 +28,12 @@ export interface Tally<T> {
 type Walk<T> = Generator<Question, T, boolean>;
 type Answers = ReadonlyMap<string, boolean>;
 
-/** Walks that one measurement may take: some tens of milliseconds. */
-const WALKS_MAX = 20_000;
+/** Questions that one measurement may ask, and walks it may end: tens of milliseconds at most, for it stands before writes. */
+const QUESTIONS_MAX = 20_000;
 
 /** One tally for each way the attribute tests can be answered; exactly one when none matters. */
-export function measure<T>(start: () => Walk<T>, walksMax: number = WALKS_MAX): readonly Tally<T>[] {
-  const budget = { walks: walksMax };
+export function measure<T>(start: () => Walk<T>, questionsMax: number = QUESTIONS_MAX): readonly Tally<T>[] {
+  const budget = { questions: questionsMax };
   const tallies: Tally<T>[] = [];
   const waiting: Answers[] = [new Map()];
   for (let answers = waiting.pop(); answers !== undefined; answers = waiting.pop()) {
@@ -44,18 +44,21 @@ export function measure<T>(start: () => Walk<T>, walksMax: number = WALKS_MAX): 
   return tallies;
 }
 
+interface Budget {
+  questions: number;
+}
+
 interface Branch {
   readonly regions: ReadonlyMap<string, Ranges>;
   readonly share: number;
 }
 
-function tallyOf<T>(start: () => Walk<T>, answers: Answers, budget: { walks: number }): Tally<T> | { readonly asks: string } {
+function tallyOf<T>(start: () => Walk<T>, answers: Answers, budget: Budget): Tally<T> | { readonly asks: string } {
   const cells: Cell<T>[] = [];
   const waiting: Branch[] = [{ regions: new Map(), share: 1 }];
   for (let branch = waiting.pop(); branch !== undefined; branch = waiting.pop()) {
-    if (budget.walks === 0) return { cells, unexplored: [branch, ...waiting].reduce((sum, { share }) => sum + share, 0) };
-    budget.walks -= 1;
-    const end = follow(start(), answers, branch);
+    if (budget.questions <= 0) return { cells, unexplored: [branch, ...waiting].reduce((sum, { share }) => sum + share, 0) };
+    const end = follow(start(), answers, branch, budget);
     if ("asks" in end) return end;
     if ("branches" in end) waiting.push(...end.branches);
     else cells.push({ outcome: end.outcome, share: branch.share });
@@ -66,10 +69,12 @@ function tallyOf<T>(start: () => Walk<T>, answers: Answers, budget: { walks: num
 type End<T> = { readonly outcome: T } | { readonly asks: string } | { readonly branches: readonly Branch[] };
 
 /** Walks until the end, or until a question that what is known does not answer. */
-function follow<T>(walk: Walk<T>, answers: Answers, branch: Branch): End<T> {
+function follow<T>(walk: Walk<T>, answers: Answers, branch: Branch, budget: Budget): End<T> {
+  budget.questions -= 1;
   let step = walk.next();
   while (step.done !== true) {
     const question = step.value;
+    budget.questions -= 1;
     const answer = question.kind === "test" ? answers.get(question.id) : side(branch.regions.get(question.axis), question.ranges);
     if (answer === undefined) return question.kind === "test" ? { asks: question.id } : { branches: divide(branch, question) };
     step = walk.next(answer);

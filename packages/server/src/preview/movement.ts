@@ -88,8 +88,16 @@ function ruleFlows(tallies: Tallies, hasNewValue: (move: Move) => boolean): Rule
   });
 }
 
+/** Where not everything was explored, no experiment that runs before and after is cleared. */
 function armFlows(tallies: Tallies): ArmFlow[] {
-  const crossed = groups(tallies, (move) => (crossing(move) === undefined ? [] : [[crossing(move) as string]]));
+  const isWhole = tallies.every(({ unexplored }) => unexplored === 0);
+  const suspect = isWhole
+    ? crossing
+    : ({ before, after }: Move) => (experimentOf(after) === undefined ? undefined : experimentOf(before));
+  const crossed = groups(tallies, (move) => {
+    const experiment = suspect(move);
+    return experiment === undefined ? [] : [[experiment]];
+  });
   return crossed.map(([experiment = ""]) => ({
     experiment: experiment ?? "",
     moved: bounds(tallies, (move) => crossing(move) === experiment),

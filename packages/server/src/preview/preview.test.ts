@@ -138,6 +138,21 @@ describe("a running experiment", () => {
   });
 });
 
+it("an experiment is not cleared by a measurement that could not be finished", async () => {
+  const rules = Array.from({ length: 16 }, (_, i) => ({
+    id: `r${i}`,
+    when: { attribute: `a${i}`, op: "exists", value: true },
+    serve: { weights: { a: 50, b: 50 }, share: i + 1, tracks },
+  }));
+  await put({ rules });
+  const reversed = [...rules].reverse();
+  const { body } = await preview({ targeting: { enabled: true, rules: [...rules, { id: "last", serve: { variant: "c" } }] } });
+  expect(body).toMatchObject({ basis: "bounds", experiments: [{ experiment: "x", moved: { min: 0 } }] });
+  expect(body.experiments[0].moved.max).toBeGreaterThan(0);
+  expect((await put({ rules: reversed })).body).toMatchObject({ status: 409, code: "experiment_moves" });
+  expect((await put({ rules: reversed, newEpoch: true })).status).toBe(200);
+});
+
 it("a measurement that would cost too much says what it left out", () => {
   const endless = function* (): Generator<{ kind: "draw"; axis: string; ranges: [number, number][] }, number, boolean> {
     for (let axis = 0; axis < 30; axis += 1) yield { kind: "draw", axis: String(axis), ranges: [[0, 500_000]] };
