@@ -2,7 +2,7 @@ import { describe, expectTypeOf, it } from "vitest";
 import { type FlagName, useFlag, useFlagDetails } from "./react.tsx";
 
 declare module "./react.tsx" {
-  interface DeclaredFlags {
+  interface Flags {
     readonly "checkout-v2": boolean;
     readonly pricing: "none" | "compact" | "roomy";
   }

@@ -13,22 +13,20 @@ import type { Widened } from "./lean-client.ts";
  *
  * @example
  * declare module "@belay/sdk-browser/react" {
- *   interface DeclaredFlags { "checkout-v2": boolean; pricing: "compact" | "roomy" }
+ *   interface Flags { "checkout-v2": boolean; pricing: "compact" | "roomy" }
  * }
  */
 // biome-ignore lint/suspicious/noEmptyInterface: it is empty so that applications can add to it
-export interface DeclaredFlags {}
+export interface Flags {}
 
 /** A key that may be asked for. */
-export type FlagName = keyof DeclaredFlags extends never ? string : Extract<keyof DeclaredFlags, string>;
+export type FlagName = keyof Flags extends never ? string : Extract<keyof Flags, string>;
 
 /** What a flag's default must be. */
-export type FlagDefault<K extends string> = K extends keyof DeclaredFlags ? Extract<DeclaredFlags[K], Json> : Json;
+export type FlagDefault<K extends string> = K extends keyof Flags ? Extract<Flags[K], Json> : Json;
 
 /** What a flag answers. */
-export type FlagAnswer<K extends string, T extends Json> = K extends keyof DeclaredFlags
-  ? Extract<DeclaredFlags[K], Json>
-  : Widened<T>;
+export type FlagAnswer<K extends string, T extends Json> = K extends keyof Flags ? Extract<Flags[K], Json> : Widened<T>;
 
 const ClientContext = createContext<BelayClient | undefined>(undefined);
 

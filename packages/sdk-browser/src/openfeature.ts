@@ -1,0 +1,123 @@
+/** Belay as the provider of `@openfeature/web-sdk`: one client, one provider, one person at a time. */
+import type { Evaluation, EvaluationContext, Json } from "@belay/protocol";
+import {
+  ErrorCode,
+  type JsonValue,
+  type EvaluationContext as OpenFeatureContext,
+  OpenFeatureEventEmitter,
+  type Provider,
+  type ProviderEmittableEvents,
+  ProviderEvents,
+  ProviderNotReadyError,
+  type ResolutionDetails,
+  type TrackingEventDetails,
+} from "@openfeature/web-sdk";
+import type { BelayClient } from "./create-client.ts";
+
+export interface BelayProviderOptions {
+  /** How long `initialize` waits for the server where nothing is held to decide with. @default 5,000 */
+  readonly readyTimeoutMs?: number;
+}
+
+/**
+ * Answers OpenFeature from a Belay client. Reasons and error codes are OpenFeature's own; metadata names the flag set, the
+ * version of the rules and the rule that served.
+ *
+ * @example
+ * await OpenFeature.setProviderAndWait(new BelayProvider(createClient({ url, clientKey })), { targetingKey: "user-42" });
+ */
+export class BelayProvider implements Provider {
+  readonly metadata = { name: "Belay" } as const;
+  readonly runsOn = "client";
+  readonly events: OpenFeatureEventEmitter = new OpenFeatureEventEmitter();
+  readonly #client: BelayClient;
+  readonly #readyTimeoutMs: number;
+  readonly #offs: (() => void)[] = [];
+  /** Another context is no change of configuration: OpenFeature tells of it by itself. */
+  #isIdentifying = false;
+
+  constructor(client: BelayClient, { readyTimeoutMs = 5_000 }: BelayProviderOptions = {}) {
+    this.#client = client;
+    this.#readyTimeoutMs = readyTimeoutMs;
+  }
+
+  /** @throws ProviderNotReadyError where no rules came in time; the provider becomes ready by itself once they do */
+  async initialize(context?: OpenFeatureContext): Promise<void> {
+    this.#identify(context);
+    const state = this.#client.state;
+    if (state === "starting") await this.#client.ready({ timeoutMs: this.#readyTimeoutMs });
+    this.#listen();
+    if (this.#client.state === "starting") throw new ProviderNotReadyError("no rules came from the server yet");
+  }
+
+  onContextChange(_: OpenFeatureContext, next: OpenFeatureContext): void {
+    this.#identify(next);
+  }
+
+  async onClose(): Promise<void> {
+    for (const off of this.#offs.splice(0)) off();
+    await this.#client.close();
+  }
+
+  resolveBooleanEvaluation(key: string, fallback: boolean): ResolutionDetails<boolean> {
+    return this.#resolve(key, fallback);
+  }
+
+  resolveStringEvaluation(key: string, fallback: string): ResolutionDetails<string> {
+    return this.#resolve(key, fallback);
+  }
+
+  resolveNumberEvaluation(key: string, fallback: number): ResolutionDetails<number> {
+    return this.#resolve(key, fallback);
+  }
+
+  resolveObjectEvaluation<T extends JsonValue>(key: string, fallback: T): ResolutionDetails<T> {
+    return this.#resolve(key, fallback);
+  }
+
+  /** A metric event of the person the client decides for. */
+  track(name: string, _: OpenFeatureContext, details: TrackingEventDetails = {}): void {
+    const { value, ...properties } = details;
+    this.#client.track(name, { ...(value === undefined ? {} : { value }), properties });
+  }
+
+  #identify(context: OpenFeatureContext = {}): void {
+    this.#isIdentifying = true;
+    this.#client.identify(context as EvaluationContext);
+    this.#isIdentifying = false;
+  }
+
+  #listen(): void {
+    const emit = (event: ProviderEmittableEvents, more = {}): void => this.events.emit(event, more);
+    this.#offs.push(
+      this.#client.on("change", ({ keys }) => {
+        if (!this.#isIdentifying) emit(ProviderEvents.ConfigurationChanged, { flagsChanged: [...keys] });
+      }),
+      this.#client.on("state", (state) => {
+        if (state === "live") emit(ProviderEvents.Ready);
+        if (state === "stale") emit(ProviderEvents.Stale);
+      }),
+    );
+  }
+
+  #resolve<T extends JsonValue>(key: string, fallback: T): ResolutionDetails<T> {
+    const told = this.#client.evaluate<Json>(key, fallback as Json);
+    return resolutionOf(told as Evaluation, this.#client) as ResolutionDetails<T>;
+  }
+}
+
+function resolutionOf(told: Evaluation, { snapshot }: BelayClient): ResolutionDetails<JsonValue> {
+  const { value, variant, reason, ruleId, revision, errorCode } = told;
+  return {
+    value: value as JsonValue,
+    reason,
+    ...(variant === undefined ? {} : { variant }),
+    // Both dictionaries use the same words.
+    ...(errorCode === undefined ? {} : { errorCode: ErrorCode[errorCode] }),
+    flagMetadata: {
+      flagSetId: `${snapshot.project}/${snapshot.environment}`,
+      version: String(revision),
+      ...(ruleId === undefined ? {} : { ruleId }),
+    },
+  };
+}
