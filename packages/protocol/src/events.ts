@@ -84,9 +84,12 @@ export interface ArmLedger {
   readonly experiment?: string;
   readonly release?: string;
   readonly variant: VariantName;
-  /** Exposures made since the instance started, dropped ones included. */
+  /** Units that met the arm since the instance started, each once an epoch, dropped ones included. Only grows. */
   readonly produced: number;
-  /** Exposures given up on: full queue, too large, deadline of `close()`. */
+  /**
+   * Exposures given up on as of now: full queue, too large, deadline of `close()`. Shrinks when a unit that found the queue
+   * full is met again and there is room; the last report counts, not the largest.
+   */
   readonly dropped: number;
 }
 

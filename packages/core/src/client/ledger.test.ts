@@ -82,7 +82,7 @@ describe("a first exposure", () => {
 
   it("of a unit over 4,096 characters is counted as dropped, once, and never cut", () => {
     const { ledger, note, drops } = ledgerOf();
-    note("u".repeat(4_097));
+    for (let turn = 0; turn < 3; turn += 1) note("u".repeat(4_097));
     note("u".repeat(4_096));
     expect(ledger.report()).toEqual({ produced: 2, stored: 0, dropped: 1, queued: 1, rejected: 0 });
     expect(drops).toEqual([["unit_too_long", 1]]);
@@ -102,11 +102,48 @@ describe("a full queue", () => {
       { experiment: "exp", variant: "a", produced: 3, dropped: 0 },
       { experiment: "exp", variant: "b", produced: 1, dropped: 1 },
     ]);
-    note("u4", B);
-    expect(ledger.report().dropped).toBe(2);
+    for (let turn = 0; turn < 100; turn += 1) note("u4", B);
+    expect(ledger.report()).toEqual({ produced: 4, stored: 0, dropped: 1, queued: 3, rejected: 0 });
     ledger.settle(batch, receipt(batch));
     note("u4", B);
-    expect(ledger.report()).toEqual({ produced: 6, stored: 3, dropped: 2, queued: 1, rejected: 0 });
+    expect(ledger.report()).toEqual({ produced: 4, stored: 3, dropped: 0, queued: 1, rejected: 0 });
+    expect(ledger.take(10, 10)?.arms).toEqual([{ experiment: "exp", variant: "b", produced: 1, dropped: 0 }]);
+    expect(drops).toEqual([["queue_full", 1]]);
+  });
+
+  it("counts a unit once for each arm: in 50,000 meetings with queues that fill and empty, loss is what units lost", () => {
+    const dice = seeded(29);
+    const { ledger, note } = ledgerOf({ events: 40 });
+    const met = { a: new Set<string>(), b: new Set<string>() };
+    const stored = { a: new Set<string>(), b: new Set<string>() };
+    let batch: Batch | undefined;
+    for (let turn = 0; turn < 50_000; turn += 1) {
+      const [name, arm] = dice.pick([["a", A] as const, ["b", B] as const]);
+      const unit = `user-${dice.below(3_000)}`;
+      met[name].add(unit);
+      note(unit, arm);
+      if (dice.below(300) > 0) continue;
+      batch ??= ledger.take(dice.below(60), 10);
+      if (batch === undefined || dice.below(2) > 0) continue;
+      for (const { exposure } of batch.entries) stored[exposure?.variant as "a" | "b"].add(exposure?.unit ?? "");
+      ledger.settle(batch, receipt(batch));
+      batch = undefined;
+    }
+    const queued = { a: 0, b: 0 };
+    for (const { exposure } of [...(batch?.entries ?? []), ...(ledger.take(100, 10)?.entries ?? [])]) {
+      queued[exposure?.variant as "a" | "b"] += 1;
+    }
+    expect(ledger.armLedgers().sort((x, y) => (x.variant < y.variant ? -1 : 1))).toEqual(
+      (["a", "b"] as const).map((variant) => ({
+        experiment: "exp",
+        variant,
+        produced: met[variant].size,
+        dropped: met[variant].size - stored[variant].size - queued[variant],
+      })),
+    );
+    const { produced, dropped } = ledger.report();
+    expect(produced).toBe(met.a.size + met.b.size);
+    expect(dropped).toBeGreaterThan(500);
   });
 
   it("is full by bytes too: 16 MiB of large events are fewer than 1,000", () => {

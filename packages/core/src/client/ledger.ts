@@ -2,10 +2,15 @@
  * Every event of an instance from the moment it is made until somebody answers for it:
  *
  *     produced ──▶ queued ──▶ in a batch ──▶ stored      the server has it, this time or an earlier one
- *         │                        └───────▶ dropped     refused for good, too large, or left at the deadline
+ *         │          ▲             └───────▶ dropped     refused for good, too large, or left at the deadline
+ *         │          └─── met again ──────── │
  *         └── queue full ──────────────────▶ dropped     the newest one goes: those before it are already promised
  *
  * With a spool an event is also kept outside the process: what is left at the end stays queued there, for the next start.
+ *
+ * An exposure is produced once, at the first meeting of its unit and arm. One that found the queue full is dropped until
+ * the unit is met again and there is room: then it is queued, and dropped no longer. So `dropped / produced` is the share of
+ * an arm's units whose exposure is lost, and not how often somebody knocked while nobody could answer.
  *
  * So `produced = stored + dropped + queued` holds at every moment, exact to one, in all and for each arm.
  */
@@ -62,8 +67,10 @@ export type DropReason = "queue_full" | "closed" | "unit_too_long" | "too_large"
 
 /** How the events of this instance stand. */
 export interface DeliveryReport {
+  /** Events made. A first exposure is made once, however often its unit was met while the queue was full. */
   readonly produced: number;
   readonly stored: number;
+  /** Given up on, and not made up for since. */
   readonly dropped: number;
   /** Not answered for yet. */
   readonly queued: number;
@@ -109,6 +116,8 @@ export class Ledger {
   readonly #limits: LedgerLimits;
   readonly #host: LedgerHost;
   readonly #seen: Seen;
+  /** Whose exposure was dropped before it had a number; made when there is the first. */
+  #missed: Seen | undefined;
   readonly #arms = new Map<string, Arm>();
   readonly #counts = new Map<string, { flag: FlagKey; variant: string | undefined; count: number }>();
   #queue: Entry[] = [];
@@ -134,7 +143,8 @@ export class Ledger {
   /**
    * Hot path: notes that a unit met an arm. Allocates nothing for a unit seen before.
    *
-   * A unit whose exposure found the queue full is not marked as seen: it is tried again when it is next evaluated.
+   * A unit whose exposure found the queue full is not marked as seen: it is tried again when it is next evaluated, and
+   * counted as produced and dropped the first time only.
    */
   note(flag: FlagKey, outcome: Outcome, tracked: Tracked, context: EvaluationContext, revision: Revision): void {
     const unit = tracked.unit(context);
@@ -281,13 +291,12 @@ export class Ledger {
   /** Queues an exposure; `false` where there was no room for it. */
   #keep(unnumbered: Omit<Exposure, "seq" | "timeMs">, tracked: Tracked, context: EvaluationContext): boolean {
     const arm = this.#armOf(tracked);
-    arm.produced += 1;
-    this.#produced += 1;
     const { flag, unit } = unnumbered;
-    if (unit.length > SENDABLE.unitLength) return this.#drop("unit_too_long", arm);
+    if (unit.length > SENDABLE.unitLength) return this.#miss("unit_too_long", arm, unit, tracked.seed);
     const attributes = this.#host.attributes(context);
     const bytes = ENTRY_BYTES + BYTES_PER_CHARACTER * (flag.length + unit.length + (attributes?.length ?? 0));
-    if (!this.#hasRoom(bytes)) return this.#drop(this.#isClosed ? "closed" : "queue_full", arm);
+    if (!this.#hasRoom(bytes)) return this.#miss(this.#isClosed ? "closed" : "queue_full", arm, unit, tracked.seed);
+    this.#produce(arm, unit, tracked.seed);
     const exposure: Exposure = {
       seq: this.#nextSeq(),
       timeMs: this.#host.now(),
@@ -297,6 +306,32 @@ export class Ledger {
     const isSpooled = this.#spool({ list: "exposures", event: exposure });
     this.#enqueue({ exposure, metric: undefined, arm, bytes, isSpooled });
     return true;
+  }
+
+  /** A first exposure that is kept, or one that was dropped and is made up for now. */
+  #produce(arm: Arm, unit: string, seed: number): void {
+    if (this.#isMissed(unit, seed)) {
+      this.#missed?.add(unit, madeUp(seed));
+      arm.dropped -= 1;
+      this.#dropped -= 1;
+      return;
+    }
+    arm.produced += 1;
+    this.#produced += 1;
+  }
+
+  /** A first exposure that cannot be kept: counted once, however often its unit comes back in vain. */
+  #miss(reason: DropReason, arm: Arm, unit: string, seed: number): false {
+    if (this.#isMissed(unit, seed)) return false;
+    this.#missed ??= new Seen(this.#limits.seenSlots);
+    this.#missed.add(unit, seed);
+    arm.produced += 1;
+    this.#produced += 1;
+    return this.#drop(reason, arm);
+  }
+
+  #isMissed(unit: string, seed: number): boolean {
+    return this.#missed?.has(unit, seed) === true && !this.#missed.has(unit, madeUp(seed));
   }
 
   #spool(numbered: NumberedEvent): boolean {
@@ -376,6 +411,11 @@ export class Ledger {
     }
     return taken;
   }
+}
+
+/** Nothing can be taken out of a table of fingerprints: under this seed stands who was missed and is no longer. */
+function madeUp(seed: number): number {
+  return ~seed;
 }
 
 /** Two halves of a batch that is too large, in order; `undefined` where it cannot be cut. Counts leave the events first. */
