@@ -44,6 +44,8 @@ export interface ArmFlow {
 /** Who an edit would move. */
 export interface Movement {
   readonly basis: PreviewBasis;
+  /** Up to so many percent of units were not followed, for the definitions are too many-branched; flows may be missing. */
+  readonly unexplored?: number;
   /** Units whose value would change. */
   readonly changed: ShareBounds;
   readonly variants: readonly VariantFlow[];

@@ -10,6 +10,9 @@ export interface Subject {
   readonly targeting: Held<Targeting>;
 }
 
+/** It stands before writes: tens of milliseconds at most, and an experiment it cannot clear in them counts as moved. */
+const QUESTIONS_MAX = 20_000;
+
 /**
  * Experiments of which an edit of a targeting would move units from one arm to another, while they run: the flag is on
  * before and after, and both track the experiment under its key.
@@ -31,7 +34,7 @@ export function armMoves(
     const decided: SnapshotFlag = { type, variants, spaces: { ...spaces }, ...own };
     return { ...live, flag: (key) => (key === place.flag ? decided : live.flag(key)) };
   };
-  return movementBetween(within(targeting.body), within(after), place.flag).experiments;
+  return movementBetween(within(targeting.body), within(after), place.flag, QUESTIONS_MAX).experiments;
 }
 
 export function refuseMoves([first]: readonly ArmFlow[]): Refusal {

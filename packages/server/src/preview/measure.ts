@@ -28,8 +28,8 @@ export interface Tally<T> {
 type Walk<T> = Generator<Question, T, boolean>;
 type Answers = ReadonlyMap<string, boolean>;
 
-/** Questions that one measurement may ask, and walks it may end: tens of milliseconds at most, for it stands before writes. */
-const QUESTIONS_MAX = 20_000;
+/** Questions that one measurement may ask, and walks it may end: about a tenth of a second. */
+const QUESTIONS_MAX = 60_000;
 
 /** One tally for each way the attribute tests can be answered; exactly one when none matters. */
 export function measure<T>(start: () => Walk<T>, questionsMax: number = QUESTIONS_MAX): readonly Tally<T>[] {

@@ -12,12 +12,18 @@ interface Move {
 
 type Tallies = readonly Tally<Move>[];
 
-/** Who changes value, variant, rule and arm of a flag between two states of an environment. Pure. */
-export function movementBetween(before: Definitions, after: Definitions, key: FlagKey): Movement {
-  const tallies = measure(() => walkBoth(before, after, key));
+/**
+ * Who changes value, variant, rule and arm of a flag between two states of an environment. Pure.
+ *
+ * @param questionsMax what the measurement may cost; `measure.ts` has the default.
+ */
+export function movementBetween(before: Definitions, after: Definitions, key: FlagKey, questionsMax?: number): Movement {
+  const tallies = measure(() => walkBoth(before, after, key), questionsMax);
+  const unexplored = percent(Math.max(...tallies.map((tally) => tally.unexplored)));
   const hasNewValue = valueChange(before, after, key);
   return {
     basis: tallies.length === 1 && tallies[0]?.unexplored === 0 ? "exact" : "bounds",
+    ...(unexplored === 0 ? {} : { unexplored }),
     changed: bounds(tallies, hasNewValue),
     variants: variantFlows(tallies),
     rules: ruleFlows(tallies, hasNewValue),

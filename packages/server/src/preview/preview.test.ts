@@ -149,6 +149,7 @@ it("an experiment is not cleared by a measurement that could not be finished", a
   const { body } = await preview({ targeting: { enabled: true, rules: [...rules, { id: "last", serve: { variant: "c" } }] } });
   expect(body).toMatchObject({ basis: "bounds", experiments: [{ experiment: "x", moved: { min: 0 } }] });
   expect(body.experiments[0].moved.max).toBeGreaterThan(0);
+  expect(body.unexplored).toBe(100);
   expect((await put({ rules: reversed })).body).toMatchObject({ status: 409, code: "experiment_moves" });
   expect((await put({ rules: reversed, newEpoch: true })).status).toBe(200);
 });
