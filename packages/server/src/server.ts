@@ -1,20 +1,20 @@
 import { getRandomValues } from "node:crypto";
 import { join } from "node:path";
 import type { CompileOptions } from "@belay/core";
-import type { FastifyInstance, FastifyPluginAsync } from "fastify";
+import type { FastifyInstance } from "fastify";
 import { RE2JS } from "re2js";
-import type { Access } from "./access/access.ts";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
 import { eventDoors } from "./exposures/routes.ts";
 import { prepareFirstStart } from "./first-start.ts";
 import { greeting } from "./greeting.ts";
-import { ledgerRoutes } from "./ledger/routes.ts";
+import { recordDoors } from "./record-doors.ts";
+import { RetentionKeeper } from "./retention/keeper.ts";
 import { LastKnownGoodKeeper } from "./snapshots/last-known-good.ts";
 import { openChangeLog } from "./store/changes/index.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
-import { type EventStore, openEventStore } from "./store/events/index.ts";
+import { openEventStore } from "./store/events/index.ts";
 
 /** A running server. */
 export interface RunningServer {
@@ -48,6 +48,13 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error) => app?.log.warn({ err: error }, "last-known-good file not written"),
     });
     closers.push(() => keeper.close());
+    const retention = new RetentionKeeper({
+      control,
+      events,
+      now: Date.now,
+      onFault: (error, project) => app?.log.warn({ err: error, project }, "old events not forgotten yet"),
+    });
+    closers.push(() => retention.close());
     let unready: string | undefined = "it is starting";
     app = await buildApp({
       log,
@@ -58,7 +65,10 @@ export async function startServer(config: Config): Promise<RunningServer> {
       fillRandom,
       logger: { level: config.logLevel },
       unready: () => unready,
-      doors: [(access) => eventDoors({ access, events, hasEnvironment: environmentsOf(control) }), ledgerDoors(events)],
+      doors: [
+        (access) => eventDoors({ access, events, hasEnvironment: environmentsOf(control) }),
+        recordDoors({ events, now: Date.now }),
+      ],
     });
     closers.push(() => app?.close());
     // Secrets are made only once they are sure to be shown: a taken port must not swallow them.
@@ -77,10 +87,6 @@ const fillRandom = (bytes: Uint8Array<ArrayBuffer>): Uint8Array => getRandomValu
 
 function environmentsOf(control: ControlPlane): (project: string, environment: string) => boolean {
   return (project, environment) => control.workspace.projects.get(project)?.environments.has(environment) === true;
-}
-
-function ledgerDoors(events: EventStore): (access: Access, control: ControlPlane) => FastifyPluginAsync {
-  return (access, control) => (app) => ledgerRoutes(app, { access, control, events, now: Date.now });
 }
 
 async function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {

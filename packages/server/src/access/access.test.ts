@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, E, P, type TestServer, testServer } from "../app.fixture.ts";
 import { eventDoors } from "../exposures/routes.ts";
 import { ProblemError } from "../http/problem.ts";
-import { ledgerRoutes } from "../ledger/routes.ts";
+import { recordDoors } from "../record-doors.ts";
 import type { EventStore } from "../store/events/index.ts";
 import { ROLES } from "./identity.ts";
 import { hashSecret, newSecret, readSecret, secretFits } from "./secrets.ts";
@@ -14,6 +14,7 @@ const FULL = new Proxy({}, { get: () => () => Promise.reject(new ProblemError("s
 const TABLE = `
 DELETE /api/v1/projects/{project}/keys/{key} admin
 DELETE /api/v1/projects/{project}/segments/{segment} editor
+DELETE /api/v1/projects/{project}/units/{unit} admin
 DELETE /api/v1/tokens/{token} admin
 GET /api/v1/projects viewer
 GET /api/v1/projects/{project} viewer
@@ -39,6 +40,7 @@ GET /api/v1/projects/{project}/instances viewer
 GET /api/v1/projects/{project}/keys viewer
 GET /api/v1/projects/{project}/metric-events analyst
 GET /api/v1/projects/{project}/metric-events/estimate analyst
+GET /api/v1/projects/{project}/retention viewer
 GET /api/v1/projects/{project}/segments viewer
 GET /api/v1/projects/{project}/segments/{segment} viewer
 GET /api/v1/tokens admin
@@ -54,6 +56,7 @@ POST /api/v1/projects/{project}/environments/{environment}/flags/bulk operator
 POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/preview viewer
 POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/promotion editor
 POST /api/v1/projects/{project}/environments/{environment}/restore editor
+POST /api/v1/projects/{project}/erasures admin
 POST /api/v1/projects/{project}/flags editor
 POST /api/v1/projects/{project}/flags/bulk editor
 POST /api/v1/projects/{project}/flags/{flag}/archive editor
@@ -68,6 +71,7 @@ POST /sdk/v1/receipt sdk
 PUT /api/v1/projects/{project}/environments/{environment}/flags/{flag} editor
 PUT /api/v1/projects/{project}/environments/{environment}/flags/{flag}/enabled operator
 PUT /api/v1/projects/{project}/environments/{environment}/flags/{flag}/rollout operator
+PUT /api/v1/projects/{project}/retention admin
 PUT /api/v1/projects/{project}/segments/{segment} editor
 `.trim();
 
@@ -84,7 +88,7 @@ beforeAll(async () => {
   server = await testServer({
     doors: [
       (access) => eventDoors({ access, events: FULL, hasEnvironment: () => true }),
-      (access, control) => (app) => ledgerRoutes(app, { access, control, events: FULL, now: Date.now }),
+      recordDoors({ events: FULL, now: Date.now }),
     ],
   });
   ({ ask } = server);

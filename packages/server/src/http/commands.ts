@@ -64,7 +64,8 @@ function send(reply: FastifyReply, status: number, revision: Revision, body: unk
   return body === undefined ? reply.send() : reply.send(body);
 }
 
-function originOf(request: FastifyRequest): { actor: { id: string; name: string }; requestId: string; reason?: string } {
+/** Who asks and why, for the audit row of what a request leads to. */
+export function originOf(request: FastifyRequest): { actor: { id: string; name: string }; requestId: string; reason?: string } {
   const { actor } = request;
   if (actor === undefined) throw new ProblemError("unauthenticated");
   const inBody = (request.body as { readonly reason?: string } | undefined)?.reason;

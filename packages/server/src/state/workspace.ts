@@ -54,6 +54,8 @@ export interface EnvironmentState {
 export interface ProjectDocument {
   readonly name: string;
   readonly privateAttributes: readonly string[];
+  /** Days that events are kept; absent: the default of `retention/domain.ts`. */
+  readonly retentionDays?: number;
   readonly createdAt: string;
 }
 

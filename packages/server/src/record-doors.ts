@@ -1,0 +1,22 @@
+import type { FastifyPluginAsync } from "fastify";
+import type { Access } from "./access/access.ts";
+import type { ControlPlane } from "./control/control-plane.ts";
+import { ledgerRoutes } from "./ledger/routes.ts";
+import { retentionRoutes } from "./retention/routes.ts";
+import type { EventStore } from "./store/events/index.ts";
+import { unitRoutes } from "./units/routes.ts";
+
+/** The doors that need the state and the events both: the ledger, retention, erasure. */
+export function recordDoors({
+  events,
+  now,
+}: {
+  readonly events: EventStore;
+  readonly now: () => number;
+}): (access: Access, control: ControlPlane) => FastifyPluginAsync {
+  return (access, control) => async (app) => {
+    await app.register(ledgerRoutes, { access, control, events, now });
+    await app.register(retentionRoutes, { access, control });
+    await app.register(unitRoutes, { access, control, events });
+  };
+}
