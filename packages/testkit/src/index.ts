@@ -1,3 +1,14 @@
+export {
+  CLICKHOUSE_HINT,
+  type ClickHouseCluster,
+  type ClickHousePorts,
+  type ClickHouseServer,
+  clickHousePorts,
+  hasClickHouse,
+  startClickHouse,
+} from "./engines/clickhouse.ts";
+export { mayMissEngines } from "./engines/engine-process.ts";
+export { hasZooKeeper, startZooKeeper, ZOOKEEPER_HINT, type ZooKeeper } from "./engines/zookeeper.ts";
 export { type FaultProxy, type NetworkFaults, startFaultProxy } from "./fault-proxy.ts";
 export { freePort } from "./free-port.ts";
 export {

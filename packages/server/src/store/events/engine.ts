@@ -60,6 +60,9 @@ export interface Page {
   readonly weight?: number;
 }
 
+/** An exposure that waited for longer in its application was held up: by a network that was away, or a process that was. */
+export const LATE_MS: number = 60_000;
+
 /** The engine did not answer: it is starting again, or away. The same call may be made again. */
 export class EngineAway extends Error {
   constructor(reason: string, cause?: unknown) {

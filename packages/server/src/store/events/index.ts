@@ -1,10 +1,12 @@
 import { join } from "node:path";
+import type { ClickHouseOptions } from "./clickhouse/engine.ts";
 import { ChildEngine } from "./duckdb/child-engine.ts";
 import type { DuckDbOptions } from "./duckdb/database.ts";
 import type { Engine } from "./engine.ts";
 import type { EventStore } from "./event-store.ts";
 import { SpooledStore } from "./spooled-store.ts";
 
+export type { ClickHouseOptions } from "./clickhouse/engine.ts";
 export type { EventKind, EventQuery, EventStore, LedgerLine, Pull, PullFormat } from "./event-store.ts";
 
 export interface EventStoreOptions {
@@ -17,13 +19,15 @@ export interface EventStoreOptions {
   readonly segmentAgeMs?: number;
   /** Where the database runs: a process of its own (the default), or this one, which is for tests and tools. */
   readonly database?: "process" | "here";
+  /** Keeps events in ClickHouse instead of the embedded database. */
+  readonly clickHouse?: ClickHouseOptions;
   readonly now?: () => number;
   /** Told, in words, when loading stops or the disk damaged something. */
   readonly log?: (message: string) => void;
 }
 
 /**
- * Opens the embedded event store: a spool that acknowledges, DuckDB behind it.
+ * Opens the event store: a spool that acknowledges, DuckDB or ClickHouse behind it. Neither need be there at once.
  *
  * @example
  * const events = await openEventStore({ directory: join(dataDirectory, "events") });
@@ -38,9 +42,18 @@ export async function openEventStore(options: EventStoreOptions): Promise<EventS
     log = ignore,
   } = options;
   const spoolDirectory = join(directory, "spool");
-  const folders = { directory: join(directory, "duckdb"), spoolDirectory };
-  const engine = options.database === "here" ? await openHere(folders) : new ChildEngine({ ...folders, idleMs: IDLE_MS });
+  const engine = await openEngine(options, spoolDirectory, now);
   return SpooledStore.open({ directory: spoolDirectory, engine, segmentBytes, segmentAgeMs, spoolBytesMax, now, log });
+}
+
+async function openEngine(options: EventStoreOptions, spoolDirectory: string, now: () => number): Promise<Engine> {
+  const { directory, clickHouse, database } = options;
+  if (clickHouse !== undefined) {
+    const { ClickHouseEngine } = await import("./clickhouse/engine.ts");
+    return ClickHouseEngine.open({ ...clickHouse, directory: join(directory, "clickhouse"), now });
+  }
+  const folders = { directory: join(directory, "duckdb"), spoolDirectory };
+  return database === "here" ? openHere(folders) : new ChildEngine({ ...folders, idleMs: IDLE_MS });
 }
 
 /** The engine's library is read only where it runs: a server does without its 30 MB. */

@@ -1,4 +1,5 @@
 /* How a segment of the spool becomes rows: its frames by column, unnested. */
+import { LATE_MS } from "../engine.ts";
 import { text } from "./sql.ts";
 
 /** The frames of some segments as a temporary table, one row each. */
@@ -61,9 +62,6 @@ export const SETTLE_FIRST_EXPOSURES: readonly string[] = [
     group by all`,
   "delete from first_exposures_fresh",
 ];
-
-/** An exposure that waited for longer in its application was held up: by a network that was away, or a process that was. */
-const LATE_MS = 60_000;
 
 /** Adds up what was stored of each arm of an instance. */
 export const SETTLE_ARM_STORED: readonly string[] = [
