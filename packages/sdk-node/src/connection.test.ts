@@ -35,6 +35,24 @@ describe("fault 15: the server goes away", () => {
   });
 });
 
+describe("fault 15: what it costs", () => {
+  it("50 clients whose server is gone take less than 1 % of a core each, with every duration a sixtieth", async () => {
+    const door = await doorOf();
+    const clients = Array.from({ length: 50 }, () => testClient({ url: door.url }).belay);
+    await Promise.all(clients.map((belay) => belay.ready()));
+    await door.stop();
+    await expect.poll(() => clients.filter((belay) => belay.state === "stale").length, { timeout: 5_000 }).toBe(50);
+    const fromMs = performance.now();
+    const from = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const { user, system } = process.cpuUsage(from);
+    const percent = (100 * (user + system)) / 1_000 / (performance.now() - fromMs) / clients.length;
+    // Sixty times as many attempts as in life, where it is a sixtieth of this.
+    expect(percent).toBeLessThan(1);
+    expect(clients.filter((belay) => belay.isEnabled("checkout", USER))).toHaveLength(50);
+  });
+});
+
 describe("fault 17: accepted and closed at once", () => {
   it("costs at most 12 connections in a budget's window", async () => {
     const door = await doorOf();
