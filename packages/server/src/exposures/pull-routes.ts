@@ -31,9 +31,9 @@ interface ProjectParams {
   readonly project: string;
 }
 
-type Name = "exposures" | "metric-events";
+export type Name = "exposures" | "metric-events";
 
-const KINDS: Readonly<Record<Name, EventKind>> = { exposures: "exposures", "metric-events": "metrics" };
+export const KINDS: Readonly<Record<Name, EventKind>> = { exposures: "exposures", "metric-events": "metrics" };
 
 /** `GET .../exposures`, `.../metric-events`, an estimate of each, and `.../exports/<day>`. */
 export function pullRoutes(app: FastifyInstance, doors: PullDoors): void {
@@ -154,7 +154,8 @@ function queryOf(
   return eventQueryOf(kind, project, query, sightOf(doors, project, actor?.environments));
 }
 
-function sightOf({ hasEnvironment }: PullDoors, project: string, visible: readonly string[] | undefined): Sight {
+/** What the caller can see of a project. */
+export function sightOf({ hasEnvironment }: PullDoors, project: string, visible: readonly string[] | undefined): Sight {
   return { visible, has: (environment) => hasEnvironment(project, environment) };
 }
 

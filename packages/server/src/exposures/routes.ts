@@ -8,23 +8,42 @@ import { readBatch } from "./batch.ts";
 import { EVENTS_BYTES_MAX, installEventBodies } from "./body.ts";
 import { keyInBody, keyInHeader } from "./key-in-body.ts";
 import { type PullDoors, pullRoutes } from "./pull-routes.ts";
+import { EventTails, type TailLimits } from "./tail.ts";
+import { tailRoute } from "./tail-routes.ts";
 
 export interface EventDoorsDeps extends Pick<PullDoors, "events" | "hasEnvironment"> {
   readonly access: Pick<Access, "sdk" | "role">;
   /** This server's clock in ms; `Date.now` by default. */
   readonly now?: () => number;
+  readonly tails?: Partial<TailLimits>;
 }
 
 /** The doors of events: SDKs bring them, analysts take them out. */
-export function eventDoors({ access, events, hasEnvironment, now = Date.now }: EventDoorsDeps): FastifyPluginAsync {
+export function eventDoors({
+  access,
+  events,
+  hasEnvironment,
+  now = Date.now,
+  tails: limits,
+}: EventDoorsDeps): FastifyPluginAsync {
   return async (app) => {
-    await app.register(async (sdk) => ingestRoute(sdk, access, events, now));
+    const tails = new EventTails(limits);
+    await app.register(async (sdk) => ingestRoute(sdk, { access, events, now, tails }));
     pullRoutes(app, { access, events, hasEnvironment, now });
+    tailRoute(app, { access, events, hasEnvironment, now }, tails);
   };
 }
 
+interface IngestDoors {
+  readonly access: EventDoorsDeps["access"];
+  readonly events: EventStore;
+  readonly now: () => number;
+  readonly tails: EventTails;
+}
+
 /** `POST /sdk/v1/events`: answered once what was accepted is on the disk. Its bodies are read in a way of their own. */
-function ingestRoute(app: FastifyInstance, access: EventDoorsDeps["access"], events: EventStore, now: () => number): void {
+function ingestRoute(app: FastifyInstance, doors: IngestDoors): void {
+  const { access, now } = doors;
   installEventBodies(app);
   app.post(
     "/sdk/v1/events",
@@ -42,18 +61,23 @@ function ingestRoute(app: FastifyInstance, access: EventDoorsDeps["access"], eve
       },
     },
     async (request, reply) => {
-      const receipt = await take(request, events, now());
+      const receipt = await take(request, doors, now());
       return reply.code(202).type("application/json; charset=utf-8").send(JSON.stringify(receipt));
     },
   );
 }
 
-async function take({ body, sdk: identity }: FastifyRequest, events: EventStore, receivedAtMs: number): Promise<BatchReceipt> {
+async function take(
+  { body, sdk: identity }: FastifyRequest,
+  { events, tails }: IngestDoors,
+  receivedAtMs: number,
+): Promise<BatchReceipt> {
   if (identity === undefined) throw new ProblemError("unauthenticated");
   const { head, rejected, ...lists } = readBatch(body);
   const { sentAtMs, ...sender } = head;
   const { project, environment } = identity;
   const batch = { project, environment, ...sender, receivedAtMs, clockOffsetMs: receivedAtMs - sentAtMs, ...lists };
   const { accepted, duplicates } = await events.append(batch);
+  if (accepted > 0 && tails.size > 0) tails.publish(batch);
   return { accepted, duplicates, rejected };
 }
