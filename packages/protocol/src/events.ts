@@ -79,16 +79,19 @@ export interface EvaluationCount {
   readonly count: number;
 }
 
-/** Running totals of one arm in one instance. */
+/** Running totals of one arm in one instance. They only grow: of two reports the larger one is the later. */
 export interface ArmLedger {
   readonly experiment?: string;
   readonly release?: string;
   readonly variant: VariantName;
-  /** Units that met the arm since the instance started, each once an epoch, dropped ones included. Only grows. */
+  /**
+   * Exposures made since the instance started: every unit that met the arm, once an epoch, dropped ones included. With the
+   * number stored it gives the loss of the arm.
+   */
   readonly produced: number;
   /**
-   * Exposures given up on as of now: full queue, too large, deadline of `close()`. Shrinks when a unit that found the queue
-   * full is met again and there is room; the last report counts, not the largest.
+   * Those of them that were ever given up on: full queue, too large, deadline of `close()`. A unit that found the queue full
+   * and was met again later may be stored all the same; it counts here once, whatever the number of attempts.
    */
   readonly dropped: number;
 }

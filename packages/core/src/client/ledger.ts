@@ -9,10 +9,13 @@
  * With a spool an event is also kept outside the process: what is left at the end stays queued there, for the next start.
  *
  * An exposure is produced once, at the first meeting of its unit and arm. One that found the queue full is dropped until
- * the unit is met again and there is room: then it is queued, and dropped no longer. So `dropped / produced` is the share of
- * an arm's units whose exposure is lost, and not how often somebody knocked while nobody could answer.
+ * the unit is met again and there is room: then it is queued, and dropped no longer. So what is lost is counted in units,
+ * and not in how often somebody knocked while nobody could answer, and
  *
- * So `produced = stored + dropped + queued` holds at every moment, exact to one, in all and for each arm.
+ *     produced = stored + dropped + queued
+ *
+ * holds at every moment, exact to one. The totals of an arm go to the server, where reports may arrive late and twice and
+ * the largest one counts: there `dropped` only grows, and what was made up for shows in what is stored.
  */
 import type {
   ArmLedger,
@@ -312,7 +315,6 @@ export class Ledger {
   #produce(arm: Arm, unit: string, seed: number): void {
     if (this.#isMissed(unit, seed)) {
       this.#missed?.add(unit, madeUp(seed));
-      arm.dropped -= 1;
       this.#dropped -= 1;
       return;
     }
