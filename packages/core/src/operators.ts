@@ -234,6 +234,11 @@ function readPatterns(
   pattern: PatternCompiler | undefined,
 ): Operand | undefined {
   const list = readList(value, field, defects, "a regular expression or a list of them", isText);
+  // An empty list needs no engine, but the operator does: whether a flag is malformed must not hang on its values.
+  if (list?.length === 0 && pattern === undefined) {
+    defects.add("invalid_pattern", field, { received: quotable(value), reason: NO_ENGINE });
+    return undefined;
+  }
   const patterns: Pattern[] = [];
   for (const text of list ?? []) {
     const compiled = compilePattern(text, pattern);
@@ -246,9 +251,11 @@ function readPatterns(
   return list && patterns;
 }
 
+const NO_ENGINE = "no pattern engine is available here";
+
 /** The pattern, or why there is none. */
 function compilePattern(text: string, pattern: PatternCompiler | undefined): Pattern | string {
-  if (pattern === undefined) return "no pattern engine is available here";
+  if (pattern === undefined) return NO_ENGINE;
   if (text.length > LIMITS.patternLength) return `it is longer than ${LIMITS.patternLength} characters`;
   try {
     return pattern(text);

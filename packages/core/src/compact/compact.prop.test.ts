@@ -34,6 +34,8 @@ describe("compact rules on random environments, contexts, hostile names and garb
       fc.property(snapshots, contexts, (snapshot, context) => {
         const rules = rulesOf(snapshot);
         for (const key of ASKED) expect(typeof rules.decide(key, context).reason).toBe("string");
+        // Values of variants are frozen: those of a flag, never what a hostile name finds on a prototype.
+        expect([Object.isFrozen(Object.prototype), Object.isFrozen(Function.prototype)]).toEqual([false, false]);
       }),
       { numRuns: RUNS / 5 },
     );

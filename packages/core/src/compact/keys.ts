@@ -13,7 +13,9 @@ const VERSION =
 export function versionKey(text: string): string | undefined {
   const [, core, pre] = (text.length <= 256 && VERSION.exec(text)) || [];
   if (core === undefined) return undefined;
-  return core.split(".").map(numberKey).join("") + (pre === undefined ? "\x03" : `${pre.split(".").map(identifierKey).join("")}\0`);
+  return (
+    core.split(".").map(numberKey).join("") + (pre === undefined ? "\x03" : `${pre.split(".").map(identifierKey).join("")}\0`)
+  );
 }
 
 function identifierKey(identifier: string): string {

@@ -22,7 +22,7 @@ import type {
 } from "@belay/protocol";
 import { unitText } from "../attribute.ts";
 import { pointOf } from "./hash.ts";
-import { readAttribute, readTest } from "./test.ts";
+import { own, readAttribute, readTest } from "./test.ts";
 
 /** A snapshot that decides. */
 export interface CompactRules {
@@ -78,7 +78,7 @@ export function rulesOf({ flags, segments, spaces }: Snapshot): CompactRules {
     <T, Definition>(id: string, table: { readonly [name: string]: Definition }, read: (definition: Definition) => Ask<T>) =>
     (walk: Walk): T => {
       if (!walk.answers.has(id)) {
-        if (!asks.has(id)) asks.set(id, read(table[id.slice(1)] as Definition));
+        if (!asks.has(id)) asks.set(id, read(own(table, id.slice(1)) as Definition));
         walk.answers.set(id, (asks.get(id) as Ask<T>)(walk));
       }
       return walk.answers.get(id) as T;
@@ -97,7 +97,7 @@ export function rulesOf({ flags, segments, spaces }: Snapshot): CompactRules {
 
   const readFlag = ({ spaces, variants, enabled, off, prerequisites = [], rules, fallthrough }: SnapshotFlag): Ask<Outcome> => {
     const outcome = (variant: string, reason: Reason, ruleId?: string, tracks?: Tracked): Outcome => ({
-      value: freeze(variants[variant]),
+      value: freeze(own(variants, variant) as Json | undefined),
       variant,
       reason,
       ruleId,
@@ -149,8 +149,8 @@ export function rulesOf({ flags, segments, spaces }: Snapshot): CompactRules {
     return (walk) => variants.includes(ask(walk).variant as string);
   };
 
-  const readDraw = ({ space, in: ranges }: Draw, own: SnapshotFlag["spaces"]): readonly [DrawAsk, Unit] => {
-    const { salt, by } = (own && Object.hasOwn(own, space) ? own : spaces)[space] as Space;
+  const readDraw = ({ space, in: ranges }: Draw, mine: SnapshotFlag["spaces"]): readonly [DrawAsk, Unit] => {
+    const { salt, by } = (own(mine, space) ?? own(spaces, space)) as Space;
     const unit = unitBy(by);
     const holds: DrawAsk = ({ context }) => {
       const text = unit(context);
@@ -161,8 +161,8 @@ export function rulesOf({ flags, segments, spaces }: Snapshot): CompactRules {
     return [holds, unit];
   };
 
-  const readCondition = (condition: Condition, own: SnapshotFlag["spaces"]): Ask<boolean> => {
-    const inner = (each: Condition): Ask<boolean> => readCondition(each, own);
+  const readCondition = (condition: Condition, mine: SnapshotFlag["spaces"]): Ask<boolean> => {
+    const inner = (each: Condition): Ask<boolean> => readCondition(each, mine);
     if ("all" in condition) {
       const all = condition.all.map(inner);
       return (walk) => all.every((holds) => holds(walk));
@@ -177,7 +177,7 @@ export function rulesOf({ flags, segments, spaces }: Snapshot): CompactRules {
     }
     if ("segment" in condition) return remembered(`s${condition.segment}`, segments, (segment) => readCondition(segment, {}));
     if ("draw" in condition) {
-      const [holds] = readDraw(condition.draw, own);
+      const [holds] = readDraw(condition.draw, mine);
       return (walk) => !!holds(walk);
     }
     if ("flag" in condition) return readFlagTest(condition);

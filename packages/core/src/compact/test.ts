@@ -17,7 +17,8 @@ export function readAttribute(path: string): (context: EvaluationContext) => unk
   };
 }
 
-function own(of: unknown, name: string): unknown {
+/** An own property: what an object inherits is no definition and no attribute. */
+export function own(of: unknown, name: string): unknown {
   return typeof of === "object" && of !== null && Object.hasOwn(of, name) ? (of as Record<string, unknown>)[name] : undefined;
 }
 
