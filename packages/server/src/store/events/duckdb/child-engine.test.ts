@@ -23,9 +23,9 @@ afterEach(async () => {
   await remove();
 });
 
-async function open(idleMs = 60_000): Promise<void> {
+async function open(idleMs = 60_000, hangMs = 15_000): Promise<void> {
   const spoolDirectory = join(directory, "spool");
-  engine = new ChildEngine({ directory: join(directory, "duckdb"), spoolDirectory, idleMs });
+  engine = new ChildEngine({ directory: join(directory, "duckdb"), spoolDirectory, idleMs, hangMs });
   const common = { segmentBytes: 2 ** 24, segmentAgeMs: 60_000, spoolBytesMax: 2 ** 30, now: Date.now, log: () => undefined };
   store = await SpooledStore.open({ ...common, directory: spoolDirectory, engine });
 }
@@ -79,6 +79,40 @@ test("an idle process is ended, and the next pull starts another", async () => {
   await vi.waitFor(() => expect(engine.pid).toBeUndefined(), { timeout: 5_000 });
   await store.append(ten(1));
   expect(await seqs()).toEqual(upTo(20));
+});
+
+test("fault 53: a process that hangs delays no acknowledgement; it is replaced, and every event is there once", async () => {
+  await store.close();
+  await open(60_000, 1_000);
+  await store.append(ten(0));
+  expect(await store.settle()).toBe(0);
+  const hung = engine.pid as number;
+  process.kill(hung, "SIGSTOP");
+  const settled = store.settle(15_000);
+  const waitsMs: number[] = [];
+  for (let round = 1; round <= 50; round += 1) {
+    const sinceMs = performance.now();
+    await store.append(ten(round));
+    waitsMs.push(performance.now() - sinceMs);
+  }
+  // Far below the time it took to notice: nobody waited for it.
+  expect(Math.max(...waitsMs)).toBeLessThan(900);
+  expect(await settled).toBe(0);
+  expect(engine.pid).not.toBe(hung);
+  expect(await seqs()).toEqual(upTo(510));
+  expect(() => process.kill(hung, 0)).toThrow("ESRCH");
+});
+
+test("a process that is busy is left to work: 200,000 events loaded and counted by the one that was there", async () => {
+  await store.close();
+  await open(60_000, 1_000);
+  await store.append(ten(0));
+  expect(await store.settle(15_000)).toBe(0);
+  const { pid } = engine;
+  await store.append(batchOf({ instance: "many", exposures: upTo(200_000).map((seq) => exposureOf(seq)) }));
+  expect(await store.settle(30_000)).toBe(0);
+  expect((await store.estimate({ kind: "exposures", project: "default" })).rows).toBe(200_010);
+  expect(engine.pid).toBe(pid);
 });
 
 test("while another process holds the file nothing is lost: reads are refused in words, and it goes on when the file is free", async () => {

@@ -11,11 +11,16 @@ import {
 } from "../engine.ts";
 import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
 import type { DuckDbOptions } from "./database.ts";
-import type { Answer, Question } from "./messages.ts";
+import type { Answer, Ping, Question } from "./messages.ts";
 
 export interface ChildEngineOptions extends DuckDbOptions {
   /** The process is ended when nobody asked for so long: an idle server does without its memory. */
   readonly idleMs: number;
+  /**
+   * A process that was asked and does not say for so long that it lives is killed, which loses nothing, and another one
+   * is started. Default 15 s. Heavy work does not keep it from answering: the database has threads of its own.
+   */
+  readonly hangMs?: number;
 }
 
 /**
@@ -103,10 +108,15 @@ class Child {
   readonly #process: ChildProcess;
   readonly #asked = new Map<number, Asked>();
   readonly #gone: Promise<void>;
+  readonly #hangMs: number;
   #lastId = 0;
   #failure: string | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  #heardMs = 0;
+  #hasSpoken = false;
 
-  constructor({ directory, spoolDirectory }: DuckDbOptions, onGone: () => void) {
+  constructor({ directory, spoolDirectory, hangMs = HANG_MS }: ChildEngineOptions, onGone: () => void) {
+    this.#hangMs = hangMs;
     this.#process = fork(ENTRY, [directory, spoolDirectory], {
       serialization: "advanced",
       stdio: ["ignore", "ignore", "inherit", "ipc"],
@@ -117,6 +127,7 @@ class Child {
     this.#process.on("message", (answer: Answer) => this.#take(answer));
     this.#gone = new Promise((resolve) => {
       const gone = (reason: string): void => {
+        this.#rest();
         onGone();
         this.#failAll(new EngineAway(this.#failure ?? reason));
         resolve();
@@ -139,6 +150,7 @@ class Child {
       this.#lastId += 1;
       const id = this.#lastId;
       this.#asked.set(id, { resolve, reject });
+      this.#keepWatch();
       this.#process.send({ id, method, args } satisfies Question, (error) => {
         if (error !== null) this.#settle(id)?.reject(new EngineAway(error.message));
       });
@@ -155,7 +167,27 @@ class Child {
     clearTimeout(timer);
   }
 
+  /** While something is asked, asks now and then whether it lives; any answer says so. */
+  #keepWatch(): void {
+    if (this.#watch !== undefined) return;
+    // One that was never heard is starting, which takes as long as the machine is busy.
+    this.#heardMs = performance.now() + (this.#hasSpoken ? 0 : STARTING_MS);
+    this.#watch = setInterval(() => {
+      if (performance.now() - this.#heardMs > this.#hangMs) {
+        this.#failure = `the event database did not answer for ${this.#hangMs} ms and was started again`;
+        this.#process.kill("SIGKILL");
+      } else if (this.#process.connected) this.#process.send({ ping: true } satisfies Ping, () => undefined);
+    }, this.#hangMs / 5).unref();
+  }
+
+  #rest(): void {
+    clearInterval(this.#watch);
+    this.#watch = undefined;
+  }
+
   #take(answer: Answer): void {
+    this.#hasSpoken = true;
+    this.#heardMs = performance.now();
     if ("failed" in answer) this.#failure = `the event database could not be opened: ${answer.failed}`;
     else if ("error" in answer) this.#settle(answer.id)?.reject(new Error(answer.error));
     else if ("value" in answer) this.#settle(answer.id)?.resolve(answer.value);
@@ -164,6 +196,7 @@ class Child {
   #settle(id: number): Asked | undefined {
     const asked = this.#asked.get(id);
     this.#asked.delete(id);
+    if (this.#asked.size === 0) this.#rest();
     return asked;
   }
 
@@ -179,6 +212,8 @@ interface Asked {
 }
 
 const END_MS = 10_000;
+const HANG_MS = 15_000;
+const STARTING_MS = 20_000;
 
 /** Node runs no TypeScript: where this file is itself a source, under test, the built one beside it is started. */
 const ENTRY = fileURLToPath(

@@ -4,7 +4,7 @@
  */
 import type { Engine } from "../engine.ts";
 import { EventDatabase } from "./database.ts";
-import type { Answer, Question } from "./messages.ts";
+import type { Answer, Ping, Question } from "./messages.ts";
 
 async function main(directory: string, spoolDirectory: string): Promise<void> {
   // A child whose server is gone would hold the file against the next one.
@@ -12,8 +12,14 @@ async function main(directory: string, spoolDirectory: string): Promise<void> {
   // Ending is the server's to say: Ctrl-C reaches the whole group.
   process.on("SIGINT", () => undefined);
   process.on("SIGTERM", () => undefined);
-  const database = await EventDatabase.open({ directory, spoolDirectory });
-  process.on("message", (question: Question) => void answer(database, question).then(tell));
+  // Opening a file that a crash left may take long, and is no hanging.
+  const opening = EventDatabase.open({ directory, spoolDirectory });
+  process.on("message", (message: Question | Ping) => {
+    if ("ping" in message) tell({ alive: true });
+    else void opening.then((database) => answer(database, message)).then(tell, () => undefined);
+  });
+  tell({ alive: true });
+  await opening;
   tell({ opened: true });
 }
 

@@ -7,9 +7,15 @@ export interface Question {
   readonly args: readonly unknown[];
 }
 
+/** Asks whether the process lives. */
+export interface Ping {
+  readonly ping: true;
+}
+
 /** The database is open, or could not be opened; then an answer per question, in any order. */
 export type Answer =
   | { readonly opened: true }
+  | { readonly alive: true }
   | { readonly failed: string }
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: string };
