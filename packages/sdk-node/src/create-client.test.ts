@@ -1,8 +1,10 @@
-import { type SdkDoor, startSdkDoor } from "@belay/testkit";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type SdkDoor, startSdkDoor, tempDir } from "@belay/testkit";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { CacheFile } from "./cache-file.ts";
 import { createClient } from "./create-client.ts";
 import type { BelayClient, ClientOptions } from "./index.ts";
 import { changeOf, experiment, rollout, snapshotOf } from "./rules.fixture.ts";
+import { OwnFolder } from "./spool/folder.ts";
 
 const USER = { targetingKey: "user-42", country: "DE" };
 
@@ -107,5 +109,22 @@ describe("options that cannot be worked with", () => {
     expect(belay.value("pricing", USER, 7)).toBe(7);
     expect(said).toHaveLength(1);
     expect(said[0]).toContain(problem);
+  });
+});
+
+describe("a disk that hangs", () => {
+  it("holds up neither decisions nor the deadline of close()", async () => {
+    const hanging = new Promise<void>(() => {});
+    vi.spyOn(OwnFolder.prototype, "make").mockReturnValue(hanging);
+    vi.spyOn(CacheFile.prototype, "close").mockReturnValue(hanging);
+    const { path, remove } = await tempDir("hanging");
+    onTestFinished(remove);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const belay = clientOf({ spoolDir: path, cacheFile: `${path}/rules.json` });
+    await belay.ready();
+    for (let n = 0; n < 250; n += 1) expect(belay.value("pricing", { targetingKey: `user-${n}` }, "none")).not.toBe("none");
+    const fromMs = performance.now();
+    expect(await belay.close({ deadlineMs: 500 })).toMatchObject({ produced: 250, stored: 250, dropped: 0, spooled: 0 });
+    expect(performance.now() - fromMs).toBeLessThan(2_000);
   });
 });

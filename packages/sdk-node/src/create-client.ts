@@ -104,8 +104,8 @@ class NodeClient extends Client {
   }
 
   async #end(deadlineMs: number): Promise<DeliveryReport> {
-    const [report] = await Promise.all([super.close({ deadlineMs }), this.#cache?.close()]);
-    await this.#spool?.close();
+    const [report] = await Promise.all([super.close({ deadlineMs }), atMost(this.#cache?.close(), deadlineMs)]);
+    await atMost(this.#spool?.close(), FILES_MS);
     this.#forgetExit();
     this.#doors?.close();
     return report;
@@ -181,6 +181,17 @@ async function holdProcess<T>(promise: Promise<T>, timeoutMs: number): Promise<T
 
 /** What is left to do after the time is over: files, the last words. */
 const HOLD_GRACE_MS = 1_000;
+const FILES_MS = 500;
+
+/** Waits for files no longer than that: a disk that hangs must not hold a deadline up. */
+async function atMost(files: Promise<void> | undefined, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([files, timeout]);
+  clearTimeout(timer);
+}
 
 function originOf(server: { readonly url: URL; readonly sdkKey: string }): string {
   return createHash("sha256").update(`${server.url.href}\n${server.sdkKey}`).digest("hex").slice(0, 32);
