@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { ProblemError } from "../../http/problem.ts";
 import { type Engine, EngineAway, type Extent } from "./engine.ts";
 import type {
@@ -132,8 +133,11 @@ export class SpooledStore implements EventStore {
 
   async close(): Promise<void> {
     await this.#spool.close();
-    await this.#loading.stop();
+    const stopped = this.#loading.stop();
+    // An engine that hangs is not waited for: what it was at is loaded at the next start, once.
+    await Promise.race([stopped, pause(STOP_MS, undefined, { ref: false })]);
     await this.#engine.close();
+    await stopped;
   }
 
   /** How the format of a pull is written. @throws `not_acceptable` when the engine does not. */
@@ -162,6 +166,7 @@ export class SpooledStore implements EventStore {
 /** Sequence numbers of an instance that was silent for so long are forgotten. */
 const REMEMBERED_MS = 7 * 24 * 3_600_000;
 const SETTLE_MS = 5_000;
+const STOP_MS = 3_000;
 
 function away(reason: string): ProblemError {
   return new ProblemError("store_unavailable", { store: "The event store", reason, retryAfterS: 5 });
