@@ -12,8 +12,12 @@ const { struct } = fc.letrec<{ struct: ThriftStruct; field: ThriftField; value: 
     whole(64n).map((value): ThriftField => ({ type: THRIFT.i64, value })),
     fc.uint8Array({ minLength: 8, maxLength: 8 }).map((value): ThriftField => ({ type: THRIFT.double, value })),
     fc.uint8Array({ maxLength: 300 }).map((value): ThriftField => ({ type: THRIFT.binary, value })),
-    fc.array(whole(32n), { maxLength: 40 }).map((items): ThriftField => ({ type: THRIFT.list, value: { of: THRIFT.i32, items } })),
-    fc.array(fc.boolean(), { maxLength: 3 }).map((items): ThriftField => ({ type: THRIFT.list, value: { of: THRIFT.true, items } })),
+    fc
+      .array(whole(32n), { maxLength: 40 })
+      .map((items): ThriftField => ({ type: THRIFT.list, value: { of: THRIFT.i32, items } })),
+    fc
+      .array(fc.boolean(), { maxLength: 3 })
+      .map((items): ThriftField => ({ type: THRIFT.list, value: { of: THRIFT.true, items } })),
     tie("struct").map((value): ThriftField => ({ type: THRIFT.struct, value })),
   ),
   field: tie("value"),
