@@ -1,4 +1,4 @@
-import { mkdir, readdir, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DELIVERY_SETTINGS, type Platform } from "@belay/core/client";
 import type { EventBatch } from "@belay/protocol";
@@ -58,9 +58,11 @@ async function leftoversOf(answer: (batch: EventBatch) => number, limits: Partia
   const put = async (instance: string, number: number, bytes: Buffer, ageMs = 0): Promise<void> => {
     const gone = join(origin, `${instance}.left`);
     await mkdir(gone, { recursive: true });
-    const path = join(gone, eventFileName(instance, number));
-    await writeFile(path, bytes);
-    await utimes(path, new Date(Date.now() - ageMs), new Date(Date.now() - ageMs));
+    // Put there in one step, as the claim of a folder does it: the one who looks again and again must not find half of it.
+    const unfinished = `${origin}-${instance}-${number}.unfinished`;
+    await writeFile(unfinished, bytes);
+    await utimes(unfinished, new Date(Date.now() - ageMs), new Date(Date.now() - ageMs));
+    await rename(unfinished, join(gone, eventFileName(instance, number)));
   };
   return { origin, folder, leftovers, batches, said, put };
 }
