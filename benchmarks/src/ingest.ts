@@ -36,7 +36,9 @@ async function measure(load: Load): Promise<void> {
       for (const body of queue) {
         if (performance.now() > until) return;
         const sentAt = performance.now();
-        accepted += await post(`${server.url}/sdk/v1/events`, body, { sdkKey, agent, isGzip: load.isGzip });
+        const stored = await post(`${server.url}/sdk/v1/events`, body, { sdkKey, agent, isGzip: load.isGzip });
+        // Not `accepted += await ...`: that reads the sum before the wait, and the other connections' share is lost.
+        accepted += stored;
         latencies.push(performance.now() - sentAt);
       }
     }),
