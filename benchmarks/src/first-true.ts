@@ -16,7 +16,8 @@ const url = `http://127.0.0.1:${port}`;
 const env = {
   ...process.env,
   npm_config_cache: join(folder.path, "npm-cache"),
-  npm_config_store_dir: join(folder.path, "pnpm-store"),
+  // Where pnpm keeps its store and what it knows of packages.
+  XDG_DATA_HOME: join(folder.path, "data"),
   XDG_CACHE_HOME: join(folder.path, "cache"),
   BELAY_PORT: String(port),
   BELAY_ADMIN_TOKEN: ADMIN_TOKEN,
