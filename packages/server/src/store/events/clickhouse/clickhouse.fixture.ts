@@ -28,10 +28,15 @@ export function withClickHouse(name: string, tests: (server: () => TestServer) =
 }
 
 /** One loud line for tests that cannot run, or a failure where they must. */
-function missing(what: string): void {
-  // A skip is what the summary names and counts.
-  if (mayMissEngines()) test.skip(what, () => undefined);
+export function missing(what: string): void {
+  if (mayMissEngines()) skipped(what);
   else test(what, () => expect.unreachable("BELAY_REQUIRE_ENGINES or CI says that it must be there"));
+}
+
+/** One loud line for tests that were not asked for. */
+export function skipped(what: string): void {
+  // A skip is what the summary names and counts.
+  test.skip(what, () => undefined);
 }
 
 let lastDatabase = 0;

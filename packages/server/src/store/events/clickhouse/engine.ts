@@ -196,8 +196,17 @@ const LOAD_MS = 60_000;
 const PAUSE_MS = 50;
 /** How long a replica may take to hear of a load. */
 const BEHIND_MS = 5_000;
-/** Of several replicas always the first that is well: the one whose rows were counted. */
-const READING = { settings: { load_balancing: "in_order" } } as const;
+/**
+ * Of several replicas always the first that is well: the one whose rows were counted. One that is behind is never read: a
+ * cursor that passed its gaps would not see them filled.
+ */
+const READING = {
+  settings: {
+    load_balancing: "in_order",
+    max_replica_delay_for_distributed_queries: "2",
+    fallback_to_stale_replicas_for_distributed_queries: 0,
+  },
+} as const;
 const PAGING = { settings: { ...READING.settings, max_threads: 1 } } as const;
 
 const UNIT_POSITIONS = (tables: Tables): string => `select toFloat64(max(position)) as n from (

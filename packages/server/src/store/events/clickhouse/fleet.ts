@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { EngineAway } from "../engine.ts";
 import { ClickHouseServer } from "./server.ts";
 import type { Tables } from "./tables.ts";
@@ -62,13 +63,27 @@ export class Fleet {
   async #ready(server: ClickHouseServer): Promise<void> {
     await server.probe();
     if (this.#prepared.has(server)) return;
-    const [found] = await server.rows<{ n: number }>(this.#tables.countOfExisting);
-    if (found?.n !== this.#tables.size) for (const statement of this.#tables.creation) await server.run(statement, CREATION);
+    if (!(await this.#hasTables(server))) await this.#create(server);
     this.#prepared.add(server);
+  }
+
+  async #hasTables(server: ClickHouseServer): Promise<boolean> {
+    const [found] = await server.rows<{ n: number }>(this.#tables.countOfExisting);
+    return found?.n === this.#tables.size;
+  }
+
+  /** On a cluster each server does it when it can: one that is away must not keep the others from beginning. */
+  async #create(server: ClickHouseServer): Promise<void> {
+    for (const statement of this.#tables.creation)
+      await server.run(statement, { settings: { distributed_ddl_task_timeout: "0" } });
+    for (const sinceMs = performance.now(); !(await this.#hasTables(server)); await pause(PAUSE_MS)) {
+      if (performance.now() - sinceMs > CREATION_MS)
+        throw new EngineAway(`ClickHouse at ${server.name} has not made the tables yet; its log says why`);
+    }
   }
 }
 
 /** A server that answered so recently is not asked again whether it is there. */
 const HEARD_MS = 1_000;
-/** On a cluster every server must have done it. */
-const CREATION = { timeoutMs: 60_000, settings: { distributed_ddl_task_timeout: "50" } } as const;
+const CREATION_MS = 30_000;
+const PAUSE_MS = 50;

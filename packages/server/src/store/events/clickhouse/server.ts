@@ -122,10 +122,10 @@ const LONGEST_MS = 600_000;
 /** Of a statement the server quotes no more than its beginning. */
 const MESSAGE_CHARS = 300;
 
-/** Codes of what passes: overload, replicas and their keeper that are away, memory and disk that are full. */
+/** Codes of what passes: overload, replicas and their keeper that are away or behind, memory and disk that are full. */
 const PASSING: ReadonlySet<string> = new Set(
   [
-    159, 160, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 254, 265, 279, 285, 286, 289, 319, 341, 372, 373, 394, 415, 416,
-    425, 439, 473, 574, 655, 659, 692, 999,
+    159, 160, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 254, 265, 279, 285, 286, 289, 319, 341, 369, 372, 373, 394, 415,
+    416, 425, 439, 473, 574, 655, 659, 692, 999,
   ].map(String),
 );
