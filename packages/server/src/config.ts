@@ -1,3 +1,5 @@
+import type { ClickHouseOptions } from "./store/events/index.ts";
+
 /** What the environment sets; every name begins with `BELAY_`. */
 export interface Config {
   readonly host: string;
@@ -5,6 +7,8 @@ export interface Config {
   readonly dataDirectory: string;
   readonly adminToken?: string;
   readonly logLevel: string;
+  /** Where events are kept instead of the embedded database. */
+  readonly clickHouse?: ClickHouseOptions;
 }
 
 const LOG_LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
@@ -20,12 +24,14 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   if (adminToken !== undefined && adminToken.length < ADMIN_TOKEN_LENGTH_MIN) {
     throw new Error(`BELAY_ADMIN_TOKEN must have at least ${ADMIN_TOKEN_LENGTH_MIN} characters`);
   }
+  const clickHouse = readClickHouse(read("BELAY_CLICKHOUSE_URL"), read("BELAY_CLICKHOUSE_CLUSTER"));
   return {
     host: read("BELAY_HOST") ?? "127.0.0.1",
     port: readPort(read("BELAY_PORT")),
     dataDirectory: read("BELAY_DATA") ?? "./belay-data",
     logLevel: readLogLevel(read("BELAY_LOG")),
     ...(adminToken === undefined ? {} : { adminToken }),
+    ...(clickHouse === undefined ? {} : { clickHouse }),
   };
 }
 
@@ -38,4 +44,21 @@ function readPort(text = "4400"): number {
 function readLogLevel(text = "warn"): string {
   if (!LOG_LEVELS.includes(text)) throw new Error(`BELAY_LOG must be one of ${LOG_LEVELS.join(", ")}, not "${text}"`);
   return text;
+}
+
+function readClickHouse(addresses: string | undefined, cluster: string | undefined): ClickHouseOptions | undefined {
+  if (addresses === undefined) {
+    if (cluster !== undefined) throw new Error("BELAY_CLICKHOUSE_CLUSTER needs BELAY_CLICKHOUSE_URL");
+    return undefined;
+  }
+  const urls = addresses.split(",").map((address) => address.trim());
+  // An address may hold a password: it is not repeated.
+  if (!urls.every(isHttpUrl)) {
+    throw new Error("BELAY_CLICKHOUSE_URL must be http://user:password@host:8123/database, or several with commas between");
+  }
+  return cluster === undefined ? { urls } : { urls, cluster };
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }

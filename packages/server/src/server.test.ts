@@ -92,10 +92,21 @@ describe("a start that cannot be", () => {
     [{ BELAY_PORT: "eighty" }, "BELAY_PORT must be a number from 0 to 65535"],
     [{ BELAY_PORT: "65536" }, "BELAY_PORT must be a number from 0 to 65535"],
     [{ BELAY_LOG: "loud" }, "BELAY_LOG must be one of trace"],
+    [{ BELAY_CLICKHOUSE_URL: "localhost:8123" }, "BELAY_CLICKHOUSE_URL must be http://user:password@host:8123/database"],
+    [{ BELAY_CLICKHOUSE_URL: "http://a:8123,b" }, "or several with commas between"],
+    [{ BELAY_CLICKHOUSE_CLUSTER: "c" }, "BELAY_CLICKHOUSE_CLUSTER needs BELAY_CLICKHOUSE_URL"],
     [{ BELAY_ADMIN_TOKEN: "short" }, "BELAY_ADMIN_TOKEN must have at least 16 characters"],
     [{ BELAY_ADMIN_TOKEN: "has a space in it " }, "BELAY_ADMIN_TOKEN must not hold spaces"],
   ])("refuses %o", (environment, message) => {
     expect(() => readConfig(environment)).toThrow(message);
+  });
+
+  it("reads the addresses of ClickHouse servers", () => {
+    const environment = { BELAY_CLICKHOUSE_URL: "http://a:8123/db, https://ann:pw@b:8443/db", BELAY_CLICKHOUSE_CLUSTER: "c" };
+    expect(readConfig(environment).clickHouse).toEqual({
+      urls: ["http://a:8123/db", "https://ann:pw@b:8443/db"],
+      cluster: "c",
+    });
   });
 
   it("has defaults that need no set-up", () => {

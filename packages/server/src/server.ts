@@ -40,7 +40,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
     closers.push(folder.release);
     const log = await openChangeLog(join(folder.path, "changes.db"));
     closers.push(() => log.close());
-    const events = await openEventStore({ directory: join(folder.path, "events"), log: (message) => app?.log.warn(message) });
+    const events = await openEventStore({
+      directory: join(folder.path, "events"),
+      ...(config.clickHouse === undefined ? {} : { clickHouse: config.clickHouse }),
+      log: (message) => app?.log.warn(message),
+    });
     closers.push(() => events.close());
     const control = await ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS });
     const keeper = new LastKnownGoodKeeper(control, {
