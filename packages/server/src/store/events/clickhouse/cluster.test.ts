@@ -131,5 +131,5 @@ function clusterTests(shards: number, replicas: number): void {
     expect(await store.settle(40_000)).toBe(0);
     expect(await seqsOf(store)).toEqual(upTo(10 * rounds));
     await expect.poll(() => heldByAll(on), { timeout: 30_000 }).toBe(10 * rounds * replicas);
-  });
+  }, 180_000);
 }
