@@ -104,6 +104,12 @@ export function countLoaded(tables: Tables, { first, last }: Arrived): string {
   return `select toFloat64(sum(n)) as n from (${among("exposures")} union all ${among("metric_events")})`;
 }
 
+/** The highest position of all events. */
+export function highestPosition(tables: Tables): string {
+  const among = (table: TableName): string => `select max(position) as position from ${tables.name(table)}`;
+  return `select toFloat64(max(position)) as n from (${among("exposures")} union all ${among("metric_events")})`;
+}
+
 /** One table's part: what its columns are made of, from which lists. */
 interface Spread {
   readonly table: TableName;

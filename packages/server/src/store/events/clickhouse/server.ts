@@ -14,6 +14,18 @@ export interface Manner {
 }
 
 /**
+ * How stored rows are read. Of several replicas always the first that is well: the one whose rows were counted. One that is
+ * behind is never read: a cursor that passed its gaps would not see them filled.
+ */
+export const READING: Manner & { readonly settings: ClickHouseSettings } = {
+  settings: {
+    load_balancing: "in_order",
+    max_replica_delay_for_distributed_queries: "2",
+    fallback_to_stale_replicas_for_distributed_queries: 0,
+  },
+};
+
+/**
  * One ClickHouse server over HTTP. A statement that failed for want of an answer, or for a reason that passes, fails with
  * `EngineAway`: whether it was run is not known then.
  */
