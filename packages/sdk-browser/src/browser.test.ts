@@ -116,11 +116,14 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
     expect(addresses.length).toBeGreaterThan(1);
   });
 
-  // Browsers carry at most 64 KiB for a page that is gone, over all its requests. 90 KB at once is more than that: the
-  // first chunk is carried, the rest leaves as a plain request and races the closing of the tab. On an idle machine all
-  // 300 arrive in nearly every turn, on a busy one sometimes 240; what is promised is what is carried.
-  it("fault 36: of 300 events (90 KB) in a tab that closes at once, what a browser carries arrives; no preflight, no request over 60 KiB", async () => {
-    let before = 0;
+  // Browsers carry at most 64 KiB for a page that is gone, over all its requests: of 90 KB the first chunk is carried, the
+  // rest leaves as a plain request and races the closing of the tab. A busy machine loses that race now and then, hence
+  // the further tries; each asks for all 300 in all five turns.
+  it("fault 36: of 300 events (90 KB) in a tab that closes at once, 300 arrive; no preflight, no request over 60 KiB", {
+    retry: 3,
+    timeout: 40_000,
+  }, async () => {
+    let before = door.events.length;
     for (let turn = 0; turn < 5; turn++) {
       const { page } = await openPage(browser, site.url);
       await start(page);
@@ -128,10 +131,11 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
         for (let at = 0; at < 300; at++) belay.track("scroll", { value: at, properties: { note: "n".repeat(190) } });
       });
       await page.close({ runBeforeUnload: true });
-      await expect.poll(() => door.events.length - before, { timeout: 5_000 }).toBeGreaterThanOrEqual(150);
+      await expect.poll(() => door.events.length - before, { timeout: 5_000 }).toBe(300);
       before = door.events.length;
     }
     expect(Math.max(...sizesOf(door))).toBeLessThanOrEqual(60 * 1_024);
+    expect(sizesOf(door).reduce((sum, size) => sum + size, 0)).toBeGreaterThan(5 * 80_000);
     expect(door.preflights.filter((path) => path.endsWith("/events"))).toEqual([]);
   });
 
