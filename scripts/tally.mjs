@@ -5,7 +5,7 @@ import { ROOT } from "./install.mjs";
  * The part of vitest's JSON report that is read here.
  *
  * @typedef {object} Report
- * @property {{ name: string, status: string, assertionResults: { fullName: string, status: string }[] }[]} testResults
+ * @property {{ name: string, status: string, assertionResults: { fullName: string, status: string, failureMessages?: string[] }[] }[]} testResults
  */
 
 /**
@@ -13,6 +13,7 @@ import { ROOT } from "./install.mjs";
  * @property {number} passed
  * @property {number} failed
  * @property {readonly string[]} skipped names of the tests that did not run, with their file
+ * @property {readonly string[]} unsteady names of the tests that passed on a further try only, with what the first try said
  */
 
 /**
@@ -37,13 +38,32 @@ export function tally(report, { ended }) {
     skipped: tests
       .filter((test) => test.status !== "passed" && test.status !== "failed")
       .map((test) => `${test.file} > ${test.fullName}`),
+    unsteady: tests
+      .filter((test) => test.status === "passed")
+      .flatMap((test) =>
+        (test.failureMessages ?? []).slice(0, 1).map((said) => `${test.file} > ${test.fullName}: ${firstLine(said)}`),
+      ),
   };
 }
 
+/** @param {string} text @returns {string} */
+function firstLine(text) {
+  return text.split("\n", 1)[0] ?? "";
+}
+
 /** @param {Tally} counted @returns {string} the last line of `npm test` */
-export function closingLine({ passed, failed, skipped }) {
-  const line = `${passed} passed, ${failed} failed`;
-  return skipped.length === 0 ? line : `${line}, ${skipped.length} skipped`;
+export function closingLine({ passed, failed, skipped, unsteady }) {
+  return [
+    `${passed} passed`,
+    `${failed} failed`,
+    ...(skipped.length === 0 ? [] : [`${skipped.length} skipped`]),
+    ...(unsteady.length === 0 ? [] : [`${unsteady.length} unsteady`]),
+  ].join(", ");
+}
+
+/** @param {Tally} counted @returns {string[]} one loud line for every test that needed a further try: a defect to mend */
+export function unsteadyLines({ unsteady }) {
+  return unsteady.map((name) => `UNSTEADY ${name}`);
 }
 
 /** @param {Tally} counted @returns {string[]} one loud line for every test that did not run */

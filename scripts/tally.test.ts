@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "./install.mjs";
-import { closingLine, skippedLines, tally } from "./tally.mjs";
+import { closingLine, skippedLines, tally, unsteadyLines } from "./tally.mjs";
 
 const file = (name: string, status: string, tests: Readonly<Record<string, string>>) => ({
   name: join(ROOT, name),
@@ -24,6 +24,25 @@ describe("the last line of npm test", () => {
     );
     expect(closingLine(counted)).toBe("1 passed, 0 failed, 2 skipped");
     expect(skippedLines(counted)).toEqual(["SKIPPED a.test.ts > two", "SKIPPED a.test.ts > three"]);
+  });
+
+  it("counts what passed on a second try only, and says what the first try said", () => {
+    const counted = tally(
+      {
+        testResults: [
+          {
+            ...file("a.test.ts", "passed", {}),
+            assertionResults: [
+              { fullName: "one", status: "passed", failureMessages: ["expected 1 to be 2\n    at line 3", "again"] },
+              { fullName: "two", status: "passed", failureMessages: [] },
+            ],
+          },
+        ],
+      },
+      { ended: true },
+    );
+    expect(closingLine(counted)).toBe("2 passed, 0 failed, 1 unsteady");
+    expect(unsteadyLines(counted)).toEqual(["UNSTEADY a.test.ts > one: expected 1 to be 2"]);
   });
 
   it("counts a failed test once", () => {

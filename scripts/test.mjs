@@ -6,7 +6,7 @@ import { TSC } from "./build.mjs";
 import { ensureInstalled, ROOT } from "./install.mjs";
 import { requireNode } from "./node-version.mjs";
 import { runSideBySide } from "./step.mjs";
-import { closingLine, skippedLines, tally } from "./tally.mjs";
+import { closingLine, skippedLines, tally, unsteadyLines } from "./tally.mjs";
 
 const node = process.execPath;
 /** @param {string} path @returns {string} */
@@ -39,7 +39,7 @@ async function checkAll(reportFile) {
 /** The tests did not run: say so, and close as one failure. */
 function stopped() {
   console.log("Stopped: the tests did not run.");
-  console.log(closingLine({ passed: 0, failed: 1, skipped: [] }));
+  console.log(closingLine({ passed: 0, failed: 1, skipped: [], unsteady: [] }));
   return false;
 }
 
@@ -50,7 +50,7 @@ async function runTests(reportFile) {
     { name: "tests", command: [node, tool("vitest/vitest.mjs"), "run", ...reporters], shown: true },
   ]);
   const counted = tally(readReport(reportFile), { ended });
-  for (const line of skippedLines(counted)) console.log(line);
+  for (const line of [...skippedLines(counted), ...unsteadyLines(counted)]) console.log(line);
   console.log(closingLine(counted));
   return ended && counted.failed === 0 && counted.passed > 0;
 }
