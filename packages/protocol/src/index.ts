@@ -62,6 +62,28 @@ export {
   type Receipt,
   type RejectedEvent,
 } from "./events.ts";
+export {
+  type Advice,
+  type AnalysisPlan,
+  type AnalysisPlanDraft,
+  type DecisionDraft,
+  type DecisionOutcome,
+  type Experiment,
+  type ExperimentCreation,
+  type ExperimentDecision,
+  type ExperimentDefinition,
+  type ExperimentEdit,
+  type ExperimentKey,
+  type ExperimentMetrics,
+  type ExperimentStatus,
+  type Frozen,
+  type Incident,
+  type IncidentDraft,
+  type LayerClaim,
+  NO_PLAN_ALPHA,
+  type Phase,
+  type Prediction,
+} from "./experiment.ts";
 export type {
   Condition,
   Draw,
@@ -87,6 +109,26 @@ export type {
   StateDiff,
 } from "./history.ts";
 export type { Json } from "./json.ts";
+export type {
+  Cap,
+  EventSelection,
+  FilterOperator,
+  FrozenMetric,
+  Measure,
+  Metric,
+  MetricCreation,
+  MetricDefinition,
+  MetricEdit,
+  MetricKey,
+  MetricKind,
+  MetricPreview,
+  MetricPreviewRequest,
+  MetricUse,
+  MetricWindow,
+  PropertyFilter,
+  Quantity,
+  SelectionPreview,
+} from "./metric.ts";
 export {
   type AttributePath,
   type EpochMs,

@@ -29,8 +29,15 @@ export {
   ExposureSchema,
   MetricEventSchema,
 } from "./schemas/events.ts";
+export {
+  DecisionDraftSchema,
+  ExperimentCreationSchema,
+  ExperimentEditSchema,
+  IncidentDraftSchema,
+} from "./schemas/experiment.ts";
 export { ConditionSchema, JsonSchema, KeySchema, oneOf } from "./schemas/flag.ts";
 export { RestoreDraftSchema } from "./schemas/history.ts";
+export { MeasureSchema, MetricCreationSchema, MetricEditSchema, MetricPreviewRequestSchema } from "./schemas/metric.ts";
 export { PreviewRequestSchema } from "./schemas/preview.ts";
 export { ReceiptSchema } from "./schemas/receipt.ts";
 export { reference, type Schema } from "./schemas/schema.ts";

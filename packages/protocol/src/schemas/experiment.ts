@@ -1,0 +1,143 @@
+import { type TSchema, Type } from "@sinclair/typebox";
+import type {
+  AnalysisPlanDraft,
+  DecisionDraft,
+  DecisionOutcome,
+  ExperimentCreation,
+  ExperimentEdit,
+  ExperimentMetrics,
+  IncidentDraft,
+  LayerClaim,
+  Prediction,
+} from "../experiment.ts";
+import { SPACE_PPM } from "../names.ts";
+import { ReasonSchema } from "./api.ts";
+import { KeySchema, oneOf } from "./flag.ts";
+import type { Schema } from "./schema.ts";
+
+const closed = { additionalProperties: false } as const;
+const { reason } = ReasonSchema["properties"];
+
+const attributePath = Type.String({ minLength: 1, maxLength: 256 });
+const text = Type.String({ minLength: 1, maxLength: 10_000 });
+const ownerText = Type.String({ minLength: 1, maxLength: 200 });
+const rate = Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 });
+const metricKeys = Type.Optional(Type.Array(KeySchema, { maxItems: 50, uniqueItems: true }));
+
+const ExperimentMetricsSchema: Schema<Partial<ExperimentMetrics>> = Type.Unsafe<Partial<ExperimentMetrics>>(
+  Type.Object({ primary: metricKeys, secondary: metricKeys, guardrails: metricKeys }, closed),
+);
+
+const AnalysisPlanSchema: Schema<AnalysisPlanDraft> = Type.Object(
+  {
+    alpha: Type.Optional(rate),
+    power: Type.Optional(Type.Number({ exclusiveMinimum: 0.5, exclusiveMaximum: 1 })),
+    smallestEffect: Type.Number({ exclusiveMinimum: 0, maximum: 10, description: "As a share of control" }),
+    horizonDays: Type.Integer({ minimum: 1, maximum: 365 }),
+  },
+  closed,
+);
+
+const PredictionSchema: Schema<Prediction> = Type.Unsafe<Prediction>(
+  Type.Object(
+    {
+      metric: KeySchema,
+      mean: Type.Number({ minimum: -1, maximum: 100, description: "Expected effect as a share of control" }),
+      interval: Type.Tuple([Type.Number(), Type.Number()]),
+      level: rate,
+    },
+    closed,
+  ),
+);
+
+const ppm = Type.Integer({ minimum: 0, maximum: SPACE_PPM, "x-error": "invalid_range" });
+
+const LayerClaimSchema: Schema<LayerClaim> = Type.Unsafe<LayerClaim>(
+  Type.Object({ layer: KeySchema, range: Type.Tuple([ppm, ppm], { "x-error": "invalid_range" }) }, closed),
+);
+
+const AlertRouteSchema: Schema<string> = Type.String({
+  maxLength: 500,
+  pattern: "^(mailto:[^@\\s]+@[^@\\s]+|slack:#\\S+|webhook:[A-Za-z0-9._-]{1,128}|https://\\S+)$",
+  description: "mailto:team@example.org, slack:#channel, webhook:<id> or an https address",
+});
+
+const treatments = Type.Array(KeySchema, { minItems: 1, maxItems: 20, uniqueItems: true });
+
+const shared = {
+  tags: Type.Optional(Type.Array(KeySchema, { maxItems: 50 })),
+  metrics: Type.Optional(ExperimentMetricsSchema),
+  segments: Type.Optional(Type.Array(attributePath, { maxItems: 10, uniqueItems: true })),
+  reason,
+};
+
+const covariateDays = Type.Integer({ minimum: 1, maximum: 90 });
+
+/** What may be absent, and cleared with `null`. */
+const optional = {
+  owner: ownerText,
+  plan: AnalysisPlanSchema,
+  prediction: PredictionSchema,
+  covariateDays,
+  alertRoute: AlertRouteSchema,
+  layer: LayerClaimSchema,
+} as const;
+
+export const ExperimentCreationSchema: Schema<ExperimentCreation> = Type.Unsafe<ExperimentCreation>(
+  Type.Object(
+    {
+      key: KeySchema,
+      hypothesis: text,
+      flag: KeySchema,
+      environment: KeySchema,
+      control: KeySchema,
+      treatments,
+      ...shared,
+      ...mapped((schema) => Type.Optional(schema)),
+    },
+    closed,
+  ),
+);
+
+export const ExperimentEditSchema: Schema<ExperimentEdit> = Type.Unsafe<ExperimentEdit>(
+  Type.Object(
+    {
+      hypothesis: Type.Optional(text),
+      control: Type.Optional(KeySchema),
+      treatments: Type.Optional(treatments),
+      ...shared,
+      ...mapped((schema) => Type.Optional(Type.Union([schema, Type.Null()]))),
+    },
+    closed,
+  ),
+);
+
+const OUTCOMES: readonly DecisionOutcome[] = ["ship", "do-not-ship", "inconclusive"];
+
+export const DecisionDraftSchema: Schema<DecisionDraft> = Type.Object(
+  {
+    outcome: oneOf(OUTCOMES),
+    variant: Type.Optional(KeySchema),
+    reason: Type.String({ minLength: 1, maxLength: 1_000 }),
+    againstAdvice: Type.Optional(Type.Boolean({ description: "Ship although the results do not say so" })),
+  },
+  closed,
+);
+
+const time = Type.String({ maxLength: 64, description: "RFC 3339" });
+
+export const IncidentDraftSchema: Schema<IncidentDraft> = Type.Object(
+  {
+    key: KeySchema,
+    environment: Type.Optional(KeySchema),
+    from: Type.Optional(time),
+    to: Type.Optional(time),
+    reason: Type.String({ minLength: 1, maxLength: 1_000 }),
+  },
+  closed,
+);
+
+function mapped(wrap: (schema: TSchema) => TSchema): { [name in keyof typeof optional]: TSchema } {
+  const entries = Object.entries(optional).map(([name, schema]) => [name, wrap(schema)]);
+  return Object.fromEntries(entries) as { [name in keyof typeof optional]: TSchema };
+}

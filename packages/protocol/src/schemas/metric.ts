@@ -1,0 +1,115 @@
+import { Type } from "@sinclair/typebox";
+import { EVENT_LIMITS } from "../events.ts";
+import type {
+  Cap,
+  EventSelection,
+  FilterOperator,
+  Measure,
+  MetricCreation,
+  MetricEdit,
+  MetricPreviewRequest,
+  MetricWindow,
+  PropertyFilter,
+  Quantity,
+} from "../metric.ts";
+import { ReasonSchema } from "./api.ts";
+import { JsonSchema, KeySchema, oneOf } from "./flag.ts";
+import type { Schema } from "./schema.ts";
+
+const closed = { additionalProperties: false } as const;
+const { reason } = ReasonSchema["properties"];
+
+const eventName: Schema<string> = Type.String({ minLength: 1, maxLength: EVENT_LIMITS.nameLength });
+const property: Schema<string> = Type.String({ minLength: 1, maxLength: 256 });
+
+const OPERATORS: readonly FilterOperator[] = ["in", "lt", "lte", "gt", "gte", "exists"];
+
+const PropertyFilterSchema: Schema<PropertyFilter> = Type.Object(
+  { property, op: oneOf(OPERATORS, { "x-error": "unknown_operator" }), value: JsonSchema },
+  closed,
+);
+
+const EventSelectionSchema: Schema<EventSelection> = Type.Object(
+  {
+    name: eventName,
+    filters: Type.Optional(Type.Array(PropertyFilterSchema, { maxItems: 20 })),
+    valueProperty: Type.Optional(property),
+  },
+  closed,
+);
+
+const QuantitySchema: Schema<Quantity> = Type.Object(
+  { of: oneOf(["events", "values"] as const), events: EventSelectionSchema },
+  closed,
+);
+
+const share = Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 });
+
+const CapSchema: Schema<Cap> = Type.Unsafe<Cap>(
+  Type.Union([Type.Object({ at: Type.Number() }, closed), Type.Object({ quantile: share }, closed)]),
+);
+
+export const MeasureSchema: Schema<Measure> = Type.Unsafe<Measure>(
+  Type.Union([
+    Type.Object({ kind: oneOf(["proportion", "count", "retention"] as const), events: EventSelectionSchema }, closed),
+    Type.Object({ kind: oneOf(["sum", "mean"] as const), events: EventSelectionSchema, cap: Type.Optional(CapSchema) }, closed),
+    Type.Object({ kind: Type.Literal("ratio"), numerator: QuantitySchema, denominator: QuantitySchema }, closed),
+    Type.Object({ kind: Type.Literal("quantile"), events: EventSelectionSchema, quantile: share }, closed),
+    Type.Object({ kind: Type.Literal("funnel"), steps: Type.Array(EventSelectionSchema, { minItems: 2, maxItems: 10 }) }, closed),
+  ]),
+);
+
+/** Two years: no window is longer than what retention keeps. */
+const hours = Type.Number({ minimum: 0, maximum: 17_520 });
+
+const MetricWindowSchema: Schema<MetricWindow> = Type.Object(
+  { fromHours: Type.Optional(hours), toHours: Type.Optional(hours) },
+  { ...closed, description: "Hours from a unit's own first exposure" },
+);
+
+const MetricGoodSchema: Schema<"increase" | "decrease"> = oneOf(["increase", "decrease"] as const);
+
+const ToleranceSchema: Schema<number> = Type.Number({
+  exclusiveMinimum: 0,
+  exclusiveMaximum: 1,
+  description: "How much worse is still acceptable in a guardrail, as a share of control",
+});
+
+const ownerText = Type.String({ minLength: 1, maxLength: 200 });
+
+const words = {
+  description: Type.Optional(Type.String({ maxLength: 10_000 })),
+  tags: Type.Optional(Type.Array(KeySchema, { maxItems: 50 })),
+};
+
+const rest = {
+  window: Type.Optional(MetricWindowSchema),
+  tolerance: Type.Optional(ToleranceSchema),
+  unseen: Type.Optional(Type.Boolean({ description: "Save it although no recent event fits it" })),
+  reason,
+};
+
+export const MetricCreationSchema: Schema<MetricCreation> = Type.Object(
+  { key: KeySchema, ...words, owner: Type.Optional(ownerText), measure: MeasureSchema, good: MetricGoodSchema, ...rest },
+  closed,
+);
+
+export const MetricEditSchema: Schema<MetricEdit> = Type.Object(
+  {
+    ...words,
+    owner: Type.Optional(Type.Union([ownerText, Type.Null()])),
+    measure: Type.Optional(MeasureSchema),
+    good: Type.Optional(MetricGoodSchema),
+    ...rest,
+  },
+  closed,
+);
+
+export const MetricPreviewRequestSchema: Schema<MetricPreviewRequest> = Type.Object(
+  {
+    measure: MeasureSchema,
+    environment: Type.Optional(KeySchema),
+    days: Type.Optional(Type.Integer({ minimum: 1, maximum: 30 })),
+  },
+  closed,
+);
