@@ -28,6 +28,13 @@ export type ErrorCode =
   | "change_not_found"
   | "revision_not_found"
   | "route_not_found"
+  | "release_not_found"
+  | "release_unmonitored"
+  | "release_state"
+  | "release_gates_closed"
+  | "release_owns_flag"
+  | "flag_rolled_out"
+  | "frozen"
   | "already_exists"
   | "archived"
   | "in_use"
@@ -203,6 +210,48 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "List its changes with `changes?environment=` to see the revisions there are, and when each was made.",
   ),
   route_not_found: entry(404, "No such route", "The server has no `{method} {path}`.", "The routes are listed at /docs."),
+  release_not_found: entry(
+    404,
+    "No such release",
+    "This environment has no release `{key}`.",
+    "List the releases of the environment.",
+  ),
+  release_unmonitored: entry(
+    409,
+    "Nobody would notice",
+    "`{key}` has no {missing}.",
+    "Give it at least one guardrail that is not a dry run and one alert route; nothing was changed.",
+  ),
+  release_state: entry(
+    409,
+    "Not in this state",
+    "`{key}` is {state} and cannot take `{command}`.",
+    "Read the release for where it stands; `allowed` names what it can take now.",
+  ),
+  release_gates_closed: entry(
+    409,
+    "Not open yet",
+    "`{key}` may not leave its stage yet.",
+    "`reasons` says what is missing. An admin may send `override: true` with a reason.",
+  ),
+  release_owns_flag: entry(
+    409,
+    "A release moves this flag",
+    "The release `{key}` moves this flag: its exposure can be lowered here, and raised only by the release.",
+    "Advance the release, or abort it first. Lowering and switching off always work.",
+  ),
+  flag_rolled_out: entry(
+    409,
+    "Already rolled out",
+    "`{flag}` is rolled out to {percentage} % already.",
+    "Set its rollout to 0 before the release starts, so that the release can tell who it reaches.",
+  ),
+  frozen: entry(
+    423,
+    "Frozen",
+    "This project is frozen: {reason}. Nothing that may raise exposure is taken.",
+    "Lowering, switching off and rolling back always work. Leave the freeze once the incident is over.",
+  ),
   already_exists: entry(
     409,
     "Key already taken",

@@ -40,4 +40,12 @@ export { RestoreDraftSchema } from "./schemas/history.ts";
 export { MeasureSchema, MetricCreationSchema, MetricEditSchema, MetricPreviewRequestSchema } from "./schemas/metric.ts";
 export { PreviewRequestSchema } from "./schemas/preview.ts";
 export { ReceiptSchema } from "./schemas/receipt.ts";
+export {
+  AdvanceDraftSchema,
+  EvidenceDraftSchema,
+  FreezeDraftSchema,
+  ReleaseCreationSchema,
+  ReleaseEditSchema,
+  RollbackSinceDraftSchema,
+} from "./schemas/release.ts";
 export { reference, type Schema } from "./schemas/schema.ts";

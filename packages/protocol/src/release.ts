@@ -1,0 +1,296 @@
+/**
+ * A release moves one variant of one flag in one environment from nobody to everybody, in stages, while it is watched.
+ *
+ *   draft -> ready -> ramping <-> holding -> full -> done
+ *                        └──────────┴──────────┴──> rolling-back -> rolled-back
+ *   any of them before done ──────────────────────> aborted
+ */
+import type { Reasoned, Role } from "./api.ts";
+import type { FlagKey, Revision, SegmentKey, VariantName } from "./names.ts";
+
+export type ReleaseState =
+  | "draft"
+  | "ready"
+  | "ramping"
+  | "holding"
+  | "full"
+  | "done"
+  | "rolling-back"
+  | "rolled-back"
+  | "aborted";
+
+/** A question that must be answered by evidence before a stage is left. What each one asks: `docs/releases.md`. */
+export type GateId = "rollback-readiness" | "monitoring" | "learning" | "team" | "impact" | "non-inferiority";
+
+/** A step of the ladder. */
+export interface Stage {
+  readonly name: string;
+  /** Share of the flag's space that gets the variant, 0 to 100 with at most 4 decimals; never below the stage before. */
+  readonly percentage: number;
+  /** A segment that gets the variant whole, from this stage on; the percentage is for everybody else. */
+  readonly audience?: SegmentKey;
+  /** What must have happened in this stage before it is left. */
+  readonly hold: StageHold;
+  /** Gates that must be open before this stage is left. */
+  readonly gates: readonly GateId[];
+}
+
+export interface StageHold {
+  readonly minDurationS: number;
+  /** Treated units first exposed in this stage. */
+  readonly minUnits?: number;
+  /** One approval by somebody of each of these roles, or of a higher one; nobody counts twice. */
+  readonly approval?: readonly Role[];
+}
+
+/** How a guardrail is counted as events arrive. Every measure counts a unit once, so an event that comes again changes nothing. */
+export type GuardrailMeasure =
+  /** Units that had the event at all: their first one counts. For what is rare: errors, complaints, sign-ups. */
+  | { readonly kind: "failures"; readonly event: string }
+  /**
+   * The value of each unit's first event: latency, size of an order. `cap` bounds it from above; `scale` is the size of
+   * harm that should be found soonest, in the unit of the value. Both are fixed before the start.
+   */
+  | { readonly kind: "values"; readonly event: string; readonly cap: number; readonly scale: number };
+
+/** A metric that may not get worse. */
+export interface Guardrail {
+  readonly metric: string;
+  readonly measure: GuardrailMeasure;
+  readonly harm: "increase" | "decrease";
+  /** Change for the worse that is no harm yet: rate ratio - 1 of failures, the unit of the value for values. 0 when absent. */
+  readonly tolerance?: number;
+  /** Change for the worse with which a stage may still be left; above 0, in the same unit. */
+  readonly margin: number;
+  readonly onBreach: "rollback" | "hold" | "warn";
+  /** Judges and reports, and moves nothing. */
+  readonly dryRun?: boolean;
+  /** Without an event for so long its data counts as missing. */
+  readonly staleAfterS: number;
+}
+
+/** What the release is expected to do to a metric, said before the start: frozen and hashed there. */
+export interface Prediction {
+  readonly metric: string;
+  readonly mean: number;
+  readonly interval: readonly [low: number, high: number];
+  readonly level: 0.8 | 0.9 | 0.95;
+}
+
+/** Where a person is told. `kind` names the sender that delivers it. */
+export interface AlertRoute {
+  readonly kind: string;
+  readonly to: string;
+}
+
+export interface ReleaseContacts {
+  readonly owner: string;
+  readonly onCall: string;
+}
+
+/** Why a release stays where it is, went back, or may not start: a code a machine can read, with what it is about. */
+export interface ReleaseReason {
+  readonly code: ReleaseReasonCode;
+  /** The gate, guardrail, role, instance or event meant. */
+  readonly subject?: string;
+  readonly have?: number;
+  readonly need?: number;
+}
+
+export type ReleaseReasonCode =
+  // Waiting: nothing is wrong.
+  | "min-duration"
+  | "min-units"
+  | "approval-missing"
+  // Gates.
+  | "drill-missing"
+  | "drill-stale"
+  | "drill-failed"
+  | "alert-route-untested"
+  | "guardrail-silent"
+  | "exposures-silent"
+  | "metrics-silent"
+  | "loss-unknown"
+  | "loss-too-high"
+  | "power-unknown"
+  | "power-out-of-reach"
+  | "contact-missing"
+  | "runbook-untried"
+  | "prediction-missing"
+  | "note-missing"
+  | "not-yet-non-inferior"
+  // Something is wrong.
+  | "frozen"
+  | "held-by-person"
+  | "guardrail-pause"
+  | "guardrail-breach"
+  | "sample-ratio-mismatch"
+  | "data-missing"
+  | "exposure-moved"
+  // Ends.
+  | "rolled-back-by-person"
+  | "external-trigger";
+
+/** Times of evidence a person or a drill gave, RFC 3339; absent: not given. */
+export interface ReleaseEvidence {
+  readonly drill?: DrillRecord;
+  /** When a test alert last reached each route, by `kind:to`. */
+  readonly alertsTested?: { readonly [route: string]: string };
+  /** Somebody other than the release's author followed the runbook. */
+  readonly runbookTried?: Witnessed;
+  /** Stakeholders were told what to expect. */
+  readonly noteSent?: Witnessed;
+  /** Days of data until the effects that matter can be told from chance. */
+  readonly power?: Witnessed & { readonly days: number };
+}
+
+export interface Witnessed {
+  readonly at: string;
+  /** Id of the token that said so. */
+  readonly by: string;
+}
+
+export interface DrillRecord extends Witnessed {
+  readonly environment: string;
+  /** Did every instance acknowledge both switches, and is the content the one from before? */
+  readonly passed: boolean;
+  readonly off: Propagation;
+  readonly on: Propagation;
+}
+
+/** How a change reached the instances that ran when it was made. Milliseconds count from `decidedAt`. */
+export interface Propagation {
+  readonly revision: Revision;
+  /** When the event that decided it was acknowledged; absent when no event did. */
+  readonly detectedAt?: string;
+  readonly decidedAt: string;
+  readonly publishedAt: string;
+  readonly instances: number;
+  readonly acknowledged: number;
+  readonly ms50?: number;
+  readonly ms95?: number;
+  readonly ms100?: number;
+  /** Ids of instances that did not acknowledge it. */
+  readonly laggards: readonly string[];
+}
+
+export interface ReleaseApproval {
+  readonly stage: number;
+  readonly role: Role;
+  readonly by: string;
+  readonly at: string;
+}
+
+/** A stretch of time with one share: what guardrails and receipts are counted by. */
+export interface ReleaseEpoch {
+  readonly stage: number;
+  readonly from: string;
+  readonly percentage: number;
+}
+
+/** What people write of a release. */
+export interface ReleasePlanFields {
+  readonly description: string;
+  readonly stages: readonly Stage[];
+  readonly guardrails: readonly Guardrail[];
+  readonly alertRoutes: readonly AlertRoute[];
+  readonly predictions: readonly Prediction[];
+  readonly contacts?: ReleaseContacts;
+  /** Share that is kept out for as long as the release lives, 0 to 50: the last stage stops short of it. */
+  readonly holdoutPercentage: number;
+  /** A drill older than this is none. */
+  readonly drillMaxAgeDays: number;
+  /** Of the exposures made, the share that may be lost. */
+  readonly lossMax: number;
+  /** Power must be within reach in so many days. */
+  readonly powerHorizonDays: number;
+}
+
+export interface Release extends ReleasePlanFields {
+  readonly project: string;
+  readonly environment: string;
+  readonly key: string;
+  readonly flag: FlagKey;
+  readonly variant: VariantName;
+  readonly state: ReleaseState;
+  /** Index of the stage it stands on; absent before the start. */
+  readonly stage?: number;
+  readonly epochs: readonly ReleaseEpoch[];
+  /** Why it stands still, went back or ended. Empty while it climbs. */
+  readonly reasons: readonly ReleaseReason[];
+  readonly approvals: readonly ReleaseApproval[];
+  readonly evidence: ReleaseEvidence;
+  /** SHA-256 of the predictions as they were at the start, base64url. */
+  readonly predictionHash?: string;
+  readonly rollback?: Propagation;
+  readonly author: string;
+  readonly createdAt: string;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  /** Revision of the environment at which it last changed: its ETag. */
+  readonly revision: Revision;
+}
+
+/** What may be left out is taken from the default ladder. */
+export interface ReleaseCreation extends Reasoned, Partial<ReleasePlanFields> {
+  readonly key: string;
+  readonly flag: FlagKey;
+  /** The true variant of a boolean flag when absent. */
+  readonly variant?: VariantName;
+  /** The segment of the default ladder's first stage; without it the ladder begins at 1 %. */
+  readonly internal?: SegmentKey;
+}
+
+export interface ReleaseEdit extends Reasoned, Partial<ReleasePlanFields> {}
+
+/** Moves a release one stage on before the scheduler would. Only an admin may override closed gates, and says why. */
+export interface AdvanceDraft extends Reasoned {
+  readonly override?: boolean;
+}
+
+/** Evidence that people give. */
+export interface EvidenceDraft extends Reasoned {
+  readonly kind: "alert-tested" | "runbook-tried" | "note-sent" | "power";
+  /** `kind:to` of the route a test alert reached. */
+  readonly route?: string;
+  /** For `power`. */
+  readonly days?: number;
+}
+
+/** Crisis mode of a project. */
+export interface Freeze {
+  readonly project: string;
+  readonly active: boolean;
+  /** Every time it was on, oldest first; the last one is open while it is active. */
+  readonly windows: readonly IncidentWindow[];
+  readonly revision: Revision;
+}
+
+export interface IncidentWindow {
+  readonly from: string;
+  readonly to?: string;
+  readonly reason: string;
+  readonly by: string;
+  readonly endedBy?: string;
+}
+
+export interface FreezeDraft {
+  readonly reason: string;
+}
+
+/** Which live releases that raised exposure at or after a moment go back; all of them when `releases` is absent. */
+export interface RollbackSinceDraft extends Reasoned {
+  readonly since: string;
+  readonly releases?: readonly string[];
+}
+
+/** A live release that raised exposure lately, most suspect first. */
+export interface Suspect {
+  readonly environment: string;
+  readonly release: string;
+  readonly flag: FlagKey;
+  readonly percentage: number;
+  readonly raisedAt: string;
+  /** Share exposed x recency: 1 for everybody a moment ago, halved every hour. */
+  readonly weight: number;
+}

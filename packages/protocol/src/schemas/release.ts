@@ -1,0 +1,134 @@
+import { Type } from "@sinclair/typebox";
+import type { Role } from "../api.ts";
+import type {
+  AdvanceDraft,
+  AlertRoute,
+  EvidenceDraft,
+  FreezeDraft,
+  GateId,
+  Guardrail,
+  GuardrailMeasure,
+  Prediction,
+  ReleaseCreation,
+  ReleaseEdit,
+  RollbackSinceDraft,
+  Stage,
+} from "../release.ts";
+import { ReasonSchema } from "./api.ts";
+import { KeySchema, oneOf } from "./flag.ts";
+import type { Schema } from "./schema.ts";
+
+const closed = { additionalProperties: false } as const;
+const reason = ReasonSchema["properties"].reason;
+const text = Type.String({ minLength: 1, maxLength: 256 });
+const seconds = Type.Integer({ minimum: 0, maximum: 31_536_000 });
+
+const GATES: readonly GateId[] = ["rollback-readiness", "monitoring", "learning", "team", "impact", "non-inferiority"];
+const ROLES: readonly Role[] = ["viewer", "analyst", "operator", "editor", "admin"];
+
+const StageSchema: Schema<Stage> = Type.Object(
+  {
+    name: text,
+    percentage: Type.Number({ minimum: 0, maximum: 100 }),
+    audience: Type.Optional(KeySchema),
+    hold: Type.Object(
+      {
+        minDurationS: seconds,
+        minUnits: Type.Optional(Type.Integer({ minimum: 1 })),
+        approval: Type.Optional(Type.Array(oneOf(ROLES), { maxItems: 10 })),
+      },
+      closed,
+    ),
+    gates: Type.Array(oneOf(GATES), { maxItems: GATES.length, uniqueItems: true }),
+  },
+  closed,
+);
+
+const eventName = Type.String({ minLength: 1, maxLength: 128 });
+const above0 = Type.Number({ exclusiveMinimum: 0 });
+
+const MeasureSchema: Schema<GuardrailMeasure> = Type.Unsafe<GuardrailMeasure>(
+  Type.Union([
+    Type.Object({ kind: Type.Literal("failures"), event: eventName }, closed),
+    Type.Object({ kind: Type.Literal("values"), event: eventName, cap: above0, scale: above0 }, closed),
+  ]),
+);
+
+const GuardrailSchema: Schema<Guardrail> = Type.Object(
+  {
+    metric: KeySchema,
+    measure: MeasureSchema,
+    harm: oneOf<Guardrail["harm"]>(["increase", "decrease"]),
+    tolerance: Type.Optional(Type.Number({ minimum: 0 })),
+    margin: above0,
+    onBreach: oneOf<Guardrail["onBreach"]>(["rollback", "hold", "warn"]),
+    dryRun: Type.Optional(Type.Boolean()),
+    staleAfterS: Type.Integer({ minimum: 1, maximum: 604_800 }),
+  },
+  closed,
+);
+
+const PredictionSchema: Schema<Prediction> = Type.Object(
+  {
+    metric: KeySchema,
+    mean: Type.Number(),
+    interval: Type.Unsafe<Prediction["interval"]>(Type.Tuple([Type.Number(), Type.Number()])),
+    level: Type.Unsafe<Prediction["level"]>(Type.Union([Type.Literal(0.8), Type.Literal(0.9), Type.Literal(0.95)])),
+  },
+  closed,
+);
+
+const AlertRouteSchema: Schema<AlertRoute> = Type.Object({ kind: KeySchema, to: text }, closed);
+
+const planFields = {
+  description: Type.Optional(Type.String({ maxLength: 4_096 })),
+  stages: Type.Optional(Type.Array(StageSchema, { minItems: 1, maxItems: 50 })),
+  guardrails: Type.Optional(Type.Array(GuardrailSchema, { maxItems: 50 })),
+  alertRoutes: Type.Optional(Type.Array(AlertRouteSchema, { maxItems: 20 })),
+  predictions: Type.Optional(Type.Array(PredictionSchema, { maxItems: 50 })),
+  contacts: Type.Optional(Type.Object({ owner: text, onCall: text }, closed)),
+  holdoutPercentage: Type.Optional(Type.Number({ minimum: 0, maximum: 50 })),
+  drillMaxAgeDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 365 })),
+  lossMax: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+  powerHorizonDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 365 })),
+};
+
+export const ReleaseCreationSchema: Schema<ReleaseCreation> = Type.Object(
+  {
+    key: KeySchema,
+    flag: KeySchema,
+    variant: Type.Optional(KeySchema),
+    internal: Type.Optional(KeySchema),
+    ...planFields,
+    reason,
+  },
+  closed,
+);
+
+export const ReleaseEditSchema: Schema<ReleaseEdit> = Type.Object({ ...planFields, reason }, closed);
+
+export const AdvanceDraftSchema: Schema<AdvanceDraft> = Type.Object({ override: Type.Optional(Type.Boolean()), reason }, closed);
+
+export const EvidenceDraftSchema: Schema<EvidenceDraft> = Type.Object(
+  {
+    kind: oneOf<EvidenceDraft["kind"]>(["alert-tested", "runbook-tried", "note-sent", "power"]),
+    route: Type.Optional(text),
+    days: Type.Optional(Type.Number({ minimum: 0 })),
+    reason,
+  },
+  closed,
+);
+
+export const FreezeDraftSchema: Schema<FreezeDraft> = Type.Object(
+  { reason: Type.String({ minLength: 1, maxLength: 1_000 }) },
+  closed,
+);
+
+export const RollbackSinceDraftSchema: Schema<RollbackSinceDraft> = Type.Object(
+  {
+    since: Type.String({ maxLength: 64 }),
+    releases: Type.Optional(Type.Array(KeySchema, { maxItems: 1_000, uniqueItems: true })),
+    reason,
+  },
+  closed,
+);
