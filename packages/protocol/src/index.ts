@@ -154,16 +154,14 @@ export type {
 export type { Problem } from "./problem.ts";
 export type {
   AdvanceDraft,
-  AlertRoute,
   DrillRecord,
   EvidenceDraft,
   Freeze,
   FreezeDraft,
+  FreezeWindow,
   GateId,
   Guardrail,
   GuardrailMeasure,
-  IncidentWindow,
-  Prediction,
   Propagation,
   Release,
   ReleaseApproval,

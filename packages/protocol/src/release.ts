@@ -6,6 +6,8 @@
  *   any of them before done ──────────────────────> aborted
  */
 import type { Reasoned, Role } from "./api.ts";
+import type { Prediction } from "./experiment.ts";
+import type { MetricKey } from "./metric.ts";
 import type { FlagKey, Revision, SegmentKey, VariantName } from "./names.ts";
 
 export type ReleaseState =
@@ -55,7 +57,7 @@ export type GuardrailMeasure =
 
 /** A metric that may not get worse. */
 export interface Guardrail {
-  readonly metric: string;
+  readonly metric: MetricKey;
   readonly measure: GuardrailMeasure;
   readonly harm: "increase" | "decrease";
   /** Change for the worse that is no harm yet: rate ratio - 1 of failures, the unit of the value for values. 0 when absent. */
@@ -67,20 +69,6 @@ export interface Guardrail {
   readonly dryRun?: boolean;
   /** Without an event for so long its data counts as missing. */
   readonly staleAfterS: number;
-}
-
-/** What the release is expected to do to a metric, said before the start: frozen and hashed there. */
-export interface Prediction {
-  readonly metric: string;
-  readonly mean: number;
-  readonly interval: readonly [low: number, high: number];
-  readonly level: 0.8 | 0.9 | 0.95;
-}
-
-/** Where a person is told. `kind` names the sender that delivers it. */
-export interface AlertRoute {
-  readonly kind: string;
-  readonly to: string;
 }
 
 export interface ReleaseContacts {
@@ -134,7 +122,7 @@ export type ReleaseReasonCode =
 /** Times of evidence a person or a drill gave, RFC 3339; absent: not given. */
 export interface ReleaseEvidence {
   readonly drill?: DrillRecord;
-  /** When a test alert last reached each route, by `kind:to`. */
+  /** When a test alert last reached each route, by its text. */
   readonly alertsTested?: { readonly [route: string]: string };
   /** Somebody other than the release's author followed the runbook. */
   readonly runbookTried?: Witnessed;
@@ -193,7 +181,9 @@ export interface ReleasePlanFields {
   readonly description: string;
   readonly stages: readonly Stage[];
   readonly guardrails: readonly Guardrail[];
-  readonly alertRoutes: readonly AlertRoute[];
+  /** Where alarms go, as for an experiment: `mailto:team@example.org`, `slack:#channel`, `webhook:<id>`, `https://...`. */
+  readonly alertRoutes: readonly string[];
+  /** What it is expected to do to metrics, as shares of control; frozen and hashed at the start. */
   readonly predictions: readonly Prediction[];
   readonly contacts?: ReleaseContacts;
   /** Share that is kept out for as long as the release lives, 0 to 50: the last stage stops short of it. */
@@ -251,7 +241,7 @@ export interface AdvanceDraft extends Reasoned {
 /** Evidence that people give. */
 export interface EvidenceDraft extends Reasoned {
   readonly kind: "alert-tested" | "runbook-tried" | "note-sent" | "power";
-  /** `kind:to` of the route a test alert reached. */
+  /** The alert route that a test alert reached. */
   readonly route?: string;
   /** For `power`. */
   readonly days?: number;
@@ -262,11 +252,11 @@ export interface Freeze {
   readonly project: string;
   readonly active: boolean;
   /** Every time it was on, oldest first; the last one is open while it is active. */
-  readonly windows: readonly IncidentWindow[];
+  readonly windows: readonly FreezeWindow[];
   readonly revision: Revision;
 }
 
-export interface IncidentWindow {
+export interface FreezeWindow {
   readonly from: string;
   readonly to?: string;
   readonly reason: string;

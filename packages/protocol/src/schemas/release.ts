@@ -1,14 +1,13 @@
 import { Type } from "@sinclair/typebox";
 import type { Role } from "../api.ts";
+import type { Prediction } from "../experiment.ts";
 import type {
   AdvanceDraft,
-  AlertRoute,
   EvidenceDraft,
   FreezeDraft,
   GateId,
   Guardrail,
   GuardrailMeasure,
-  Prediction,
   ReleaseCreation,
   ReleaseEdit,
   RollbackSinceDraft,
@@ -73,18 +72,16 @@ const PredictionSchema: Schema<Prediction> = Type.Object(
     metric: KeySchema,
     mean: Type.Number(),
     interval: Type.Unsafe<Prediction["interval"]>(Type.Tuple([Type.Number(), Type.Number()])),
-    level: Type.Unsafe<Prediction["level"]>(Type.Union([Type.Literal(0.8), Type.Literal(0.9), Type.Literal(0.95)])),
+    level: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
   },
   closed,
 );
-
-const AlertRouteSchema: Schema<AlertRoute> = Type.Object({ kind: KeySchema, to: text }, closed);
 
 const planFields = {
   description: Type.Optional(Type.String({ maxLength: 4_096 })),
   stages: Type.Optional(Type.Array(StageSchema, { minItems: 1, maxItems: 50 })),
   guardrails: Type.Optional(Type.Array(GuardrailSchema, { maxItems: 50 })),
-  alertRoutes: Type.Optional(Type.Array(AlertRouteSchema, { maxItems: 20 })),
+  alertRoutes: Type.Optional(Type.Array(text, { maxItems: 20 })),
   predictions: Type.Optional(Type.Array(PredictionSchema, { maxItems: 50 })),
   contacts: Type.Optional(Type.Object({ owner: text, onCall: text }, closed)),
   holdoutPercentage: Type.Optional(Type.Number({ minimum: 0, maximum: 50 })),
