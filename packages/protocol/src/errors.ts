@@ -9,6 +9,8 @@ export type ErrorCode =
   | "unknown_segment"
   | "unknown_flag"
   | "unknown_space"
+  | "unknown_metric"
+  | "metric_unseen"
   | "unknown_operator"
   | "invalid_range"
   | "invalid_percentage"
@@ -21,6 +23,11 @@ export type ErrorCode =
   | "not_client_side"
   | "flag_not_found"
   | "segment_not_found"
+  | "metric_not_found"
+  | "experiment_not_found"
+  | "layer_not_found"
+  | "holdout_not_found"
+  | "incident_not_found"
   | "project_not_found"
   | "environment_not_found"
   | "key_not_found"
@@ -39,6 +46,11 @@ export type ErrorCode =
   | "archived"
   | "in_use"
   | "experiment_moves"
+  | "experiment_frozen"
+  | "experiment_not_ready"
+  | "wrong_status"
+  | "against_advice"
+  | "range_taken"
   | "plan_changed"
   | "salts_differ"
   | "shared_definition"
@@ -121,6 +133,18 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "`{field}` names a space this project does not have.",
     "Use one of the flag's own spaces (`share`, `split`), a layer or a holdout.",
   ),
+  unknown_metric: entry(
+    422,
+    "Metric not known",
+    "`{field}` names a metric this project does not have, or one that is archived.",
+    "Define the metric first, or correct its key.",
+  ),
+  metric_unseen: entry(
+    422,
+    "No recent event fits",
+    "Since {since} no metric event fits `{field}`: {reason}.",
+    "Preview the metric to see what was received; send `unseen: true` to save it all the same.",
+  ),
   unknown_operator: entry(422, "Operator not known", "`{field}` is not an operator.", "Use one of the operators in `allowed`."),
   invalid_range: entry(
     422,
@@ -187,6 +211,21 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "No such segment",
     "This project has no segment `{key}`.",
     "Check the key, or create the segment.",
+  ),
+  metric_not_found: entry(404, "No such metric", "This project has no metric `{key}`.", "List the metrics of the project."),
+  experiment_not_found: entry(
+    404,
+    "No such experiment",
+    "This project has no experiment `{key}` that this token may see.",
+    "List the experiments of the project.",
+  ),
+  layer_not_found: entry(404, "No such layer", "This project has no layer `{key}`.", "List the layers of the project."),
+  holdout_not_found: entry(404, "No such holdout", "This project has no holdout `{key}`.", "List the holdouts of the project."),
+  incident_not_found: entry(
+    404,
+    "No such incident",
+    "This project has no incident `{key}`.",
+    "List the incidents of the project.",
   ),
   project_not_found: entry(
     404,
@@ -265,6 +304,36 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "Units would change arms",
     "Up to {share} % of all units would change arms of the running experiment {experiment}.",
     "Preview the edit: a raise from both ends below half, or the allocation that moves least, may do. To move them, send `newEpoch: true`.",
+  ),
+  experiment_frozen: entry(
+    409,
+    "Frozen since the start",
+    "`{field}` of the experiment `{key}` was frozen when it started.",
+    "Only owner, tags and alert route may change now; for another question stop it and start another experiment.",
+  ),
+  experiment_not_ready: entry(
+    409,
+    "Not ready to start",
+    "The experiment `{key}` cannot start: {missing}.",
+    "Correct each of the points in `points` and start again.",
+  ),
+  wrong_status: entry(
+    409,
+    "Not in this status",
+    "`{key}` is {status}; this needs it to be {needed}.",
+    "Read it to see where it stands.",
+  ),
+  against_advice: entry(
+    409,
+    "Against the advice",
+    "The results of `{key}` say {advice}: {because}.",
+    "Wait, or send `againstAdvice: true` with the reason; the decision is then marked.",
+  ),
+  range_taken: entry(
+    409,
+    "Range already taken",
+    "`{field}` overlaps the range that the experiment `{experiment}` holds of layer `{layer}`.",
+    "Choose a free range; the layer shows the claims.",
   ),
   plan_changed: entry(
     409,

@@ -2,7 +2,7 @@
 
 import type { Reasoned } from "./api.ts";
 import type { FrozenMetric, MetricKey } from "./metric.ts";
-import type { AttributePath, FlagKey, Ppm, Revision, VariantName } from "./names.ts";
+import type { AttributePath, FlagKey, Ppm, Revision, SpaceId, VariantName } from "./names.ts";
 
 /** Key of an experiment, as of a flag; it is what `tracks.experiment` of a flag's parts names. */
 export type ExperimentKey = string;
@@ -196,4 +196,67 @@ export interface IncidentDraft extends Reasoned {
   readonly from?: string;
   readonly to?: string;
   readonly reason: string;
+}
+
+/**
+ * One entry of the look ledger: one primary metric and treatment at one moment. Written by the server's own clock, never by
+ * whoever reads, and enough to recompute every later look.
+ */
+export interface Look {
+  readonly at: string;
+  readonly metric: MetricKey;
+  readonly treatment: VariantName;
+  readonly units: { readonly control: number; readonly treatment: number };
+  /** The effect as a share of control, and its variance. */
+  readonly effect: number;
+  readonly variance: number;
+  /** 1 / variance. */
+  readonly information: number;
+  /** Of the planned information; absent, as are the next two, when the plan did not look: no plan, over, or nothing new. */
+  readonly fraction?: number;
+  readonly alphaSpent?: number;
+  /** |z| at which the plan rejects "no effect". */
+  readonly bound?: number;
+  /** Which ledgers reject; what was rejected once stays so. */
+  readonly rejectedBy: readonly ("plan" | "sequence")[];
+}
+
+/** A space that experiments share; each claims a range of it, and so they exclude each other. */
+export interface Layer {
+  readonly project: string;
+  readonly key: string;
+  readonly description: string;
+  /** What draws name: `layer/<key>`. */
+  readonly space: SpaceId;
+  readonly claims: readonly { readonly experiment: ExperimentKey; readonly range: readonly [from: Ppm, to: Ppm] }[];
+  readonly createdAt: string;
+  readonly revision: Revision;
+}
+
+export interface LayerCreation extends Reasoned {
+  readonly key: string;
+  readonly description?: string;
+  /** Attribute that is the unit; `targetingKey` when absent. */
+  readonly by?: AttributePath;
+}
+
+/** Units that get no new treatment while it is active: those whose point in its space lies below its share. */
+export interface Holdout {
+  readonly project: string;
+  readonly key: string;
+  readonly description: string;
+  /** What draws name: `holdout/<key>`. */
+  readonly space: SpaceId;
+  readonly percentage: number;
+  readonly isActive: boolean;
+  readonly createdAt: string;
+  readonly endedAt?: string;
+  readonly revision: Revision;
+}
+
+export interface HoldoutCreation extends Reasoned {
+  readonly key: string;
+  readonly description?: string;
+  readonly percentage: number;
+  readonly by?: AttributePath;
 }

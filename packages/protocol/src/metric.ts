@@ -145,11 +145,9 @@ export interface MetricPreviewRequest {
 }
 
 export interface MetricPreview {
+  /** Later than was asked for where there were too many events to look at them all. */
   readonly from: string;
   readonly to: string;
-  /** Most recent metric events looked at; fewer than there were where `isPartial`. */
-  readonly scanned: number;
-  readonly isPartial: boolean;
   /** One entry a selection, in the order of the definition. */
   readonly selections: readonly SelectionPreview[];
 }

@@ -33,7 +33,9 @@ export {
   DecisionDraftSchema,
   ExperimentCreationSchema,
   ExperimentEditSchema,
+  HoldoutCreationSchema,
   IncidentDraftSchema,
+  LayerCreationSchema,
 } from "./schemas/experiment.ts";
 export { ConditionSchema, JsonSchema, KeySchema, oneOf } from "./schemas/flag.ts";
 export { RestoreDraftSchema } from "./schemas/history.ts";

@@ -2,11 +2,12 @@ import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "./access/access.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
 import { ledgerRoutes } from "./ledger/routes.ts";
+import { metricRoutes } from "./metrics/routes.ts";
 import { retentionRoutes } from "./retention/routes.ts";
 import type { EventStore } from "./store/events/index.ts";
 import { unitRoutes } from "./units/routes.ts";
 
-/** The doors that need the state and the events both: the ledger, retention, erasure. */
+/** The doors that need the state and the events both: the ledger, retention, erasure, metrics. */
 export function recordDoors({
   events,
   now,
@@ -17,6 +18,7 @@ export function recordDoors({
   return (access, control) => async (app) => {
     await app.register(ledgerRoutes, { access, control, events, now });
     await app.register(retentionRoutes, { access, control });
+    await app.register(metricRoutes, { access, control, events, now });
     await app.register(unitRoutes, { access, control, events });
   };
 }

@@ -6,8 +6,10 @@ import type {
   ExperimentCreation,
   ExperimentEdit,
   ExperimentMetrics,
+  HoldoutCreation,
   IncidentDraft,
   LayerClaim,
+  LayerCreation,
   Prediction,
 } from "../experiment.ts";
 import { SPACE_PPM } from "../names.ts";
@@ -133,6 +135,24 @@ export const IncidentDraftSchema: Schema<IncidentDraft> = Type.Object(
     from: Type.Optional(time),
     to: Type.Optional(time),
     reason: Type.String({ minLength: 1, maxLength: 1_000 }),
+  },
+  closed,
+);
+
+const description = Type.Optional(Type.String({ maxLength: 10_000 }));
+
+export const LayerCreationSchema: Schema<LayerCreation> = Type.Object(
+  { key: KeySchema, description, by: Type.Optional(attributePath), reason },
+  closed,
+);
+
+export const HoldoutCreationSchema: Schema<HoldoutCreation> = Type.Object(
+  {
+    key: KeySchema,
+    description,
+    percentage: Type.Number({ exclusiveMinimum: 0, maximum: 50, "x-error": "invalid_percentage" }),
+    by: Type.Optional(attributePath),
+    reason,
   },
   closed,
 );

@@ -41,6 +41,9 @@ GET /api/v1/projects/{project}/instances viewer
 GET /api/v1/projects/{project}/keys viewer
 GET /api/v1/projects/{project}/metric-events analyst
 GET /api/v1/projects/{project}/metric-events/estimate analyst
+GET /api/v1/projects/{project}/metrics viewer
+GET /api/v1/projects/{project}/metrics/{metric} viewer
+GET /api/v1/projects/{project}/metrics/{metric}/uses viewer
 GET /api/v1/projects/{project}/retention viewer
 GET /api/v1/projects/{project}/segments viewer
 GET /api/v1/projects/{project}/segments/{segment} viewer
@@ -50,6 +53,7 @@ GET /health/ready -
 GET /sdk/v1/snapshot sdk
 GET /sdk/v1/stream sdk
 PATCH /api/v1/projects/{project}/flags/{flag} editor
+PATCH /api/v1/projects/{project}/metrics/{metric} editor
 POST /api/v1/projects admin
 POST /api/v1/projects/{project}/environments admin
 POST /api/v1/projects/{project}/environments/{environment}/explain viewer
@@ -65,6 +69,10 @@ POST /api/v1/projects/{project}/flags/{flag}/restore editor
 POST /api/v1/projects/{project}/import editor
 POST /api/v1/projects/{project}/import/plan editor
 POST /api/v1/projects/{project}/keys admin
+POST /api/v1/projects/{project}/metrics editor
+POST /api/v1/projects/{project}/metrics/preview analyst
+POST /api/v1/projects/{project}/metrics/{metric}/archive editor
+POST /api/v1/projects/{project}/metrics/{metric}/restore editor
 POST /api/v1/projects/{project}/segments editor
 POST /api/v1/tokens admin
 POST /sdk/v1/events sdk

@@ -63,7 +63,7 @@ function touchedBy(documents: readonly DocumentWrite[]): Touched | undefined {
   const flags = documents.filter(({ kind }) => kind === "flag" || kind === "targeting");
   const segments = documents.filter(({ kind }) => kind === "segment");
   if (flags.length + segments.length !== documents.length) return undefined;
-  return { flags: new Set(flags.map(({ key }) => key)), segments: segments.length > 0 };
+  return { flags: new Set(flags.map(({ key }) => key)), segments: segments.length > 0, spaces: false };
 }
 
 const feedName = ({ project, environment, kind }: FeedId): string => `${project}/${environment}/${kind}`;

@@ -29,10 +29,18 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   environment: 1,
   flag: 2,
   segment: 2,
+  metric: 2,
+  experiment: 2,
+  looks: 2,
+  incident: 2,
+  layer: 2,
+  holdout: 2,
   targeting: 3,
   "sdk-key": 3,
   token: 3,
 };
+
+type SharedMap = "metrics" | "experiments" | "looks" | "incidents" | "layers" | "holdouts";
 
 /** What of an environment's snapshot must be rendered anew. */
 interface Stale {
@@ -40,6 +48,7 @@ interface Stale {
   readonly environment: string;
   readonly flags: Set<string>;
   segments: boolean;
+  spaces: boolean;
   /** Nothing of the snapshot before holds. */
   all: boolean;
 }
@@ -54,6 +63,12 @@ class WorkspaceDraft {
     environment: (document) => this.#putEnvironment(document),
     flag: (document) => this.#putFlag(document),
     segment: (document) => this.#putSegment(document),
+    metric: (document) => this.#putShared("metrics", document),
+    experiment: (document) => this.#putShared("experiments", document),
+    looks: (document) => this.#putShared("looks", document),
+    incident: (document) => this.#putShared("incidents", document),
+    layer: (document) => this.#putSpace("layers", document),
+    holdout: (document) => this.#putSpace("holdouts", document),
     targeting: (document) => this.#putTargeting(document),
     "sdk-key": (document) => this.#putSdkKey(document),
     token: (document) => this.#putToken(document),
@@ -87,7 +102,8 @@ class WorkspaceDraft {
     const project = this.#workspace.projects.get(stale.project);
     if (project === undefined) return;
     this.#editEnvironment(stale.project, stale.environment, (environment) => {
-      const sources = { ...environment, flags: project.flags, segments: project.segments };
+      const { flags, segments, layers, holdouts } = project;
+      const sources = { ...environment, flags, segments, layers, holdouts };
       return { snapshot: renderSnapshot(stale.project, sources, environment.snapshot, stale.all ? undefined : stale) };
     });
   }
@@ -119,6 +135,20 @@ class WorkspaceDraft {
     const { project = "", key } = document;
     this.#editProject(project, ({ segments }) => ({ segments: this.#with(segments, key, held<"segment">(document)) }));
     for (const stale of this.#staleOfAll(project)) stale.segments = true;
+  }
+
+  /** A document that all environments share and no snapshot shows. */
+  #putShared(name: SharedMap, document: StoredDocument): void {
+    const { project = "", key } = document;
+    this.#editProject(project, (state) => {
+      const documents: ReadonlyMap<string, Held<Documents[DocumentKind]>> = state[name];
+      return { [name]: this.#with(documents, key, held<DocumentKind>(document)) };
+    });
+  }
+
+  #putSpace(name: "layers" | "holdouts", document: StoredDocument): void {
+    this.#putShared(name, document);
+    for (const stale of this.#staleOfAll(document.project ?? "")) stale.spaces = true;
   }
 
   #putTargeting(document: StoredDocument): void {
@@ -158,7 +188,7 @@ class WorkspaceDraft {
     const id = JSON.stringify([project, environment]);
     let stale = this.#stale.get(id);
     if (stale === undefined) {
-      stale = { project, environment, flags: new Set(), segments: false, all: false };
+      stale = { project, environment, flags: new Set(), segments: false, spaces: false, all: false };
       this.#stale.set(id, stale);
     }
     return stale;
@@ -184,7 +214,20 @@ function held<K extends DocumentKind>({ body, revision }: StoredDocument): Held<
 }
 
 function newProject(key: string, document: Held<Documents["project"]>): ProjectState {
-  return { key, revision: 0, document, flags: new Map(), segments: new Map(), environments: new Map() };
+  return {
+    key,
+    revision: 0,
+    document,
+    flags: new Map(),
+    segments: new Map(),
+    environments: new Map(),
+    metrics: new Map(),
+    experiments: new Map(),
+    looks: new Map(),
+    incidents: new Map(),
+    layers: new Map(),
+    holdouts: new Map(),
+  };
 }
 
 function newEnvironment(project: string, key: string, document: Held<Documents["environment"]>): EnvironmentState {

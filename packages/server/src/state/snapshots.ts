@@ -1,6 +1,6 @@
 import type { Condition, FlagKey, SegmentKey, Snapshot, SnapshotFlag, Space, Targeting } from "@belay/protocol";
 import { usesOfTargeting } from "./uses.ts";
-import type { EnvironmentState, FlagDocument, Held, SegmentDocument } from "./workspace.ts";
+import type { EnvironmentState, FlagDocument, Held, HoldoutDocument, LayerDocument, SegmentDocument } from "./workspace.ts";
 
 type SnapshotHead = Pick<Snapshot, "project" | "environment" | "revision" | "spaces" | "segments">;
 
@@ -38,12 +38,15 @@ export class LiveSnapshot {
 export interface SnapshotSources extends Pick<EnvironmentState, "key" | "revision" | "targetings"> {
   readonly flags: ReadonlyMap<FlagKey, Held<FlagDocument>>;
   readonly segments: ReadonlyMap<SegmentKey, Held<SegmentDocument>>;
+  readonly layers: ReadonlyMap<string, Held<LayerDocument>>;
+  readonly holdouts: ReadonlyMap<string, Held<HoldoutDocument>>;
 }
 
 /** What may differ from the snapshot before. */
 export interface Touched {
   readonly flags: ReadonlySet<FlagKey>;
   readonly segments: boolean;
+  readonly spaces: boolean;
 }
 
 /**
@@ -53,7 +56,8 @@ export interface Touched {
 export function renderSnapshot(project: string, sources: SnapshotSources, before: LiveSnapshot, touched?: Touched): LiveSnapshot {
   const { key: environment, revision } = sources;
   const segments = touched?.segments === false ? before.head.segments : renderSegments(sources);
-  const head = { project, environment, revision, spaces: before.head.spaces, segments };
+  const spaces = touched?.spaces === false ? before.head.spaces : renderSpaces(sources);
+  const head = { project, environment, revision, spaces, segments };
   const flags = new Map(touched === undefined ? [] : before.flags);
   for (const key of touched?.flags ?? sources.flags.keys()) {
     const rendered = renderFlag(sources.flags.get(key)?.body, sources.targetings.get(key)?.body);
@@ -72,6 +76,14 @@ function renderFlag(flag: FlagDocument | undefined, targeting: Targeting | undef
 
 function renderSegments({ segments }: SnapshotSources): Snapshot["segments"] {
   return dictionary<Condition>([...segments].map(([key, { body }]) => [key, body.when]));
+}
+
+/** Spaces that flags share, under the names their draws use. One that no draw names costs some forty bytes. */
+function renderSpaces({ layers, holdouts }: SnapshotSources): Snapshot["spaces"] {
+  return dictionary<Space>([
+    ...[...layers].map(([key, { body }]) => [`layer/${key}`, body.space] as const),
+    ...[...holdouts].map(([key, { body }]) => [`holdout/${key}`, body.space] as const),
+  ]);
 }
 
 /** Those of the flag's spaces that its draws name; others would only cost bytes. */

@@ -1,9 +1,20 @@
 import type {
   Condition,
+  ExperimentDecision,
+  ExperimentDefinition,
+  ExperimentKey,
+  ExperimentStatus,
   FlagKey,
   FlagKind,
   FlagType,
+  Frozen,
+  Incident,
   Json,
+  Look,
+  MetricDefinition,
+  MetricKey,
+  Phase,
+  Ppm,
   Revision,
   Role,
   SdkKeyKind,
@@ -39,6 +50,13 @@ export interface ProjectState {
   readonly flags: ReadonlyMap<FlagKey, Held<FlagDocument>>;
   readonly segments: ReadonlyMap<SegmentKey, Held<SegmentDocument>>;
   readonly environments: ReadonlyMap<string, EnvironmentState>;
+  readonly metrics: ReadonlyMap<MetricKey, Held<MetricDocument>>;
+  readonly experiments: ReadonlyMap<ExperimentKey, Held<ExperimentDocument>>;
+  /** By experiment. */
+  readonly looks: ReadonlyMap<ExperimentKey, Held<LooksDocument>>;
+  readonly incidents: ReadonlyMap<string, Held<IncidentDocument>>;
+  readonly layers: ReadonlyMap<string, Held<LayerDocument>>;
+  readonly holdouts: ReadonlyMap<string, Held<HoldoutDocument>>;
 }
 
 export interface EnvironmentState {
@@ -90,6 +108,45 @@ export interface SegmentDocument {
   readonly createdAt: string;
 }
 
+export interface MetricDocument extends MetricDefinition {
+  readonly version: number;
+  readonly archived: boolean;
+  readonly createdAt: string;
+}
+
+export interface ExperimentDocument extends ExperimentDefinition {
+  readonly status: ExperimentStatus;
+  readonly createdAt: string;
+  readonly startedAt?: string;
+  readonly stoppedAt?: string;
+  readonly frozen?: Frozen;
+  readonly phases: readonly Phase[];
+  readonly decision?: ExperimentDecision;
+}
+
+/** The look ledger of one experiment, in the order of time. */
+export interface LooksDocument {
+  readonly looks: readonly Look[];
+}
+
+export type IncidentDocument = Omit<Incident, "project" | "key" | "revision">;
+
+/** A space that experiments share. */
+export interface LayerDocument {
+  readonly description: string;
+  readonly space: Space;
+  readonly createdAt: string;
+}
+
+/** Units kept out of new treatments: `[0, share)` of a space of its own. */
+export interface HoldoutDocument {
+  readonly description: string;
+  readonly space: Space;
+  readonly share: Ppm;
+  readonly createdAt: string;
+  readonly endedAt?: string;
+}
+
 /** A secret is never kept: only its SHA-256, in hex. */
 export interface SdkKeyDocument {
   readonly environment: string;
@@ -123,6 +180,12 @@ export interface Documents {
   readonly environment: EnvironmentDocument;
   readonly flag: FlagDocument;
   readonly segment: SegmentDocument;
+  readonly metric: MetricDocument;
+  readonly experiment: ExperimentDocument;
+  readonly looks: LooksDocument;
+  readonly incident: IncidentDocument;
+  readonly layer: LayerDocument;
+  readonly holdout: HoldoutDocument;
   readonly targeting: Targeting;
   readonly "sdk-key": SdkKeyDocument;
   readonly token: TokenDocument;

@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { P } from "../app.fixture.ts";
+import { NOON, type RecordingServer, recordingServer } from "../record-doors.fixture.ts";
+
+let server: RecordingServer;
+let ask: RecordingServer["ask"];
+beforeAll(async () => {
+  server = await recordingServer();
+  ({ ask } = server);
+  await server.receive({
+    metrics: [
+      { timeMs: NOON - 4, name: "purchase", unit: "ann", value: 10, properties: { country: "DE", net: 8 } },
+      { timeMs: NOON - 3, name: "purchase", unit: "ann", value: 30, properties: { country: "DE" } },
+      { timeMs: NOON - 2, name: "purchase", unit: "bob", properties: { country: "FR", net: 5 } },
+      { timeMs: NOON - 1, name: "visit", unit: "cem" },
+    ],
+  });
+});
+afterAll(() => server.close());
+
+const revenue = { key: "revenue", measure: { kind: "sum", events: { name: "purchase" } }, good: "increase" };
+const selection = (over: object = {}): object => ({ measure: { kind: "sum", events: { name: "purchase", ...over } } });
+const previewed = async (over: object): Promise<object> =>
+  (await ask("POST", `${P}/metrics/preview`, selection(over))).body.selections[0];
+
+describe("a metric", () => {
+  it("is defined with what is usual, and read with its revision", async () => {
+    const made = await ask("POST", `${P}/metrics`, revenue);
+    const { revision, ...body } = made.body;
+    expect([made.status, body]).toEqual([
+      201,
+      {
+        project: "default",
+        key: "revenue",
+        description: "",
+        tags: [],
+        window: {},
+        tolerance: 0.02,
+        measure: revenue.measure,
+        good: "increase",
+        version: 1,
+        archived: false,
+        createdAt: "2026-11-22T12:00:00.000Z",
+      },
+    ]);
+    const read = await ask("GET", `${P}/metrics/revenue`);
+    expect([read.body, read.headers["etag"]]).toEqual([made.body, `"${revision}"`]);
+    expect((await ask("POST", `${P}/metrics`, revenue)).body.code).toBe("already_exists");
+  });
+
+  it("gets a new version when what is measured changes, and not for words", async () => {
+    const words = await ask("PATCH", `${P}/metrics/revenue`, { description: "Gross", owner: "ann" });
+    expect([words.body.version, words.body.owner]).toEqual([1, "ann"]);
+    const window = await ask("PATCH", `${P}/metrics/revenue`, { window: { toHours: 168 }, owner: null });
+    expect([window.body.version, window.body.owner, window.body.window]).toEqual([2, undefined, { toHours: 168 }]);
+    const stale = await ask(
+      "PATCH",
+      `${P}/metrics/revenue`,
+      { tolerance: 0.01 },
+      { headers: { "if-match": words.headers["etag"] as string } },
+    );
+    expect([stale.status, stale.body.change.action]).toEqual([412, "metric.edit"]);
+  });
+
+  it("is archived and brought back, and not edited meanwhile", async () => {
+    expect((await ask("POST", `${P}/metrics/revenue/archive`, {})).body.archived).toBe(true);
+    expect((await ask("PATCH", `${P}/metrics/revenue`, { tolerance: 0.5 })).body.code).toBe("archived");
+    expect((await ask("POST", `${P}/metrics/revenue/restore`, {})).body.archived).toBe(false);
+    const { items } = (await ask("GET", `${P}/changes?limit=3`)).body;
+    expect(items.map(({ action }: { action: string }) => action)).toEqual(["metric.restore", "metric.archive", "metric.edit"]);
+  });
+
+  it("survives a restart", async () => {
+    const { documents } = await server.log.load();
+    const found = documents.find(({ kind, key }) => kind === "metric" && key === "revenue");
+    expect(found?.body).toMatchObject({ version: 2, archived: false, window: { toHours: 168 } });
+  });
+});
+
+describe("a metric is checked against recent events", () => {
+  it("counts events, units and values of its selection", async () => {
+    expect(await previewed({})).toEqual({
+      name: "purchase",
+      named: 3,
+      events: 3,
+      units: 2,
+      values: 2,
+      mean: 20,
+      min: 10,
+      max: 30,
+      lastSeen: "2026-11-22T11:59:59.998Z",
+    });
+    expect(await previewed({ valueProperty: "net" })).toMatchObject({ events: 3, values: 2, mean: 6.5, min: 5, max: 8 });
+  });
+
+  it.each([
+    [{ property: "country", op: "in", value: ["DE"] }, 2, 1],
+    [{ property: "country", op: "in", value: [false, "FR"] }, 1, 1],
+    [{ property: "net", op: "exists", value: true }, 2, 2],
+    [{ property: "net", op: "exists", value: false }, 1, 1],
+    [{ property: "net", op: "gt", value: 5 }, 1, 1],
+    [{ property: "net", op: "gte", value: 5 }, 2, 2],
+    [{ property: "net", op: "lt", value: 8 }, 1, 1],
+    [{ property: "net", op: "lte", value: 8 }, 2, 2],
+    [{ property: "country", op: "lt", value: 8 }, 0, 0],
+    [{ property: "constructor", op: "exists", value: true }, 0, 0],
+  ])("filters by %j", async (filter, events, units) => {
+    expect(await previewed({ filters: [filter] })).toMatchObject({ named: 3, events, units });
+  });
+
+  it("looks back as far as it was asked to", async () => {
+    server.clock.now = NOON + 10 * 86_400_000;
+    expect(await previewed({})).toEqual({ name: "purchase", named: 0, events: 0, units: 0, values: 0 });
+    const { body } = await ask("POST", `${P}/metrics/preview`, { ...selection(), days: 11 });
+    expect([body.from, body.selections[0].events]).toEqual(["2026-11-21T12:00:00.001Z", 3]);
+    server.clock.now = NOON;
+  });
+
+  it("sees only the environment it is asked about", async () => {
+    const { body } = await ask("POST", `${P}/metrics/preview`, { ...selection(), environment: "staging" });
+    expect(body.selections[0].named).toBe(0);
+    const nowhere = await ask("POST", `${P}/metrics/preview`, { ...selection(), environment: "moon" });
+    expect(nowhere.body.code).toBe("environment_not_found");
+  });
+
+  it("refuses to save what no event fits, unless told that it has not come yet", async () => {
+    const typo = { ...revenue, key: "typo", measure: { kind: "count", events: { name: "purchse" } } };
+    const refused = await ask("POST", `${P}/metrics`, typo);
+    expect([refused.status, refused.body.code, refused.body.field]).toEqual([422, "metric_unseen", "measure.events"]);
+    expect(refused.body.detail).toContain("there is no event of that name");
+    const valueless = {
+      ...revenue,
+      key: "visits",
+      measure: {
+        kind: "ratio",
+        numerator: { of: "values", events: { name: "visit" } },
+        denominator: { of: "events", events: { name: "visit" } },
+      },
+    };
+    const noValue = await ask("POST", `${P}/metrics`, valueless);
+    expect([noValue.body.field, noValue.body.preview]).toMatchObject(["measure.numerator.events", { events: 1, values: 0 }]);
+    expect((await ask("POST", `${P}/metrics`, { ...typo, unseen: true })).status).toBe(201);
+  });
+});
+
+describe("a definition that cannot be computed is refused", () => {
+  it.each([
+    [{ measure: { kind: "retention", events: { name: "visit" } } }, "invalid_field", "window.toHours"],
+    [{ window: { fromHours: 24, toHours: 24 } }, "invalid_field", "window.toHours"],
+    [{ measure: { kind: "funnel", steps: [{ name: "visit" }] } }, "invalid_field", "measure.steps"],
+    [{ measure: { kind: "quantile", events: { name: "purchase" }, quantile: 1 } }, "invalid_field", "measure.quantile"],
+    [{ tolerance: 0 }, "invalid_field", "tolerance"],
+    [
+      { measure: { kind: "count", events: { name: "visit", filters: [{ property: "a", op: "in", value: "x" }] } } },
+      "invalid_value",
+      "measure.events.filters[0].value",
+    ],
+    [
+      { measure: { kind: "count", events: { name: "visit", filters: [{ property: "a", op: "like", value: "x" }] } } },
+      "unknown_operator",
+      "measure.events.filters[0].op",
+    ],
+  ])("%j", async (over, code, field) => {
+    const { body } = await ask("POST", `${P}/metrics`, { ...revenue, key: "broken", ...over });
+    expect([body.code, body.field]).toEqual([code, field]);
+    expect((await ask("GET", `${P}/metrics/broken`)).body.code).toBe("metric_not_found");
+  });
+});
