@@ -63,7 +63,7 @@ export function archiveMetric(project: ProjectState, key: MetricKey, archived: b
 }
 
 /** A metric that may be edited and used. */
-export function liveMetric(project: ProjectState, key: MetricKey): Held<MetricDocument> | Refusal {
+function liveMetric(project: ProjectState, key: MetricKey): Held<MetricDocument> | Refusal {
   const held = project.metrics.get(key);
   if (held === undefined) return refuse("metric_not_found", { key });
   return held.body.archived ? refuse("archived", { key }) : held;
