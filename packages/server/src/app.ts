@@ -9,6 +9,7 @@ import { auditRoutes } from "./audit/routes.ts";
 import { bundleRoutes } from "./bundles/routes.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
 import { explainRoutes } from "./explain/routes.ts";
+import type { Intake } from "./exposures/intake.ts";
 import { bulkRoutes } from "./flags/bulk-routes.ts";
 import { promotionRoutes } from "./flags/promotion-routes.ts";
 import { flagRoutes } from "./flags/routes.ts";
@@ -23,6 +24,7 @@ import { installOpenApi } from "./http/openapi.ts";
 import { compileValidator } from "./http/validation.ts";
 import { InstanceRegistry } from "./instances/registry.ts";
 import { instanceRoutes } from "./instances/routes.ts";
+import { type OfrepLimits, ofrepRoutes } from "./ofrep/routes.ts";
 import { previewRoutes } from "./preview/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
 import { segmentRoutes } from "./segments/routes.ts";
@@ -48,6 +50,9 @@ export interface AppDependencies {
   /** Why the server does not take traffic yet, or any more; absent: it always does. */
   readonly unready?: () => string | undefined;
   readonly streams?: Partial<HubLimits>;
+  /** Takes the exposures of remote evaluations; absent: none are recorded. */
+  readonly intake?: Intake;
+  readonly ofrep?: Partial<OfrepLimits>;
   /** How long a client may take to send a request whole; 30 s by default. */
   readonly requestTimeoutMs?: number;
   /** Doors of further parts; they use the same access and state. */
@@ -61,10 +66,10 @@ const REQUEST_TIMEOUT_MS = 30_000;
 
 /** Builds the server's app: every door, ready for `inject()` or `listen()`. Closing it ends its streams. */
 export async function buildApp(dependencies: AppDependencies): Promise<FastifyInstance> {
-  const { control, log, compile, now, random, fillRandom, streams = {} } = dependencies;
+  const { control, log, compile, now, random, fillRandom, streams = {}, ofrep = {} } = dependencies;
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS } = dependencies;
   const app = fastify({
-    logger: dependencies.logger === undefined ? false : { ...dependencies.logger, redact: ["req.headers", "headers"] },
+    logger: dependencies.logger === undefined ? false : { ...dependencies.logger, ...LOG_WITHOUT_SECRETS },
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: requestTimeoutMs,
     // Node looks for slow requests at this interval only; its default of 30 s would double the time they have.
@@ -110,14 +115,15 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(historyRoutes, { access, control, history });
   await app.register(snapshotRoutes, { access, feeds });
   await app.register(streamRoutes, { access, feeds, hub });
+  await app.register(ofrepRoutes, { access, feeds, hub, compile, now, random, intake: dependencies.intake, limits: ofrep });
   await app.register(instanceRoutes, { access, instances: new InstanceRegistry(now) });
   for (const doors of dependencies.doors ?? []) await app.register(doors(access, control));
   return app;
 }
 
-/** Browsers of any origin may ask at /sdk, where a key and no cookie says who they are; nowhere else. */
+/** Browsers of any origin may ask at /sdk and /ofrep, where a key and no cookie says who they are; nowhere else. */
 function corsFor(request: FastifyRequest, done: (error: null, options: FastifyCorsOptions) => void): void {
-  const isForSdks = request.url.startsWith("/sdk/");
+  const isForSdks = /^\/(sdk|ofrep)\//.test(request.url);
   done(null, {
     origin: isForSdks ? "*" : false,
     methods: ["GET", "POST"],
@@ -126,6 +132,14 @@ function corsFor(request: FastifyRequest, done: (error: null, options: FastifyCo
     strictPreflight: false,
   });
 }
+
+/** Keys travel in headers; tokens of streams, which end by themselves, in the query. */
+const LOG_WITHOUT_SECRETS = {
+  redact: ["req.headers", "headers"],
+  serializers: {
+    req: ({ method, url, ip }: FastifyRequest) => ({ method, url: url.replace(/([?&]token=)[^&]*/g, "$1…"), remoteAddress: ip }),
+  },
+};
 
 const CONTENT_SECURITY_POLICY = {
   useDefaults: false,

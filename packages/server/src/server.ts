@@ -6,6 +6,7 @@ import { RE2JS } from "re2js";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
+import { Intake } from "./exposures/intake.ts";
 import { eventDoors } from "./exposures/routes.ts";
 import { prepareFirstStart } from "./first-start.ts";
 import { greeting } from "./greeting.ts";
@@ -59,6 +60,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error, project) => app?.log.warn({ err: error, project }, "old events not forgotten yet"),
     });
     closers.push(() => retention.close());
+    const intake = new Intake({ events });
     let unready: string | undefined = "it is starting";
     app = await buildApp({
       log,
@@ -69,8 +71,9 @@ export async function startServer(config: Config): Promise<RunningServer> {
       fillRandom,
       logger: { level: config.logLevel },
       unready: () => unready,
+      intake,
       doors: [
-        (access) => eventDoors({ access, events, hasEnvironment: environmentsOf(control) }),
+        (access) => eventDoors({ access, events, intake, hasEnvironment: environmentsOf(control) }),
         recordDoors({ events, now: Date.now }),
       ],
     });

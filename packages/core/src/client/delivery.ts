@@ -1,7 +1,7 @@
 import type { BatchReceipt, EventBatch, Exposure, MetricEvent } from "@belay/protocol";
 import { type Backoff, backoffMs, patientMs } from "./backoff.ts";
 import { type Batch, halves, type Ledger } from "./ledger.ts";
-import type { Platform, PostResult, Stop } from "./ports.ts";
+import type { Platform, PostResult, PostTransport, Stop } from "./ports.ts";
 
 export interface DeliverySettings {
   /** A batch leaves when it holds this many events, or `flushIntervalMs` after its first one. */
@@ -37,6 +37,9 @@ export const DELIVERY_SETTINGS: DeliverySettings = {
   refusalsMax: 3,
 };
 
+/** What of a platform delivering takes: it sends, and reads nothing. */
+export type DeliveryPlatform = Omit<Platform, "transport"> & { readonly transport: PostTransport };
+
 export interface DeliveryHost {
   readonly sdk: string;
   readonly instance: string;
@@ -58,7 +61,7 @@ type Verdict =
  * events with the same numbers; only `sentAtMs` is new, or the server would read the outage as a wrong clock.
  */
 export class Delivery {
-  readonly #platform: Platform;
+  readonly #platform: DeliveryPlatform;
   readonly #settings: DeliverySettings;
   readonly #ledger: Ledger;
   readonly #host: DeliveryHost;
@@ -76,7 +79,7 @@ export class Delivery {
   #deadlineMs: number | undefined;
   #idle: (() => void)[] = [];
 
-  constructor(platform: Platform, settings: DeliverySettings, ledger: Ledger, host: DeliveryHost) {
+  constructor(platform: DeliveryPlatform, settings: DeliverySettings, ledger: Ledger, host: DeliveryHost) {
     this.#platform = platform;
     this.#settings = settings;
     this.#ledger = ledger;

@@ -50,6 +50,7 @@ GET /api/v1/projects/{project}/segments/{segment} viewer
 GET /api/v1/tokens admin
 GET /health/live -
 GET /health/ready -
+GET /ofrep/v1/stream sdk
 GET /sdk/v1/snapshot sdk
 GET /sdk/v1/stream sdk
 PATCH /api/v1/projects/{project}/flags/{flag} editor
@@ -75,6 +76,8 @@ POST /api/v1/projects/{project}/metrics/{metric}/archive editor
 POST /api/v1/projects/{project}/metrics/{metric}/restore editor
 POST /api/v1/projects/{project}/segments editor
 POST /api/v1/tokens admin
+POST /ofrep/v1/evaluate/flags sdk
+POST /ofrep/v1/evaluate/flags/{*} sdk
 POST /sdk/v1/events sdk
 POST /sdk/v1/receipt sdk
 PUT /api/v1/projects/{project}/environments/{environment}/flags/{flag} editor
@@ -85,7 +88,7 @@ PUT /api/v1/projects/{project}/segments/{segment} editor
 `.trim();
 
 /** They never end, so that who may open them is tested where they are. */
-const STREAMS: readonly string[] = ["/sdk/v1/stream", "/api/v1/projects/{project}/events/tail"];
+const STREAMS: readonly string[] = ["/sdk/v1/stream", "/ofrep/v1/stream", "/api/v1/projects/{project}/events/tail"];
 
 interface Route {
   readonly method: string;
@@ -116,7 +119,7 @@ const call = ({ method, path }: Route, as: string): Promise<Answer> => {
   const url = path
     .replace("{project}", "default")
     .replace("{environment}", "production")
-    .replace(/\{\w+\}/g, "nothing");
+    .replace(/\{[\w*]+\}/g, "nothing");
   return ask(method, url, method === "GET" || method === "DELETE" ? undefined : {}, { as });
 };
 
@@ -173,7 +176,7 @@ describe("fault 44: every route", () => {
     }
   });
 
-  it("lets SDK keys in at /sdk only", async () => {
+  it("lets SDK keys in at /sdk and /ofrep only", async () => {
     const outcome = ({ needs }: Route): string => (needs === "sdk" ? "in" : "403 wrong_key_kind");
     expect(await outcomes(server.sdkKeys["production"] as string)).toEqual(expected(outcome));
   });
@@ -272,7 +275,7 @@ describe("the doors' manners", () => {
     expect((await ask("GET", "/%zz")).body).toMatchObject({ status: 400, code: "malformed_request" });
   });
 
-  it("set security headers everywhere and allow other origins only at /sdk", async () => {
+  it("set security headers everywhere and allow other origins only at /sdk and /ofrep", async () => {
     const headers = { origin: "https://shop.example" };
     const api = await ask("GET", `${P}/flags`, undefined, { headers });
     const sdk = await ask("GET", "/sdk/v1/snapshot", undefined, { headers, as: server.sdkKeys["staging"] as string });

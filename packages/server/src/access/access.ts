@@ -4,6 +4,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { PlacedSdkKey, TokenDocument, Workspace } from "../state/workspace.ts";
 import { type Actor, ROLES, type SdkIdentity } from "./identity.ts";
 import { readSecret, secretFits } from "./secrets.ts";
+import { makeStreamToken, readStreamToken, streamTokenFits } from "./stream-token.ts";
 
 /** A hook that lets a request pass or throws a ProblemError; it says what it asks for, so that OpenAPI can list it. */
 export interface AccessHook {
@@ -15,6 +16,12 @@ export interface AccessHook {
 export interface Access {
   /** Takes an SDK key and sets `request.sdk`. */
   readonly sdk: AccessHook;
+  /** As `sdk`; the key may also come as `X-API-Key`. */
+  readonly ofrep: AccessHook;
+  /** Takes a stream token in the query, for what cannot send headers, and sets `request.sdk`. */
+  readonly stream: AccessHook;
+  /** A stream token for the SDK key of a request that was let in. */
+  readonly streamToken: (request: FastifyRequest) => string;
   /**
    * Takes an access token with at least this role and sets `request.actor`. The route's `project` and `environment`
    * parameters must be in the token's scope; what is not looks as if it did not exist. A write to what all environments
@@ -32,6 +39,17 @@ export function createAccess(options: { readonly workspace: () => Workspace; rea
     sdk: hook("sdk", async (request) => {
       request.sdk = sdkIdentity(bearer(request), workspace(), now());
     }),
+    ofrep: hook("sdk", async (request) => {
+      request.sdk = sdkIdentity(apiKey(request) ?? bearer(request), workspace(), now());
+    }),
+    stream: hook("sdk", async (request) => {
+      request.sdk = streamIdentity((request.query as { readonly token?: unknown }).token, workspace(), now());
+    }),
+    streamToken: ({ sdk }) => {
+      const placed = workspace().sdkKeys.get(sdk?.id ?? "");
+      if (placed === undefined) throw new ProblemError("unauthenticated");
+      return makeStreamToken(placed.id, placed.document.hash, now());
+    },
     role: (role) =>
       hook(role, async (request) => {
         const actor = actorOf(bearer(request), workspace(), now());
@@ -63,11 +81,27 @@ function bearer(request: FastifyRequest): string {
   return match[1] as string;
 }
 
+function apiKey({ headers }: FastifyRequest): string | undefined {
+  const sent = headers["x-api-key"];
+  return typeof sent === "string" ? sent.slice(0, BEARER_LENGTH_MAX) : undefined;
+}
+
+function streamIdentity(token: unknown, { sdkKeys }: Workspace, now: EpochMs): SdkIdentity {
+  const read = typeof token === "string" ? readStreamToken(token) : undefined;
+  const placed = read === undefined ? undefined : sdkKeys.get(read.keyId);
+  const isLive = placed?.document.revoked === false && read !== undefined && read.endsAtMs > now;
+  if (!isLive || !streamTokenFits(token as string, placed.document.hash)) throw new ProblemError("unauthenticated");
+  return identityOf(placed);
+}
+
 function sdkIdentity(secret: string, workspace: Workspace, now: EpochMs): SdkIdentity {
   const placed = liveSdkKey(secret, workspace);
   if (placed === undefined) throw refusal(liveToken(secret, workspace, now) !== undefined, "an SDK key");
-  const { id, project, document } = placed;
-  return { id, project, environment: document.environment, kind: document.kind };
+  return identityOf(placed);
+}
+
+function identityOf({ id, project, document: { environment, kind } }: PlacedSdkKey): SdkIdentity {
+  return { id, project, environment, kind };
 }
 
 function actorOf(secret: string, workspace: Workspace, now: EpochMs): Actor {

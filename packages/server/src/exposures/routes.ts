@@ -1,14 +1,13 @@
 import type { BatchReceipt } from "@belay/protocol";
 import { BatchReceiptSchema, EventBatchSchema } from "@belay/protocol/schemas";
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import { ProblemError } from "../http/problem.ts";
-import type { EventStore } from "../store/events/index.ts";
-import { readBatch } from "./batch.ts";
 import { EVENTS_BYTES_MAX, installEventBodies } from "./body.ts";
+import { Intake } from "./intake.ts";
 import { keyInBody, keyInHeader } from "./key-in-body.ts";
 import { type PullDoors, pullRoutes } from "./pull-routes.ts";
-import { EventTails, type TailLimits } from "./tail.ts";
+import type { TailLimits } from "./tail.ts";
 import { tailRoute } from "./tail-routes.ts";
 
 export interface EventDoorsDeps extends Pick<PullDoors, "events" | "hasEnvironment"> {
@@ -16,6 +15,8 @@ export interface EventDoorsDeps extends Pick<PullDoors, "events" | "hasEnvironme
   /** This server's clock in ms; `Date.now` by default. */
   readonly now?: () => number;
   readonly tails?: Partial<TailLimits>;
+  /** What batches go through, where other doors use it too; one of its own by default. */
+  readonly intake?: Intake;
 }
 
 /** The doors of events: SDKs bring them, analysts take them out. */
@@ -24,26 +25,18 @@ export function eventDoors({
   events,
   hasEnvironment,
   now = Date.now,
-  tails: limits,
+  tails = {},
+  intake = new Intake({ events, now, tails }),
 }: EventDoorsDeps): FastifyPluginAsync {
   return async (app) => {
-    const tails = new EventTails(limits);
-    await app.register(async (sdk) => ingestRoute(sdk, { access, events, now, tails }));
+    await app.register(async (sdk) => ingestRoute(sdk, access, intake));
     pullRoutes(app, { access, events, hasEnvironment, now });
-    tailRoute(app, { access, events, hasEnvironment, now }, tails);
+    tailRoute(app, { access, events, hasEnvironment, now }, intake.tails);
   };
 }
 
-interface IngestDoors {
-  readonly access: EventDoorsDeps["access"];
-  readonly events: EventStore;
-  readonly now: () => number;
-  readonly tails: EventTails;
-}
-
 /** `POST /sdk/v1/events`: answered once what was accepted is on the disk. Its bodies are read in a way of their own. */
-function ingestRoute(app: FastifyInstance, doors: IngestDoors): void {
-  const { access, now } = doors;
+function ingestRoute(app: FastifyInstance, access: EventDoorsDeps["access"], intake: Intake): void {
   installEventBodies(app);
   app.post(
     "/sdk/v1/events",
@@ -61,23 +54,9 @@ function ingestRoute(app: FastifyInstance, doors: IngestDoors): void {
       },
     },
     async (request, reply) => {
-      const receipt = await take(request, doors, now());
+      if (request.sdk === undefined) throw new ProblemError("unauthenticated");
+      const receipt: BatchReceipt = await intake.take(request.body, request.sdk);
       return reply.code(202).type("application/json; charset=utf-8").send(JSON.stringify(receipt));
     },
   );
-}
-
-async function take(
-  { body, sdk: identity }: FastifyRequest,
-  { events, tails }: IngestDoors,
-  receivedAtMs: number,
-): Promise<BatchReceipt> {
-  if (identity === undefined) throw new ProblemError("unauthenticated");
-  const { head, rejected, ...lists } = readBatch(body);
-  const { sentAtMs, ...sender } = head;
-  const { project, environment } = identity;
-  const batch = { project, environment, ...sender, receivedAtMs, clockOffsetMs: receivedAtMs - sentAtMs, ...lists };
-  const { accepted, duplicates } = await events.append(batch);
-  if (accepted > 0 && tails.size > 0) tails.publish(batch);
-  return { accepted, duplicates, rejected };
 }

@@ -1,16 +1,13 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import type { ErrorCode, Problem } from "@belay/protocol";
+import { ERRORS, type ErrorCode, type Problem } from "@belay/protocol";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type ProblemData, ProblemError, renderProblem } from "./problem.ts";
 
 /** Makes every error of the app, the framework's own included, a problem document of the dictionary. */
 export function installProblems(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {
-    const problem = error instanceof ProblemError ? error : fromFramework(error, request);
-    if (problem.code === "internal") request.log.error({ err: error }, "request failed");
-    else if (problem.cause !== undefined) request.log.warn({ err: problem.cause }, "store failed");
-    return sendProblem(problem, request, reply);
+    return sendProblem(problemOf(error, request), request, reply);
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0]?.slice(0, 200) ?? "";
@@ -18,11 +15,23 @@ export function installProblems(app: FastifyInstance): void {
   });
 }
 
-/** Sends a refusal; a `retryAfterS` among its data becomes the header. */
-function sendProblem({ code, data }: ProblemError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem: Problem = renderProblem(code, data, request.id);
+/** Any error as a refusal of the dictionary; what nobody expected is written to the log. */
+export function problemOf(error: FastifyError | ProblemError, request: FastifyRequest): ProblemError {
+  const problem = error instanceof ProblemError ? error : fromFramework(error, request);
+  if (problem.code === "internal") request.log.error({ err: error }, "request failed");
+  else if (problem.cause !== undefined) request.log.warn({ err: problem.cause }, "store failed");
+  return problem;
+}
+
+/** The headers of a refusal: a `retryAfterS` among its data becomes one. */
+export function setProblemHeaders({ code, data }: ProblemError, reply: FastifyReply): void {
   if (typeof data["retryAfterS"] === "number") reply.header("retry-after", data["retryAfterS"]);
-  if (problem.status === 401) reply.header("www-authenticate", "Bearer");
+  if (ERRORS[code].status === 401) reply.header("www-authenticate", "Bearer");
+}
+
+function sendProblem(refusal: ProblemError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem: Problem = renderProblem(refusal.code, refusal.data, request.id);
+  setProblemHeaders(refusal, reply);
   return reply.code(problem.status).type("application/problem+json").send(problem);
 }
 

@@ -19,8 +19,13 @@ export function readIfMatch(header: string | undefined): Revision | undefined {
   return Number(match[1]);
 }
 
-/** Does an `If-None-Match` header name this revision? Proxies that compress make tags weak; that is no other content. */
+/** Does an `If-None-Match` header name this revision? */
 export function noneMatches(header: string | undefined, revision: Revision): boolean {
+  return tagMatches(header, etagOf(revision));
+}
+
+/** Does an `If-None-Match` header name this tag? Proxies that compress make tags weak; that is no other content. */
+export function tagMatches(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false;
-  return header.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etagOf(revision));
+  return header.split(",").some((sent) => sent.trim().replace(/^W\//, "") === tag);
 }

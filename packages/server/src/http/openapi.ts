@@ -21,7 +21,7 @@ export async function installOpenApi(app: FastifyInstance): Promise<void> {
       components: {
         securitySchemes: {
           token: { type: "http", scheme: "bearer", description: "An access token, for /api" },
-          sdkKey: { type: "http", scheme: "bearer", description: "An SDK key, for /sdk" },
+          sdkKey: { type: "http", scheme: "bearer", description: "An SDK key, for /sdk and /ofrep" },
         },
       },
     },
@@ -47,12 +47,12 @@ const PROBLEM = Type.Object(
 
 /**
  * Moves each access hook before the body is read, wherever its route put it, and writes what it asks for into the
- * route's description. An `/api` or `/sdk` route without one does not start.
+ * route's description. An `/api`, `/sdk` or `/ofrep` route without one does not start.
  */
 function declareAccess(route: RouteOptions): void {
   const hook = [route.onRequest, route.preParsing, route.preValidation, route.preHandler].flat().find(isAccessHook);
   if (hook === undefined) {
-    if (/^\/(api|sdk)(\/|$)/.test(route.url)) throw new Error(`${route.method} ${route.url} does not say who may call it`);
+    if (/^\/(api|sdk|ofrep)(\/|$)/.test(route.url)) throw new Error(`${route.method} ${route.url} does not say who may call it`);
     return;
   }
   const others = [route.onRequest ?? []].flat().filter((other) => other !== (hook as unknown));

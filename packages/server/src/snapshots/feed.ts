@@ -1,7 +1,7 @@
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { diffSnapshots } from "@belay/core";
-import type { Json, Revision, Snapshot } from "@belay/protocol";
+import type { Json, Revision, Snapshot, SnapshotChange } from "@belay/protocol";
 import type { LiveSnapshot, Touched } from "../state/snapshots.ts";
 import { changeFrame, snapshotFrame } from "../stream/frames.ts";
 
@@ -31,7 +31,7 @@ const deflate = promisify(gzip);
  */
 export class Feed {
   readonly #limits: FeedLimits;
-  readonly #listeners = new Set<(frame: Buffer) => void>();
+  readonly #listeners = new Set<(frame: Buffer, change: SnapshotChange) => void>();
   #snapshot: LiveSnapshot;
   #rendered = new Rendered();
   #changes: KeptChange[] = [];
@@ -46,8 +46,13 @@ export class Feed {
     return this.#snapshot.head.revision;
   }
 
-  /** Calls `listener` with the frame of every change from now on; returns how to stop. */
-  onChange(listener: (frame: Buffer) => void): () => void {
+  /** The snapshot of now. */
+  get snapshot(): Snapshot {
+    return this.#snapshot.whole;
+  }
+
+  /** Calls `listener` with every change from now on, encoded and as it is; returns how to stop. */
+  onChange(listener: (frame: Buffer, change: SnapshotChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -64,7 +69,7 @@ export class Feed {
     this.#snapshot = next;
     this.#rendered = new Rendered();
     this.#keep({ from: change.from, frame });
-    for (const listener of this.#listeners) listener(frame);
+    for (const listener of this.#listeners) listener(frame, change);
   }
 
   /** The JSON of the snapshot, compressed as asked; made on first demand and kept until the next revision. */

@@ -14,6 +14,11 @@ export function changeFrame(change: SnapshotChange): Buffer {
   return chunk(`event: change\nid: ${change.revision}\ndata: ${JSON.stringify(change as unknown as Json)}\n\n`);
 }
 
+/** An event of the standard name, as `EventSource` hands it to `onmessage`. */
+export function messageFrame(revision: Revision, text: string): Buffer {
+  return chunk(`event: message\nid: ${revision}\ndata: ${text}\n\n`);
+}
+
 /** How long a client is to wait before it connects again. */
 export function retryFrame(ms: number): Buffer {
   return chunk(`retry: ${ms}\n\n`);

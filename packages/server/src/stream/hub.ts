@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Feed } from "../snapshots/feed.ts";
+import type { Revision } from "@belay/protocol";
 import { heartbeatFrame, LAST_CHUNK, retryFrame } from "./frames.ts";
 
 export interface HubLimits {
@@ -28,10 +28,17 @@ export interface HubOptions {
   readonly limits?: Partial<HubLimits>;
 }
 
+/** What a stream tells of. */
+export interface StreamSource {
+  readonly revision: Revision;
+  /** Calls `listener` with every frame from now on; returns how to stop. */
+  onChange(listener: (frame: Buffer) => void): () => void;
+}
+
 interface Stream {
   readonly keyId: string;
   readonly socket: Socket;
-  readonly feed: Feed;
+  readonly source: StreamSource;
   readonly unsubscribe: () => void;
   /** Bytes of the first frames that the client has not read yet; they may be more than the cap. */
   allowance: number;
@@ -71,14 +78,14 @@ export class Hub {
   }
 
   /** Opens a stream on a response whose head was sent: first what the client lacks, then every change. */
-  open(response: ServerResponse, keyId: string, feed: Feed, first: readonly Buffer[]): void {
+  open(response: ServerResponse, keyId: string, source: StreamSource, first: readonly Buffer[]): void {
     const { socket } = response;
     if (socket === null || socket.destroyed) return;
     const stream: Stream = {
       keyId,
       socket,
-      feed,
-      unsubscribe: feed.onChange((frame) => this.#send(stream, frame)),
+      source,
+      unsubscribe: source.onChange((frame) => this.#send(stream, frame)),
       allowance: first.reduce((sum, frame) => sum + frame.length, 0),
       lateBeats: 0,
     };
@@ -127,7 +134,7 @@ export class Hub {
   #beat(): void {
     for (const stream of [...this.#streams]) {
       if (stream.allowance > 0 && ++stream.lateBeats > 2) this.#drop(stream);
-      else this.#send(stream, heartbeatFrame(stream.feed.revision));
+      else this.#send(stream, heartbeatFrame(stream.source.revision));
     }
   }
 

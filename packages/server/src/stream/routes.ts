@@ -1,5 +1,5 @@
 import type { Revision } from "@belay/protocol";
-import type { FastifyInstance, FastifyPluginAsync } from "fastify";
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from "fastify";
 import type { Access } from "../access/access.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Feeds } from "../snapshots/feeds.ts";
@@ -26,29 +26,38 @@ export const streamRoutes: FastifyPluginAsync<StreamDoors> = async (app: Fastify
       },
     },
     (request, reply) => {
-      if (hub.isFull) {
-        const retryAfterS = Math.ceil(hub.retryMs() / 1_000);
-        throw new ProblemError("too_many_streams", { limit: hub.size, retryAfterS });
-      }
+      assertRoom(hub);
       const feed = feedOf(feeds, request.sdk);
-      const held = readLastEventId(request.headers["last-event-id"]);
-      reply.hijack();
-      // What hooks set so far (CORS, security headers) belongs to this answer too.
-      reply.raw.writeHead(200, {
-        ...(reply.getHeaders() as Record<string, string>),
-        "content-type": "text/event-stream; charset=utf-8",
-        "cache-control": "no-store, no-transform",
-        "transfer-encoding": "chunked",
-        // Some proxies would otherwise collect a stream before they pass it on.
-        "x-accel-buffering": "no",
-      });
-      reply.raw.flushHeaders();
+      const held = readRevision(request.headers["last-event-id"]);
+      openStream(reply);
       hub.open(reply.raw, request.sdk?.id ?? "", feed, feed.catchUp(held));
     },
   );
 };
 
-/** The revision a client says it holds; anything else asks for the whole snapshot. */
-function readLastEventId(header: string | string[] | undefined): Revision | undefined {
-  return typeof header === "string" && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
+/** @throws ProblemError `too_many_streams` where one more has no place */
+export function assertRoom(hub: Hub): void {
+  if (!hub.isFull) return;
+  const retryAfterS = Math.ceil(hub.retryMs() / 1_000);
+  throw new ProblemError("too_many_streams", { limit: hub.size, retryAfterS });
+}
+
+/** Sends the head of a stream; what follows is written to the socket. */
+export function openStream(reply: FastifyReply): void {
+  reply.hijack();
+  // What hooks set so far (CORS, security headers) belongs to this answer too.
+  reply.raw.writeHead(200, {
+    ...(reply.getHeaders() as Record<string, string>),
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-store, no-transform",
+    "transfer-encoding": "chunked",
+    // Some proxies would otherwise collect a stream before they pass it on.
+    "x-accel-buffering": "no",
+  });
+  reply.raw.flushHeaders();
+}
+
+/** The revision a client says it holds; anything else is none. */
+export function readRevision(text: string | string[] | undefined): Revision | undefined {
+  return typeof text === "string" && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }

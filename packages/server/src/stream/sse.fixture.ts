@@ -27,9 +27,15 @@ export interface Reader {
   readonly request: ClientRequest;
 }
 
+/** Reads the stream of SDKs. */
 export function readStream(url: string, key: string, headers: Readonly<Record<string, string>> = {}): Promise<Reader> {
+  return readEvents(`${url}/sdk/v1/stream`, { authorization: `Bearer ${key}`, ...headers });
+}
+
+/** Reads any stream of this server. */
+export function readEvents(address: string, headers: Readonly<Record<string, string>> = {}): Promise<Reader> {
   return new Promise((resolve, reject) => {
-    const request = get(`${url}/sdk/v1/stream`, { agent: false, headers: { authorization: `Bearer ${key}`, ...headers } });
+    const request = get(address, { agent: false, headers });
     request.once("error", reject);
     request.once("response", (response) => {
       request.off("error", reject);

@@ -1,0 +1,43 @@
+import type { BatchReceipt } from "@belay/protocol";
+import type { EventStore } from "../store/events/index.ts";
+import { readBatch } from "./batch.ts";
+import { EventTails, type TailLimits } from "./tail.ts";
+
+export interface IntakeDeps {
+  readonly events: Pick<EventStore, "append">;
+  /** This server's clock in ms; `Date.now` by default. */
+  readonly now?: () => number;
+  readonly tails?: Partial<TailLimits>;
+}
+
+/** The one way events take into the store, whoever brings them. */
+export class Intake {
+  /** Shows what is taken in. */
+  readonly tails: EventTails;
+  readonly #events: Pick<EventStore, "append">;
+  readonly #now: () => number;
+
+  constructor({ events, now = Date.now, tails }: IntakeDeps) {
+    this.tails = new EventTails(tails);
+    this.#events = events;
+    this.#now = now;
+  }
+
+  /**
+   * Takes a batch as it came from the wire; resolves once what is fit to be stored is on the disk.
+   *
+   * @throws ProblemError when the head is wrong, and what the store refuses
+   */
+  async take(
+    body: unknown,
+    { project, environment }: { readonly project: string; readonly environment: string },
+  ): Promise<BatchReceipt> {
+    const receivedAtMs = this.#now();
+    const { head, rejected, ...lists } = readBatch(body);
+    const { sentAtMs, ...sender } = head;
+    const batch = { project, environment, ...sender, receivedAtMs, clockOffsetMs: receivedAtMs - sentAtMs, ...lists };
+    const { accepted, duplicates } = await this.#events.append(batch);
+    if (accepted > 0 && this.tails.size > 0) this.tails.publish(batch);
+    return { accepted, duplicates, rejected };
+  }
+}
