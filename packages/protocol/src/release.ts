@@ -174,6 +174,8 @@ export interface ReleaseEpoch {
   readonly stage: number;
   readonly from: string;
   readonly percentage: number;
+  /** Revision of the environment that began it: the epoch of its exposures. */
+  readonly revision: Revision;
 }
 
 /** What people write of a release. */

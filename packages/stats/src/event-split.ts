@@ -145,6 +145,17 @@ export function countNonInferiority(
   });
 }
 
+/**
+ * Weight of the restarts at hours 1 to `hour` together: day d (from 0) weighs 1 / ((d+1)(d+2)), so that the days before d weigh
+ * 1 - 1 / (d+1) and an endless run weighs 1. For whoever restarts another sequence every hour.
+ * @example restartWeight(24) // 0.5
+ */
+export function restartWeight(hour: number): number {
+  const day = Math.floor(hour / HOURS_PER_DAY);
+  const rest = hour - day * HOURS_PER_DAY;
+  return day / (day + 1) + rest / HOURS_PER_DAY / ((day + 1) * (day + 2));
+}
+
 interface HarmSide {
   /** Chance that a failure falls on the harmed side at the edge of what is tolerated. */
   readonly share: number;
@@ -168,21 +179,14 @@ function logEvidence({ share, hits, total }: HarmSide, ratio: number): number {
 
 function logRestartEvidence({ logs, hour, restarts }: EventSplitState): number {
   // Weight of the hours to come, whose evidence is still 1. An hour without failures has the evidence of the next one that saw some.
-  let sum = 1 - weightUpTo(hour);
+  let sum = 1 - restartWeight(hour);
   let previous = 0;
   for (const restart of restarts) {
     const since = Math.exp(Math.min(LOG_MAX, logMeanExp(logs.map((log, i) => log - (restart.logs[i] ?? 0)))));
-    sum += (weightUpTo(restart.hour) - weightUpTo(previous)) * since;
+    sum += (restartWeight(restart.hour) - restartWeight(previous)) * since;
     previous = restart.hour;
   }
   return Math.log(sum);
-}
-
-/** Weight of the restarts at hours 1 to `hour`: day d weighs 1 / ((d+1)(d+2)), and the days before d weigh 1 - 1 / (d+1). */
-function weightUpTo(hour: number): number {
-  const day = Math.floor(hour / HOURS_PER_DAY);
-  const rest = hour - day * HOURS_PER_DAY;
-  return day / (day + 1) + rest / HOURS_PER_DAY / ((day + 1) * (day + 2));
 }
 
 function logMeanExp(logs: readonly number[]): number {

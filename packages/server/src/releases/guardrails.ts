@@ -1,0 +1,204 @@
+/**
+ * What a release's guardrails know, event by event. A unit's arm is where it falls on the flag's own line, not what it was
+ * told: so everybody who is not treated is control, whether or not anybody recorded it, and under no harm the arm of a
+ * failing unit is a coin whose bias is the share, whatever the base rate does.
+ *
+ *   acknowledged event ── unit known? ── placed on the line ── counted: O(1)
+ *   flush ── evidence of each guardrail ── verdict: quiet, pause, rollback
+ *
+ * Every measure counts a unit once, so that events seen twice (a rebuild overlaps with what arrives meanwhile) change nothing.
+ */
+import { murmur3 } from "@belay/core";
+import { type EpochMs, type Guardrail, type Ppm, type Revision, SPACE_PPM } from "@belay/protocol";
+import { guardrailVerdict, type Result, srmSequence } from "@belay/stats";
+import type { GuardrailFact } from "./facts.ts";
+import { FailureCount } from "./failure-count.ts";
+import { UnitSet } from "./unit-set.ts";
+import { ValueCount } from "./value-count.ts";
+
+/** When something was counted: whole hours since the start, and the share of units that were treated then. */
+export interface Moment {
+  readonly hour: number;
+  readonly share: number;
+}
+
+/** How one measure counts. */
+export interface Tally {
+  readonly note: (isTreated: boolean, value: number, at: Moment) => void;
+  /** Evidence of harm since the start. */
+  readonly evidence: () => Result<{ logE: number }>;
+  /** Evidence that the harm is below the margin, from the units at one share alone. */
+  readonly promotion: (share: number) => Result<{ logE: number }>;
+}
+
+/** A stretch of time with one share. */
+export interface Epoch {
+  readonly from: EpochMs;
+  readonly ppm: Ppm;
+  /** What exposures of this epoch carry. */
+  readonly revision: Revision;
+}
+
+export interface WatchOptions {
+  /** Of the flag's share space. */
+  readonly salt: string;
+  readonly guardrails: readonly Guardrail[];
+  /** Oldest first; the first one is the start. */
+  readonly epochs: readonly Epoch[];
+  /** Units remembered in a generation, for each guardrail and for exposures. Default 100,000. */
+  readonly unitsMax?: number;
+}
+
+/** What a watch knows at a flush. */
+export interface Reading {
+  readonly guardrails: readonly GuardrailFact[];
+  /** Treated units first exposed in the present epoch. */
+  readonly units: number;
+  readonly isMismatched: boolean;
+  readonly exposuresAt?: EpochMs;
+  readonly metricsAt?: EpochMs;
+}
+
+const HOUR_MS = 3_600_000;
+const UNITS_MAX = 100_000;
+/** Evidence that lets a stage be left: 1 in 20, for each guardrail; it is never divided. */
+const PROMOTION_EVIDENCE = Math.log(20);
+
+interface Watched {
+  readonly guardrail: Guardrail;
+  readonly tally: Tally;
+  readonly seen: UnitSet;
+  lastEventAt?: EpochMs;
+}
+
+/** The watch over one release. */
+export class ReleaseWatch {
+  readonly #salt: string;
+  readonly #watched: readonly Watched[];
+  readonly #byEvent = new Map<string, Watched[]>();
+  /** Guardrails that may move the release: they share the chance of one false rollback. */
+  readonly #judging: number;
+  readonly #exposed: UnitSet;
+  readonly #arms = new Map<Revision, { treated: number; control: number }>();
+  #epochs: readonly Epoch[];
+  #mismatch = 0;
+  #exposuresAt: EpochMs | undefined;
+  #metricsAt: EpochMs | undefined;
+
+  constructor({ salt, guardrails, epochs, unitsMax = UNITS_MAX }: WatchOptions) {
+    this.#salt = salt;
+    this.#epochs = epochs;
+    this.#exposed = new UnitSet(unitsMax);
+    this.#judging = guardrails.filter(({ dryRun }) => dryRun !== true).length;
+    this.#watched = guardrails.map((guardrail) => ({ guardrail, tally: tallyOf(guardrail), seen: new UnitSet(unitsMax) }));
+    for (const each of this.#watched) {
+      const { event } = each.guardrail.measure;
+      this.#byEvent.set(event, [...(this.#byEvent.get(event) ?? []), each]);
+    }
+  }
+
+  /** Names of the metric events it listens to. */
+  get events(): readonly string[] {
+    return [...this.#byEvent.keys()];
+  }
+
+  /** The share changed: what comes from now on is counted apart. */
+  follow(epochs: readonly Epoch[]): void {
+    this.#epochs = epochs;
+  }
+
+  /** Some metric event of the environment was acknowledged. @returns whether a guardrail counted it. */
+  noteMetric(
+    { name, unit, value }: { readonly name: string; readonly unit: string; readonly value?: number },
+    at: EpochMs,
+  ): boolean {
+    this.#metricsAt = later(this.#metricsAt, at);
+    const listening = this.#byEvent.get(name);
+    if (listening === undefined) return false;
+    let isCounted = false;
+    for (const watched of listening) {
+      watched.lastEventAt = later(watched.lastEventAt, at);
+      const isUsable = watched.guardrail.measure.kind === "failures" || value !== undefined;
+      if (!isUsable || !watched.seen.add(unit)) continue;
+      const epoch = this.#epochAt(at);
+      watched.tally.note(this.#pointOf(unit) < epoch.ppm, value ?? 0, this.#momentOf(epoch, at));
+      isCounted = true;
+    }
+    return isCounted;
+  }
+
+  /** A first exposure of this release was acknowledged. */
+  noteExposure({ unit, epoch }: { readonly unit: string; readonly epoch: Revision }, isTreated: boolean, at: EpochMs): void {
+    this.#exposuresAt = later(this.#exposuresAt, at);
+    if (!this.#exposed.add(`${epoch} ${unit}`)) return;
+    const arms = this.#arms.get(epoch) ?? { treated: 0, control: 0 };
+    arms[isTreated ? "treated" : "control"] += 1;
+    this.#arms.set(epoch, arms);
+  }
+
+  /** Judges everything: what a flush calls. Cost: guardrails x hours. */
+  read(): Reading {
+    const present = this.#epochs.at(-1);
+    return {
+      guardrails: this.#watched.map((watched) => this.#judge(watched)),
+      units: this.#arms.get(present?.revision ?? -1)?.treated ?? 0,
+      isMismatched: this.#isMismatched(),
+      ...(this.#exposuresAt === undefined ? {} : { exposuresAt: this.#exposuresAt }),
+      ...(this.#metricsAt === undefined ? {} : { metricsAt: this.#metricsAt }),
+    };
+  }
+
+  #judge({ guardrail, tally, lastEventAt }: Watched): GuardrailFact {
+    const evidence = tally.evidence();
+    const logE = evidence.status === "ok" ? evidence.logE : 0;
+    const promotion = tally.promotion((this.#epochs.at(-1)?.ppm ?? 0) / SPACE_PPM);
+    return {
+      metric: guardrail.metric,
+      verdict: guardrailVerdict({ logE, guardrails: guardrail.dryRun === true ? 1 : this.#judging }),
+      logE,
+      ...(promotion.status === "ok" ? { isNonInferior: promotion.logE >= PROMOTION_EVIDENCE } : {}),
+      ...(lastEventAt === undefined ? {} : { lastEventAt }),
+    };
+  }
+
+  /** Arms grow from both ends, equal up to half: their sizes are watched over all epochs together, for ever. */
+  #isMismatched(): boolean {
+    const epochs = this.#epochs.flatMap(({ revision, ppm }) => {
+      const arms = this.#arms.get(revision);
+      const control = Math.min(ppm, SPACE_PPM - ppm);
+      return arms === undefined || control === 0 ? [] : [{ counts: [arms.treated, arms.control], weights: [ppm, control] }];
+    });
+    if (epochs.length === 0) return false;
+    const sequence = srmSequence(epochs, { logEBefore: this.#mismatch });
+    if (sequence.status !== "ok") return false;
+    this.#mismatch = sequence.logEMax;
+    return sequence.alarm;
+  }
+
+  #epochAt(at: EpochMs): Epoch {
+    return this.#epochs.findLast(({ from }) => from <= at) ?? this.#epochs[0] ?? { from: at, ppm: 0, revision: 0 };
+  }
+
+  #momentOf({ ppm }: Epoch, at: EpochMs): Moment {
+    const start = this.#epochs[0]?.from ?? at;
+    return { hour: Math.max(0, Math.floor((at - start) / HOUR_MS)), share: ppm / SPACE_PPM };
+  }
+
+  #pointOf(unit: string): number {
+    return pointOf(this.#salt, unit);
+  }
+}
+
+/** Where a unit falls on the line of a salt, 0 to 999,999. */
+export function pointOf(salt: string, unit: string): number {
+  return Math.floor(((murmur3(salt + unit) >>> 0) * SPACE_PPM) / 0x1_0000_0000);
+}
+
+function tallyOf(guardrail: Guardrail): Tally {
+  const { measure } = guardrail;
+  return measure.kind === "failures" ? new FailureCount(guardrail) : new ValueCount(guardrail, measure);
+}
+
+function later(known: EpochMs | undefined, at: EpochMs): EpochMs {
+  return known === undefined ? at : Math.max(known, at);
+}
