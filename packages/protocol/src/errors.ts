@@ -32,6 +32,8 @@ export type ErrorCode =
   | "environment_not_found"
   | "key_not_found"
   | "token_not_found"
+  | "webhook_not_found"
+  | "delivery_not_found"
   | "change_not_found"
   | "revision_not_found"
   | "route_not_found"
@@ -241,6 +243,13 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ),
   key_not_found: entry(404, "No such SDK key", "This project has no SDK key `{key}`.", "List the keys of the project."),
   token_not_found: entry(404, "No such token", "There is no token `{key}`.", "List the tokens."),
+  webhook_not_found: entry(404, "No such webhook", "This project has no webhook `{key}`.", "List the webhooks of the project."),
+  delivery_not_found: entry(
+    404,
+    "No such delivery",
+    "This webhook has no delivery `{key}`.",
+    "List its deliveries; those that arrived are forgotten after 30 days.",
+  ),
   change_not_found: entry(404, "No such change", "There is no change `{key}`.", "List the changes of the project."),
   revision_not_found: entry(
     404,

@@ -186,3 +186,13 @@ export type {
   Witnessed,
 } from "./release.ts";
 export type { Snapshot, SnapshotChange, SnapshotFlag } from "./snapshot.ts";
+export type {
+  DeliveryAttempt,
+  DeliveryStatus,
+  Webhook,
+  WebhookCreated,
+  WebhookCreation,
+  WebhookDelivery,
+  WebhookEdit,
+  WebhookFormat,
+} from "./webhooks.ts";

@@ -51,3 +51,4 @@ export {
   RollbackSinceDraftSchema,
 } from "./schemas/release.ts";
 export { reference, type Schema } from "./schemas/schema.ts";
+export { WebhookCreationSchema, WebhookEditSchema } from "./schemas/webhooks.ts";

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { ClickHouseOptions } from "./store/events/index.ts";
 
 /** What the environment sets; every name begins with `BELAY_`. */
@@ -9,6 +10,8 @@ export interface Config {
   readonly logLevel: string;
   /** Where events are kept instead of the embedded database. */
   readonly clickHouse?: ClickHouseOptions;
+  /** Addresses or CIDR blocks of private networks that webhooks may call. */
+  readonly webhookAllow: readonly string[];
 }
 
 const LOG_LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
@@ -30,6 +33,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     port: readPort(read("BELAY_PORT")),
     dataDirectory: read("BELAY_DATA") ?? "./belay-data",
     logLevel: readLogLevel(read("BELAY_LOG")),
+    webhookAllow: readAddresses(read("BELAY_WEBHOOK_ALLOW")),
     ...(adminToken === undefined ? {} : { adminToken }),
     ...(clickHouse === undefined ? {} : { clickHouse }),
   };
@@ -57,6 +61,25 @@ function readClickHouse(addresses: string | undefined, cluster: string | undefin
     throw new Error("BELAY_CLICKHOUSE_URL must be http://user:password@host:8123/database, or several with commas between");
   }
   return cluster === undefined ? { urls } : { urls, cluster };
+}
+
+function readAddresses(text = ""): string[] {
+  const addresses = text
+    .split(",")
+    .map((address) => address.trim())
+    .filter((address) => address !== "");
+  const wrong = addresses.find((address) => !isAddressOrBlock(address));
+  if (wrong === undefined) return addresses;
+  throw new Error(
+    `BELAY_WEBHOOK_ALLOW must hold addresses or blocks such as 10.0.0.5, 10.1.0.0/16, with commas between, not "${wrong}"`,
+  );
+}
+
+function isAddressOrBlock(text: string): boolean {
+  const [address = "", bits, ...more] = text.split("/");
+  const family = isIP(address);
+  const isBits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+  return family !== 0 && isBits && more.length === 0;
 }
 
 function isHttpUrl(text: string): boolean {

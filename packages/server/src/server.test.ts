@@ -94,6 +94,8 @@ describe("a start that cannot be", () => {
     [{ BELAY_LOG: "loud" }, "BELAY_LOG must be one of trace"],
     [{ BELAY_CLICKHOUSE_URL: "localhost:8123" }, "BELAY_CLICKHOUSE_URL must be http://user:password@host:8123/database"],
     [{ BELAY_CLICKHOUSE_URL: "http://a:8123,b" }, "or several with commas between"],
+    [{ BELAY_WEBHOOK_ALLOW: "10.0.0.1, intranet" }, 'with commas between, not "intranet"'],
+    [{ BELAY_WEBHOOK_ALLOW: "10.0.0.0/33" }, 'not "10.0.0.0/33"'],
     [{ BELAY_CLICKHOUSE_CLUSTER: "c" }, "BELAY_CLICKHOUSE_CLUSTER needs BELAY_CLICKHOUSE_URL"],
     [{ BELAY_ADMIN_TOKEN: "short" }, "BELAY_ADMIN_TOKEN must have at least 16 characters"],
     [{ BELAY_ADMIN_TOKEN: "has a space in it " }, "BELAY_ADMIN_TOKEN must not hold spaces"],
@@ -115,6 +117,7 @@ describe("a start that cannot be", () => {
       port: 4400,
       dataDirectory: "./belay-data",
       logLevel: "warn",
+      webhookAllow: [],
     });
   });
 });

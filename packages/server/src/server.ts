@@ -1,4 +1,4 @@
-import { getRandomValues } from "node:crypto";
+import { getRandomValues, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { CompileOptions } from "@belay/core";
 import type { FastifyInstance } from "fastify";
@@ -15,7 +15,11 @@ import { RetentionKeeper } from "./retention/keeper.ts";
 import { LastKnownGoodKeeper } from "./snapshots/last-known-good.ts";
 import { openChangeLog } from "./store/changes/index.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
+import { openDeliveryStore } from "./store/deliveries/index.ts";
 import { openEventStore } from "./store/events/index.ts";
+import { Courier } from "./webhooks/courier.ts";
+import { webhookDoors } from "./webhooks/routes.ts";
+import { sender } from "./webhooks/sender.ts";
 
 /** A running server. */
 export interface RunningServer {
@@ -61,6 +65,20 @@ export async function startServer(config: Config): Promise<RunningServer> {
     });
     closers.push(() => retention.close());
     const intake = new Intake({ events });
+    const deliveries = await openDeliveryStore(join(folder.path, "deliveries.db"));
+    closers.push(() => deliveries.close());
+    const send = sender({ allow: config.webhookAllow });
+    const courier = new Courier({
+      log,
+      control,
+      store: deliveries,
+      send,
+      now: Date.now,
+      random: Math.random,
+      holder: randomUUID(),
+      onFault: (error) => app?.log.warn({ err: error }, "webhooks not told yet"),
+    });
+    closers.push(() => courier.close());
     let unready: string | undefined = "it is starting";
     app = await buildApp({
       log,
@@ -75,6 +93,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       doors: [
         (access) => eventDoors({ access, events, intake, hasEnvironment: environmentsOf(control) }),
         recordDoors({ events, now: Date.now }),
+        webhookDoors({ fillRandom, store: deliveries, courier, send, now: Date.now }),
       ],
     });
     closers.push(() => app?.close());

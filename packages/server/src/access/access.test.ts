@@ -3,7 +3,9 @@ import { type Answer, E, P, type TestServer, testServer } from "../app.fixture.t
 import { eventDoors } from "../exposures/routes.ts";
 import { ProblemError } from "../http/problem.ts";
 import { recordDoors } from "../record-doors.ts";
+import type { DeliveryStore } from "../store/deliveries/index.ts";
 import type { EventStore } from "../store/events/index.ts";
+import { webhookDoors } from "../webhooks/routes.ts";
 import { ROLES } from "./identity.ts";
 import { hashSecret, newSecret, readSecret, secretFits } from "./secrets.ts";
 
@@ -15,6 +17,7 @@ const TABLE = `
 DELETE /api/v1/projects/{project}/keys/{key} admin
 DELETE /api/v1/projects/{project}/segments/{segment} editor
 DELETE /api/v1/projects/{project}/units/{unit} admin
+DELETE /api/v1/projects/{project}/webhooks/{webhook} admin
 DELETE /api/v1/tokens/{token} admin
 GET /api/v1/projects viewer
 GET /api/v1/projects/{project} viewer
@@ -47,6 +50,9 @@ GET /api/v1/projects/{project}/metrics/{metric}/uses viewer
 GET /api/v1/projects/{project}/retention viewer
 GET /api/v1/projects/{project}/segments viewer
 GET /api/v1/projects/{project}/segments/{segment} viewer
+GET /api/v1/projects/{project}/webhooks viewer
+GET /api/v1/projects/{project}/webhooks/{webhook} viewer
+GET /api/v1/projects/{project}/webhooks/{webhook}/deliveries viewer
 GET /api/v1/tokens admin
 GET /health/live -
 GET /health/ready -
@@ -55,6 +61,7 @@ GET /sdk/v1/snapshot sdk
 GET /sdk/v1/stream sdk
 PATCH /api/v1/projects/{project}/flags/{flag} editor
 PATCH /api/v1/projects/{project}/metrics/{metric} editor
+PATCH /api/v1/projects/{project}/webhooks/{webhook} admin
 POST /api/v1/projects admin
 POST /api/v1/projects/{project}/environments admin
 POST /api/v1/projects/{project}/environments/{environment}/explain viewer
@@ -75,6 +82,10 @@ POST /api/v1/projects/{project}/metrics/preview analyst
 POST /api/v1/projects/{project}/metrics/{metric}/archive editor
 POST /api/v1/projects/{project}/metrics/{metric}/restore editor
 POST /api/v1/projects/{project}/segments editor
+POST /api/v1/projects/{project}/webhooks admin
+POST /api/v1/projects/{project}/webhooks/{webhook}/deliveries/{delivery}/resend operator
+POST /api/v1/projects/{project}/webhooks/{webhook}/secret admin
+POST /api/v1/projects/{project}/webhooks/{webhook}/test operator
 POST /api/v1/tokens admin
 POST /ofrep/v1/evaluate/flags sdk
 POST /ofrep/v1/evaluate/flags/{*} sdk
@@ -104,6 +115,13 @@ beforeAll(async () => {
     doors: [
       (access) => eventDoors({ access, events: FULL, hasEnvironment: () => true }),
       recordDoors({ events: FULL, now: Date.now }),
+      webhookDoors({
+        fillRandom: (bytes) => bytes,
+        store: FULL as unknown as DeliveryStore,
+        courier: { wake: () => undefined },
+        send: async () => ({}),
+        now: Date.now,
+      }),
     ],
   });
   ({ ask } = server);

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Answer, E, P, type TestServer, testServer } from "../app.fixture.ts";
 import { createFlag } from "../flags/domain.ts";
 import { COMPILE_OPTIONS } from "../server.ts";
-import { storeFault } from "../store/changes/faults.ts";
 import type { ChangeLog, Commit } from "../store/changes/index.ts";
+import { storeFault } from "../store/sqlite/faults.ts";
 import { ControlPlane } from "./control-plane.ts";
 
 let server: TestServer;

@@ -38,6 +38,7 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   targeting: 3,
   "sdk-key": 3,
   token: 3,
+  webhook: 2,
 };
 
 type SharedMap = "metrics" | "experiments" | "looks" | "incidents" | "layers" | "holdouts";
@@ -72,6 +73,7 @@ class WorkspaceDraft {
     targeting: (document) => this.#putTargeting(document),
     "sdk-key": (document) => this.#putSdkKey(document),
     token: (document) => this.#putToken(document),
+    webhook: (document) => this.#putWebhook(document),
   };
 
   constructor(base: Workspace) {
@@ -169,6 +171,11 @@ class WorkspaceDraft {
     this.#workspace = { ...this.#workspace, tokens };
   }
 
+  #putWebhook(document: StoredDocument): void {
+    const { project = "", key } = document;
+    this.#editProject(project, ({ webhooks }) => ({ webhooks: this.#with(webhooks, key, held<"webhook">(document)) }));
+  }
+
   #editProject(key: string, edit: (project: ProjectState) => Partial<ProjectState>): void {
     const project = this.#workspace.projects.get(key);
     if (project === undefined) return;
@@ -227,6 +234,7 @@ function newProject(key: string, document: Held<Documents["project"]>): ProjectS
     incidents: new Map(),
     layers: new Map(),
     holdouts: new Map(),
+    webhooks: new Map(),
   };
 }
 

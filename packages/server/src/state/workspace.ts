@@ -1,5 +1,6 @@
 import type {
   Condition,
+  EpochMs,
   ExperimentDecision,
   ExperimentDefinition,
   ExperimentKey,
@@ -22,6 +23,7 @@ import type {
   Space,
   Targeting,
   VariantName,
+  WebhookFormat,
 } from "@belay/protocol";
 import type { LiveSnapshot } from "./snapshots.ts";
 
@@ -57,6 +59,7 @@ export interface ProjectState {
   readonly incidents: ReadonlyMap<string, Held<IncidentDocument>>;
   readonly layers: ReadonlyMap<string, Held<LayerDocument>>;
   readonly holdouts: ReadonlyMap<string, Held<HoldoutDocument>>;
+  readonly webhooks: ReadonlyMap<string, Held<WebhookDocument>>;
 }
 
 export interface EnvironmentState {
@@ -174,6 +177,24 @@ export interface TokenDocument {
   readonly revoked: boolean;
 }
 
+export interface WebhookDocument {
+  readonly name: string;
+  readonly url: string;
+  readonly types: readonly string[];
+  readonly environments: readonly string[];
+  readonly format: WebhookFormat;
+  readonly enabled: boolean;
+  /** What signs messages, the newest first. Unlike a key it must be kept to be used; no view and no audit row holds it. */
+  readonly secrets: readonly SigningSecret[];
+  readonly createdAt: string;
+}
+
+export interface SigningSecret {
+  readonly secret: string;
+  /** Messages are no longer signed with it from then on; absent: it is the newest. */
+  readonly until?: EpochMs;
+}
+
 /** What the documents of the change log hold, by kind. */
 export interface Documents {
   readonly project: ProjectDocument;
@@ -189,6 +210,7 @@ export interface Documents {
   readonly targeting: Targeting;
   readonly "sdk-key": SdkKeyDocument;
   readonly token: TokenDocument;
+  readonly webhook: WebhookDocument;
 }
 
 export type DocumentKind = keyof Documents;

@@ -1,6 +1,6 @@
 import { access, constants, mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { openDriver, type SqliteDriver } from "./changes/driver.ts";
+import { openDriver, type SqliteDriver } from "./sqlite/driver.ts";
 
 /** A folder that this process alone uses, until it is released or the process ends, however it ends. */
 export interface DataFolder {

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { tempDir } from "@belay/testkit";
 import { describe, expect, it } from "vitest";
+import { hasBuiltInSqlite, openDriver } from "../sqlite/driver.ts";
+import { migrate } from "../sqlite/migrations.ts";
 import { changeLogContract } from "./change-log.contract.ts";
-import { hasBuiltInSqlite, openDriver } from "./driver.ts";
-import { MIGRATIONS, migrate } from "./migrations.ts";
+import { MIGRATIONS } from "./migrations.ts";
 import { sqliteChangeLog } from "./sqlite-change-log.ts";
 
 for (const engine of ["libsql", ...((await hasBuiltInSqlite()) ? ["node:sqlite" as const] : [])] as const) {
@@ -18,7 +19,7 @@ describe("migrations", () => {
     const dir = await tempDir("changes");
     const driver = await openDriver(join(dir.path, "changes.db"));
     driver.exec(`pragma user_version = ${MIGRATIONS.length + 1}`);
-    expect(() => migrate(driver)).toThrow(/newer version/);
+    expect(() => migrate(driver, MIGRATIONS)).toThrow(/newer version/);
     expect(driver.all("select count(*) as n from sqlite_master", [])).toEqual([{ n: 0 }]);
     driver.close();
     await dir.remove();
@@ -28,8 +29,8 @@ describe("migrations", () => {
     const dir = await tempDir("changes");
     const file = join(dir.path, "changes.db");
     const [first, second] = [await openDriver(file), await openDriver(file)];
-    migrate(first);
-    migrate(second);
+    migrate(first, MIGRATIONS);
+    migrate(second, MIGRATIONS);
     expect(first.all("pragma user_version", [])).toEqual([{ user_version: MIGRATIONS.length }]);
     first.close();
     second.close();

@@ -1,5 +1,5 @@
+import { openDriver } from "../sqlite/driver.ts";
 import type { ChangeLog } from "./change-log.ts";
-import { openDriver } from "./driver.ts";
 import { sqliteChangeLog } from "./sqlite-change-log.ts";
 
 export type * from "./change-log.ts";

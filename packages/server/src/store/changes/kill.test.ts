@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { seeded, tempDir } from "@belay/testkit";
 import { expect, it } from "vitest";
-import { openDriver } from "./driver.ts";
+import { openDriver } from "../sqlite/driver.ts";
 import { openChangeLog } from "./index.ts";
 
 const BUILT = fileURLToPath(new URL("../../../dist/store/changes/index.js", import.meta.url));

@@ -1,8 +1,6 @@
-import type { SqliteDriver } from "./driver.ts";
-
 /**
- * Steps that bring a file to the schema of this version, in order; `user_version` counts those it has. A step that was
- * released is never edited: a correction is a further step.
+ * Steps that bring the change log's file to the schema of this version. A step that was released is never edited: a
+ * correction is a further step.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -49,26 +47,3 @@ export const MIGRATIONS: readonly string[] = [
   ) without rowid;
   `,
 ];
-
-/**
- * Brings a file up to date, each step in a transaction of its own, so that two servers that start at once do each step once.
- *
- * @throws when a newer version of the server wrote the file: an older one must not touch it.
- */
-export function migrate(driver: SqliteDriver): void {
-  const found = schemaVersion(driver);
-  if (found > MIGRATIONS.length) {
-    throw new Error(`the data was written by a newer version (schema ${found}, this version knows ${MIGRATIONS.length})`);
-  }
-  MIGRATIONS.forEach((step, index) => {
-    driver.transaction(() => {
-      if (schemaVersion(driver) > index) return;
-      driver.exec(step);
-      driver.exec(`pragma user_version = ${index + 1}`);
-    });
-  });
-}
-
-function schemaVersion(driver: SqliteDriver): number {
-  return Number(driver.all("pragma user_version", [])[0]?.["user_version"] ?? 0);
-}

@@ -1,4 +1,7 @@
 import type { EpochMs, Json } from "@belay/protocol";
+import type { SqliteDriver, SqlRow, SqlValue } from "../sqlite/driver.ts";
+import { storeFault } from "../sqlite/faults.ts";
+import { migrate } from "../sqlite/migrations.ts";
 import type {
   ChangeFilter,
   ChangeId,
@@ -15,9 +18,7 @@ import type {
   Stream,
   StreamRevision,
 } from "./change-log.ts";
-import type { SqliteDriver, SqlRow, SqlValue } from "./driver.ts";
-import { storeFault } from "./faults.ts";
-import { migrate } from "./migrations.ts";
+import { MIGRATIONS } from "./migrations.ts";
 
 /**
  * The embedded change log on one SQLite file. `synchronous=FULL` is what makes an acknowledged commit survive a power
@@ -28,7 +29,7 @@ export function sqliteChangeLog(driver: SqliteDriver): ChangeLog {
   driver.exec("pragma journal_mode = wal");
   driver.exec("pragma synchronous = full");
   driver.exec("pragma foreign_keys = on");
-  migrate(driver);
+  migrate(driver, MIGRATIONS);
   return new SqliteChangeLog(driver);
 }
 

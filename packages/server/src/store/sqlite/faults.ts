@@ -1,11 +1,11 @@
 import { ProblemError } from "../../http/problem.ts";
 
 /** What a driver's error means to a client: a full disk, or a store that cannot take it now. Refusals pass as they are. */
-export function storeFault(error: unknown): ProblemError {
+export function storeFault(error: unknown, store = "The change log"): ProblemError {
   if (error instanceof ProblemError) return error;
   const code = codeOf(error);
   if (code === "SQLITE_FULL" || code === "ENOSPC") return new ProblemError("disk_full", { what: "the change" });
-  const fault = new ProblemError("store_unavailable", { store: "The change log", reason: code ?? "it failed", retryAfterS: 1 });
+  const fault = new ProblemError("store_unavailable", { store, reason: code ?? "it failed", retryAfterS: 1 });
   fault.cause = error;
   return fault;
 }

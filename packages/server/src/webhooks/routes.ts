@@ -1,0 +1,282 @@
+import type {
+  DeliveryStatus,
+  EpochMs,
+  Webhook,
+  WebhookCreated,
+  WebhookCreation,
+  WebhookDelivery,
+  WebhookEdit,
+} from "@belay/protocol";
+import { oneOf, type Schema, WebhookCreationSchema, WebhookEditSchema } from "@belay/protocol/schemas";
+import { Type } from "@sinclair/typebox";
+import type { FastifyInstance, FastifyPluginAsync } from "fastify";
+import type { Access } from "../access/access.ts";
+import type { Precondition } from "../control/command.ts";
+import type { ControlPlane } from "../control/control-plane.ts";
+import type { FillRandom } from "../flags/salts.ts";
+import { answerWrite } from "../http/commands.ts";
+import { decodeCursor, encodeCursor, PAGE_LIMIT_DEFAULT, pageByKey } from "../http/cursor.ts";
+import { etagOf } from "../http/etag.ts";
+import { type PageQuery, PageQuerySchema, pageFields, pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { Held, WebhookDocument, Workspace } from "../state/workspace.ts";
+import type { Delivery, DeliveryStore } from "../store/deliveries/index.ts";
+import type { Courier } from "./courier.ts";
+import { createWebhook, deleteWebhook, editWebhook, refuseParts, rotateSecret, webhookView } from "./domain.ts";
+import { bodyOf } from "./message.ts";
+import type { Send } from "./sender.ts";
+import { newSigningSecret, signatureHeaders } from "./signature.ts";
+
+interface WebhookDoors {
+  readonly access: Access;
+  readonly control: ControlPlane;
+  readonly fillRandom: FillRandom;
+  readonly store: DeliveryStore;
+  readonly courier: Pick<Courier, "wake">;
+  readonly send: Send;
+  readonly now: () => EpochMs;
+}
+
+interface WebhookParams {
+  readonly project: string;
+  readonly webhook: string;
+}
+
+const tags: readonly string[] = ["webhooks"];
+const all = "/api/v1/projects/:project/webhooks";
+const one: string = `${all}/:webhook`;
+const params: Schema<WebhookParams> = pathParams("project", "webhook");
+
+/** Addresses that are told what happens in a project, and what became of each message. */
+export function webhookDoors(
+  parts: Omit<WebhookDoors, "access" | "control">,
+): (access: Access, control: ControlPlane) => FastifyPluginAsync {
+  return (access, control) => async (app) => {
+    const doors = { ...parts, access, control };
+    definitionRoutes(app, doors);
+    secretRoutes(app, doors);
+    deliveryRoutes(app, doors);
+  };
+}
+
+function definitionRoutes(app: FastifyInstance, { access, control }: WebhookDoors): void {
+  app.get<{ Params: { project: string }; Querystring: PageQuery }>(
+    all,
+    {
+      onRequest: access.role("viewer"),
+      schema: {
+        tags,
+        summary: "List webhooks, without their secrets",
+        params: pathParams("project"),
+        querystring: PageQuerySchema,
+      },
+    },
+    async ({ params: { project }, query }) => {
+      const { webhooks } = projectOf(control.workspace, project);
+      return pageByKey(
+        "webhooks",
+        [...webhooks].map(([key, held]) => webhookView(project, key, held)),
+        query,
+      );
+    },
+  );
+
+  app.get<{ Params: WebhookParams }>(
+    one,
+    { onRequest: access.role("viewer"), schema: { tags, summary: "Read a webhook", params } },
+    async ({ params: { project, webhook } }, reply) => {
+      const held = webhookOf(control.workspace, project, webhook);
+      reply.header("etag", etagOf(held.revision));
+      return webhookView(project, webhook, held);
+    },
+  );
+
+  app.patch<{ Params: WebhookParams; Body: WebhookEdit }>(
+    one,
+    {
+      onRequest: access.role("admin"),
+      schema: { tags, summary: "Edit a webhook, or pause it", params, body: WebhookEditSchema },
+    },
+    async (request, reply) =>
+      answerWrite<Webhook>(control, request, reply, {
+        precondition: webhookPrecondition(request.params),
+        decide: (workspace) => {
+          const project = projectOf(workspace, request.params.project);
+          return refuseParts(project, request.body) ?? editWebhook(project, request.params.webhook, request.body);
+        },
+      }),
+  );
+
+  app.delete<{ Params: WebhookParams }>(
+    one,
+    {
+      onRequest: access.role("admin"),
+      schema: { tags, summary: "Delete a webhook; what it was not told yet is not sent", params, querystring: ReasonQuerySchema },
+    },
+    async (request, reply) =>
+      answerWrite(control, request, reply, {
+        precondition: webhookPrecondition(request.params),
+        decide: (workspace) => deleteWebhook(projectOf(workspace, request.params.project), request.params.webhook),
+      }),
+  );
+}
+
+/** What makes a secret: it is shown once, so what is kept for a repeated request does not hold it. */
+function secretRoutes(app: FastifyInstance, { access, control, fillRandom, now }: WebhookDoors): void {
+  const keep = ({ secret: _, ...shown }: WebhookCreated): Webhook => shown;
+
+  app.post<{ Params: { project: string }; Body: WebhookCreation }>(
+    all,
+    {
+      onRequest: access.role("admin"),
+      schema: {
+        tags,
+        summary: "Create a webhook; the secret that signs its messages is shown once",
+        params: pathParams("project"),
+        body: WebhookCreationSchema,
+      },
+    },
+    async (request, reply) => {
+      const secret = newSigningSecret(fillRandom);
+      return answerWrite<WebhookCreated>(control, request, reply, {
+        status: 201,
+        keep,
+        decide: (workspace, at) => {
+          const project = projectOf(workspace, request.params.project);
+          return refuseParts(project, request.body) ?? createWebhook(project, request.body, secret, new Date(at).toISOString());
+        },
+      });
+    },
+  );
+
+  app.post<{ Params: WebhookParams; Querystring: { reason?: string } }>(
+    `${one}/secret`,
+    {
+      onRequest: access.role("admin"),
+      schema: {
+        tags,
+        summary: "Make a new signing secret; the one before signs beside it for a day",
+        params,
+        querystring: ReasonQuerySchema,
+      },
+    },
+    async (request, reply) => {
+      const secret = newSigningSecret(fillRandom);
+      return answerWrite<WebhookCreated>(control, request, reply, {
+        status: 201,
+        keep,
+        decide: (workspace) => rotateSecret(projectOf(workspace, request.params.project), request.params.webhook, secret, now()),
+      });
+    },
+  );
+}
+
+interface DeliveryQuery extends PageQuery {
+  readonly status?: DeliveryStatus;
+}
+
+const DeliveryQuerySchema: Schema<DeliveryQuery> = Type.Unsafe<DeliveryQuery>(
+  Type.Object(
+    { status: Type.Optional(oneOf<DeliveryStatus>(["pending", "delivered", "dead"])), ...pageFields() },
+    { additionalProperties: false },
+  ),
+);
+
+function deliveryRoutes(app: FastifyInstance, { access, control, store, courier, send, now }: WebhookDoors): void {
+  app.get<{ Params: WebhookParams; Querystring: DeliveryQuery }>(
+    `${one}/deliveries`,
+    {
+      onRequest: access.role("viewer"),
+      schema: {
+        tags,
+        summary: "What became of a webhook's messages, the newest first",
+        params,
+        querystring: DeliveryQuerySchema,
+      },
+    },
+    async ({ params: place, query: { status, limit = PAGE_LIMIT_DEFAULT, cursor } }) => {
+      webhookOf(control.workspace, place.project, place.webhook);
+      const after = decodeCursor("deliveries", cursor);
+      const found = await store.list(place, {
+        limit: limit + 1,
+        ...(status === undefined ? {} : { status }),
+        ...(after === undefined ? {} : { before: Number(after) }),
+      });
+      const page = found.slice(0, limit);
+      const items = page.map(deliveryView);
+      return found.length > limit ? { items, next: encodeCursor("deliveries", String(page.at(-1)?.order)) } : { items };
+    },
+  );
+
+  app.post<{ Params: WebhookParams & { delivery: string } }>(
+    `${one}/deliveries/:delivery/resend`,
+    {
+      onRequest: access.role("operator"),
+      schema: {
+        tags,
+        summary: "Send a message again, whatever became of it",
+        params: pathParams("project", "webhook", "delivery"),
+      },
+    },
+    async ({ params: { project, webhook, delivery } }, reply) => {
+      const place = { project, webhook };
+      webhookOf(control.workspace, project, webhook);
+      if (!(await store.revive(place, delivery, now()))) throw new ProblemError("delivery_not_found", { key: delivery });
+      courier.wake();
+      const revived = await store.get(place, delivery);
+      return reply.code(202).send(revived === undefined ? undefined : deliveryView(revived));
+    },
+  );
+
+  app.post<{ Params: WebhookParams }>(
+    `${one}/test`,
+    {
+      onRequest: access.role("operator"),
+      schema: { tags, summary: "Send a test message now and say what the receiver answered", params },
+    },
+    async ({ id: requestId, params: { project, webhook } }) => {
+      const { body: document } = webhookOf(control.workspace, project, webhook);
+      const at = now();
+      const id = `msg_${project}_${webhook}_test_${requestId}`;
+      const text = `A test message of webhook ${webhook} in project ${project}`;
+      const notice = { id, type: "webhook.test", project, environments: [], at: new Date(at).toISOString(), text, data: {} };
+      const body = bodyOf(document, notice);
+      const { status, fault } = await send(document.url, signatureHeaders(id, body, at, document.secrets), body);
+      return {
+        id,
+        delivered: fault === undefined,
+        ...(status === undefined ? {} : { status }),
+        ...(fault === undefined ? {} : { fault }),
+      };
+    },
+  );
+}
+
+function webhookOf(workspace: Workspace, project: string, key: string): Held<WebhookDocument> {
+  const held = projectOf(workspace, project).webhooks.get(key);
+  if (held === undefined) throw new ProblemError("webhook_not_found", { key });
+  return held;
+}
+
+function deliveryView({ id, webhook, type, createdAtMs, status, attempts, nextAttemptAtMs }: Delivery): WebhookDelivery {
+  return {
+    id,
+    webhook,
+    type,
+    createdAt: new Date(createdAtMs).toISOString(),
+    status,
+    attempts,
+    ...(nextAttemptAtMs === undefined ? {} : { nextAttemptAt: new Date(nextAttemptAtMs).toISOString() }),
+  };
+}
+
+function webhookPrecondition({ project, webhook }: WebhookParams): Omit<Precondition, "revision"> {
+  return {
+    target: { project, kind: "webhook", key: webhook },
+    current: ({ projects }) => {
+      const state = projects.get(project);
+      const held = state?.webhooks.get(webhook);
+      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
+    },
+  };
+}
