@@ -52,7 +52,6 @@ function walk(steps: readonly string[], context: EvaluationContext): unknown {
  * @example unitText(42) // "42"
  */
 export function unitText(value: unknown): string | undefined {
-  if (typeof value === "string") return value === "" ? undefined : value;
-  if (typeof value === "number") return Number.isFinite(value) ? String(value) : undefined;
-  return typeof value === "boolean" ? String(value) : undefined;
+  if (typeof value === "string") return value || undefined;
+  return typeof value === "boolean" || Number.isFinite(value) ? String(value) : undefined;
 }

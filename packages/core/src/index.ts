@@ -21,6 +21,7 @@ export { LIMITS } from "./limits.ts";
 export { murmur3 } from "./murmur3.ts";
 export { type NamesUsed, namesUsedByCondition, namesUsedByFlag } from "./names-used.ts";
 export { OPERATORS, type PatternCompiler } from "./operators.ts";
+export { PACKED_TYPE, pack, unpack } from "./packed.ts";
 export { percentFromPpm, ppmFromPercent } from "./placement.ts";
 export type { Outcome, Pattern } from "./program.ts";
 export { type CompileOptions, compile, type FlagDefect, Ruleset } from "./ruleset.ts";

@@ -34,7 +34,8 @@ export interface EventBatch {
   readonly instance: string;
   /**
    * The sender's SDK key, in place of the `authorization` header: a page that goes away can send `text/plain` only, and
-   * a header would make the browser ask leave first. Never stored.
+   * a header would make the browser ask leave first. Such a body may be packed (`text/plain;lzw=1`), since browsers let
+   * 64 KiB outlive a page. Never stored.
    */
   readonly sdkKey?: string;
   readonly exposures?: readonly Exposure[];

@@ -29,7 +29,15 @@ export async function bundle({ input, dir, isWhole = false }) {
     // Nothing of ours does anything by being imported.
     treeshake: { moduleSideEffects: isWhole ? undefined : false },
   });
-  await build.write({ dir, format: "esm", minify: true, entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" });
+  await build.write({
+    dir,
+    format: "esm",
+    minify: true,
+    // What a page's own bundler strips: until then they tell it which calls it may leave out.
+    comments: !isWhole,
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name]-[hash].js",
+  });
   await build.close();
 }
 

@@ -33,7 +33,7 @@ const SPACING_MS = 6_000;
 /** After 401, 403 and 404 nothing is gained by asking often. */
 const SLOW_MS = 30_000;
 /** A snapshot, or one message of the stream, in characters. */
-const TEXT_MAX = 24 * 1024 * 1024;
+const TEXT_MAX = 20_000_000;
 
 export interface Following {
   /** Somebody looks again: what is due goes on. */
@@ -61,14 +61,14 @@ export function follow(ask: Ask, key: string, pollMs: number, host: FollowHost):
       let waitMs: number;
       try {
         if (isPoll) {
-          take(await read("snapshot", "json"));
+          take(await read(false));
           // After a row of failures the way is free again, and so is the stream.
           if (failures > 0) streamAgainAt = 0;
           failures = 0;
           host.confirmed(SILENCE_MS + 2 * pollMs);
           waitMs = pollMs * (0.9 + 0.2 * Math.random());
         } else {
-          await read("stream", "event-stream");
+          await read(true);
           throw new Error("the stream ended");
         }
       } catch (trouble) {
@@ -80,9 +80,9 @@ export function follow(ask: Ask, key: string, pollMs: number, host: FollowHost):
   };
 
   /** Asks a door and reads to the end; messages of a stream are heard as they come. Gives up in silence. */
-  const read = async (path: "stream" | "snapshot", type: string): Promise<string> => {
+  const read = async (isStream: boolean): Promise<string> => {
     const own = attempt;
-    const isStream = path === "stream";
+    const type = isStream ? "event-stream" : "json";
     const after = needsWhole ? undefined : host.held();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let text = "";
@@ -93,7 +93,10 @@ export function follow(ask: Ask, key: string, pollMs: number, host: FollowHost):
     try {
       alive();
       const resume = isStream && after !== undefined ? { "last-event-id": `${after}` } : undefined;
-      const response = await ask(path, { headers: { authorization: `Bearer ${key}`, ...resume }, signal: own.signal });
+      const response = await ask(isStream ? "stream" : "snapshot", {
+        headers: { authorization: `Bearer ${key}`, ...resume },
+        signal: own.signal,
+      });
       if (!response.headers.get("content-type")?.includes(type)) throw new Error(`no ${type} came`);
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       const decoder = new TextDecoder();
@@ -120,7 +123,7 @@ export function follow(ask: Ask, key: string, pollMs: number, host: FollowHost):
 
   const hear = (message: string): void => {
     // A heartbeat names the revision that everything sent before it adds up to.
-    const [, beat] = /^: ?revision (\d{1,15})$/.exec(message) ?? [];
+    const [, beat] = /^: ?revision (\d+)$/.exec(message) ?? [];
     if (Number(beat) > (host.held() ?? 0)) throw misfit();
     const [, data] = /^event: ?(?:snapshot|change)$.*^data: ?(.*)/ms.exec(message) ?? [];
     if (data !== undefined) take(data);

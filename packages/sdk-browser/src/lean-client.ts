@@ -1,5 +1,5 @@
 import { applyToSnapshot, hasTypeOf } from "@belay/core";
-import { type Outcome, pointOf, rulesOf } from "@belay/core/compact";
+import { failure, type Outcome, pointOf, rulesOf } from "@belay/core/compact";
 import type { EvaluationContext, Exposure, FlagKey, Json, Revision, Snapshot } from "@belay/protocol";
 import { applicationOf, type ClientEvents, type ClientState, type Listener } from "./application.ts";
 import { doorsOf } from "./door.ts";
@@ -46,7 +46,7 @@ export interface Inner {
 }
 
 const NO_RULES: Snapshot = { format: 1, project: "", environment: "", revision: 0, spaces: {}, segments: {}, flags: {} };
-const NOT_READY: Outcome = { reason: "ERROR", errorCode: "PROVIDER_NOT_READY" };
+const NOT_READY = failure("PROVIDER_NOT_READY");
 const NO_REPORT: DeliveryReport = { produced: 0, stored: 0, dropped: 0, queued: 0 };
 const READY_TIMEOUT_MS = 5_000;
 const SEEN_MAX = 10_000;
@@ -78,8 +78,8 @@ export function open(
   const seen = new Set<string>();
   let snapshot = kept ?? bootstrap ?? NO_RULES;
   let rules = rulesOf(snapshot);
-  /** What came with the application is replaced by the server's first answer, whatever its revision. */
-  let isFromServer = kept !== undefined;
+  /** The revision that came from the server: what came with the application gives way to its first answer, whatever that is. */
+  let held = kept?.revision;
   let context = options.context ?? {};
   let state: ClientState = isOnline ? (snapshot === NO_RULES ? "starting" : "stale") : "offline";
   let staleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -108,7 +108,7 @@ export function open(
   };
 
   const swap = (next: Snapshot): void => {
-    isFromServer = true;
+    held = next.revision;
     change(next, context);
     keeper?.write(name, next);
   };
@@ -124,6 +124,7 @@ export function open(
     outbox?.leave();
   };
 
+  const listening = new AbortController();
   let outbox: Outbox | undefined;
   let following: Following | undefined;
   if (isOnline) {
@@ -132,13 +133,12 @@ export function open(
     const instance = crypto.getRandomValues(new Uint32Array(4)).join("-");
     outbox = outboxOf(ask, { sdk: SDK, instance, sdkKey: clientKey }, warn);
     following = follow(ask, clientKey, Math.max(pollIntervalMs, 1_000), {
-      held: () => (isFromServer ? snapshot.revision : undefined),
+      held: () => held,
       take: (next) => {
-        const isChange = "from" in next;
-        if (isFromServer && next.revision <= snapshot.revision) return true;
-        if (isChange && !(isFromServer && next.from === snapshot.revision)) return false;
-        swap(isChange ? applyToSnapshot(snapshot, next) : next);
-        return true;
+        if (held !== undefined && next.revision <= held) return true;
+        const isFit = !("from" in next) || next.from === held;
+        if (isFit) swap("from" in next ? applyToSnapshot(snapshot, next) : next);
+        return isFit;
       },
       confirmed: (forMs) => {
         clearTimeout(staleTimer);
@@ -147,13 +147,14 @@ export function open(
       },
       warn,
     });
-    document.addEventListener("visibilitychange", look);
-    addEventListener("pagehide", leave);
+    document.addEventListener("visibilitychange", look, listening);
+    addEventListener("pagehide", leave, listening);
   }
 
   const expose = (flag: FlagKey, { variant = "", ruleId: rule, tracks }: Outcome): void => {
-    const unit = tracks?.unit(context);
-    if (!tracks || unit === undefined || unit.length > UNIT_LENGTH_MAX || state === "closed") return;
+    if (!tracks || state === "closed") return;
+    const unit = tracks.unit(context);
+    if (!unit || unit.length > UNIT_LENGTH_MAX) return;
     const { subject } = tracks;
     const met = JSON.stringify([subject, variant, unit]);
     if (seen.has(met)) return;
@@ -167,14 +168,11 @@ export function open(
   /** The flag's outcome where its value is of the default's type, else the default with the reason why. */
   const answer = (key: FlagKey, fallback: Json): Outcome => {
     const outcome = snapshot === NO_RULES ? NOT_READY : rules.decide(key, context);
-    const { value, reason, errorCode } = outcome;
-    if (value === undefined) {
-      if (errorCode && outcome !== NOT_READY) warn(`flag ${key} answers the default: ${errorCode}`);
-      return { value: fallback, reason, errorCode };
-    }
-    if (hasTypeOf(value, fallback)) return outcome;
-    warn(`flag ${key} is no ${typeof fallback}`);
-    return { value: fallback, reason: "ERROR", errorCode: "TYPE_MISMATCH" };
+    const { value } = outcome;
+    if (value !== undefined && hasTypeOf(value, fallback)) return outcome;
+    const { reason, errorCode } = value === undefined ? outcome : failure("TYPE_MISMATCH");
+    if (errorCode && outcome !== NOT_READY) warn(`flag ${key} answers the default: ${errorCode}`);
+    return { value: fallback, reason, errorCode };
   };
 
   const noted = (key: FlagKey, fallback: Json): Outcome => {
@@ -205,10 +203,7 @@ export function open(
       move("closed");
       const report = await client.flush();
       outbox?.close();
-      if (isOnline) {
-        document.removeEventListener("visibilitychange", look);
-        removeEventListener("pagehide", leave);
-      }
+      listening.abort();
       return report;
     },
     report: () => outbox?.report() ?? NO_REPORT,

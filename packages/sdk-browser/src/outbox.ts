@@ -5,8 +5,10 @@
  *         └── no room ─────────────────┴──▶ dropped           produced = stored + dropped + queued, exact to one
  *
  * What was cut into a batch stays in it under one id, so that whatever is sent twice counts once. A page may go away at
- * any moment: a batch is small enough to outlive it, and carries the key in its body.
+ * any moment: a batch is small enough to outlive it, and carries the key in its body. What leaves with the page is packed,
+ * so that 300 events fit into what a browser lets outlive it.
  */
+import { PACKED_TYPE, pack } from "@belay/core";
 import type { BatchReceipt, EventBatch, Exposure, FlagKey, MetricEvent, Tracks } from "@belay/protocol";
 import { backoffMs, patientMs } from "./backoff.ts";
 import type { Ask, Trouble } from "./door.ts";
@@ -110,9 +112,9 @@ export function outboxOf(
     let batchId: string | undefined;
     let size = 0;
     for (const entry of waiting) {
-      if (entry.batchId !== undefined) continue;
+      if (entry.batchId) continue;
       size += entry.size;
-      if (batchId !== undefined && size > batchBytes) break;
+      if (batchId && size > batchBytes) break;
       batchId ??= `${sender.instance}-${++batches}`;
       entry.batchId = batchId;
     }
@@ -176,7 +178,7 @@ export function outboxOf(
   const pump = async (): Promise<void> => {
     if (isSending || timer !== undefined) return;
     const batchId = waiting[0]?.batchId ?? cut();
-    if (batchId === undefined) {
+    if (!batchId) {
       for (const resolve of settled.splice(0)) resolve();
       return;
     }
@@ -191,7 +193,7 @@ export function outboxOf(
     if (arm) arm.produced++;
     try {
       // A number is given only to what is kept: a gap in them is a loss on the way.
-      if (!enter(list, { seq: seq + 1, timeMs: Date.now(), ...unnumbered }, arm)) throw new Error("too many, or too large");
+      if (!enter(list, { seq: seq + 1, timeMs: Date.now(), ...unnumbered }, arm)) throw new Error("over a limit");
     } catch (error) {
       drop(arm, (error as Error).message);
       return;
@@ -227,10 +229,10 @@ export function outboxOf(
       }),
     leave: () => {
       enterCounts();
-      while (cut() !== undefined);
+      while (cut());
       let size = 0;
       for (const batchId of new Set(waiting.map((entry) => entry.batchId as string))) {
-        const body = new Blob([bodyOf(batchId)], { type: "text/plain" });
+        const body = new Blob([pack(bodyOf(batchId))], { type: PACKED_TYPE });
         size += body.size;
         void send(batchId, body, size <= OUTLIVING_BYTES);
       }

@@ -1,10 +1,11 @@
-import { type SdkDoor, startSdkDoor } from "@belay/testkit";
+import type { SdkDoor } from "@belay/testkit";
 import type { Browser, Page } from "playwright-core";
 import { createElement } from "react";
 import { renderToString } from "react-dom/server";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { bundled } from "./bundle.fixture.ts";
 import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
+import { openDoor } from "./door.fixture.ts";
 import { createClient } from "./index.ts";
 import type * as reactApp from "./react-app.fixture.tsx";
 import { App } from "./react-app.fixture.tsx";
@@ -40,7 +41,7 @@ describe.skipIf(CHROMIUM === undefined)("React in Chromium, StrictMode, developm
     await site.close();
   });
   beforeEach(async () => {
-    door = await startSdkDoor({ sdkKey: KEY, snapshot: snapshotOf(7, FLAGS), heartbeatMs: 500 });
+    door = await openDoor({ sdkKey: KEY, snapshot: snapshotOf(7, FLAGS), heartbeatMs: 500 });
   });
   afterEach(async () => {
     for (const context of browser.contexts()) await context.close();

@@ -18,6 +18,8 @@ export interface DoorRequest {
   readonly door: DoorName;
   readonly headers: IncomingMessage["headers"];
   readonly text: string;
+  /** Of the body, as it came. */
+  readonly bytes: number;
   readonly response: ServerResponse;
   readonly atMs: number;
 }
@@ -40,6 +42,8 @@ export interface SdkDoorOptions {
   readonly heartbeatMs?: number;
   /** Sent as `retry:` when a stream opens; absent: nothing is. */
   readonly retryMs?: number;
+  /** Reads a body of a content type of the test's own; `undefined` where the body is as it seems. */
+  readonly decode?: (type: string, body: Buffer) => Uint8Array | undefined;
 }
 
 export interface SdkDoor {
@@ -189,13 +193,26 @@ class ScriptedDoor implements SdkDoor {
     if (door === undefined) return void response.writeHead(404).end();
     const body = await readAll(incoming).catch(() => undefined);
     if (body === undefined) return;
-    const text = (incoming.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body).toString("utf8");
-    const request: DoorRequest = { door, headers: incoming.headers, text, response, atMs: performance.now() };
+    const text = this.#textOf(incoming, body);
+    const request: DoorRequest = {
+      door,
+      headers: incoming.headers,
+      text,
+      bytes: body.length,
+      response,
+      atMs: performance.now(),
+    };
     this.requests.push(request);
     const answer = (): void => this.#answer(request);
     const behaviour = this.#behaviours.get(door);
     if (behaviour === undefined) answer();
     else behaviour(request, answer);
+  }
+
+  #textOf({ headers }: IncomingMessage, body: Buffer): string {
+    if (headers["content-encoding"] === "gzip") return gunzipSync(body).toString("utf8");
+    const decoded = this.#options.decode?.(headers["content-type"] ?? "", body);
+    return Buffer.from(decoded ?? body).toString("utf8");
   }
 
   #answer(request: DoorRequest): void {

@@ -54,7 +54,7 @@ export interface Tracked {
 /** One evaluation: who asks, and what flags and segments have answered so far, so that chains do not multiply. */
 interface Walk {
   readonly context: EvaluationContext;
-  readonly answers: Map<string, unknown>;
+  readonly answers: Map<unknown, unknown>;
 }
 
 type Ask<T> = (walk: Walk) => T;
@@ -63,7 +63,8 @@ type Ask<T> = (walk: Walk) => T;
 type DrawAsk = Ask<boolean | undefined>;
 type Unit = Tracked["unit"];
 
-const failure = (errorCode: EvaluationErrorCode): Outcome => ({ reason: "ERROR", errorCode });
+/** The caller's default, and why. */
+export const failure = (errorCode: EvaluationErrorCode): Outcome => ({ reason: "ERROR", errorCode });
 const NO_UNIT = failure("TARGETING_KEY_MISSING");
 
 /**
@@ -71,21 +72,21 @@ const NO_UNIT = failure("TARGETING_KEY_MISSING");
  * rulesOf(snapshot).decide("checkout-v2", { targetingKey: "user-42" }).value;
  */
 export function rulesOf({ flags, segments, spaces }: Snapshot): CompactRules {
-  const asks = new Map<string, Ask<unknown>>();
+  const asks = new Map<unknown, Ask<unknown>>();
 
   /** Reads a definition once and answers it once an evaluation. */
   const remembered =
-    <T, Definition>(id: string, table: { readonly [name: string]: Definition }, read: (definition: Definition) => Ask<T>) =>
+    <T, Definition>(definition: Definition, read: (definition: Definition) => Ask<T>) =>
     (walk: Walk): T => {
-      if (!walk.answers.has(id)) {
-        if (!asks.has(id)) asks.set(id, read(own(table, id.slice(1)) as Definition));
-        walk.answers.set(id, (asks.get(id) as Ask<T>)(walk));
+      if (!walk.answers.has(definition)) {
+        if (!asks.has(definition)) asks.set(definition, read(definition));
+        walk.answers.set(definition, (asks.get(definition) as Ask<T>)(walk));
       }
-      return walk.answers.get(id) as T;
+      return walk.answers.get(definition) as T;
     };
 
   const flagAsk = (key: FlagKey): Ask<Outcome> =>
-    Object.hasOwn(flags, key) ? remembered(`f${key}`, flags, readWhole) : () => failure("FLAG_NOT_FOUND");
+    Object.hasOwn(flags, key) ? remembered(flags[key] as SnapshotFlag, readWhole) : () => failure("FLAG_NOT_FOUND");
 
   const readWhole = (flag: SnapshotFlag): Ask<Outcome> => {
     try {
@@ -175,7 +176,8 @@ export function rulesOf({ flags, segments, spaces }: Snapshot): CompactRules {
       const holds = inner(condition.not);
       return (walk) => !holds(walk);
     }
-    if ("segment" in condition) return remembered(`s${condition.segment}`, segments, (segment) => readCondition(segment, {}));
+    if ("segment" in condition)
+      return remembered(own(segments, condition.segment) as Condition, (segment) => readCondition(segment, {}));
     if ("draw" in condition) {
       const [holds] = readDraw(condition.draw, mine);
       return (walk) => !!holds(walk);

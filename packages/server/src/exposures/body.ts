@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import { unpack } from "@belay/core";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { ProblemError } from "../http/problem.ts";
 
@@ -8,18 +9,31 @@ import { ProblemError } from "../http/problem.ts";
 export const EVENTS_BYTES_MAX: number = 5 * 1_048_576;
 /** And once it is inflated. */
 const INFLATED_BYTES_MAX = 20 * 1_048_576;
+/** And once it is unpacked: before its key is known, so no more than several times what a page sends at once. */
+const UNPACKED_BYTES_MAX = 262_144;
 
 /**
  * Reads bodies of events in this part of the app: JSON, plain or gzip'd, and the same under `text/plain`, which is what a
- * browser sends while its page goes away.
+ * browser sends while its page goes away, packed where the type says `lzw=1`.
  */
 export function installEventBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     ["application/json", "text/plain"],
     { parseAs: "buffer" },
-    async (request: FastifyRequest, body: Buffer) => parseEvents(await inflate(body, request.headers["content-encoding"])),
+    async ({ headers }: FastifyRequest, body: Buffer) =>
+      parseEvents(isPacked(headers["content-type"]) ? unpacked(body) : await inflate(body, headers["content-encoding"])),
   );
+}
+
+function isPacked(type: string | undefined): boolean {
+  return type !== undefined && /^text\/plain;\s*lzw=1$/i.test(type);
+}
+
+function unpacked(body: Buffer): Buffer {
+  const bytes = unpack(body, UNPACKED_BYTES_MAX);
+  if (bytes === undefined) throw new ProblemError("invalid_encoding", { encoding: "lzw" });
+  return Buffer.from(bytes.buffer);
 }
 
 const inflateGzip = promisify(gunzip);

@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib";
+import { PACKED_TYPE, pack } from "@belay/core";
 import type { BatchReceipt, EventBatch, Exposure, Problem } from "@belay/protocol";
 import { seeded } from "@belay/testkit";
 import fc from "fast-check";
@@ -40,6 +41,8 @@ async function post(payload: string | Buffer, headers: Record<string, string | u
 const batch = (over: Partial<EventBatch> | Record<string, unknown> = {}): string =>
   JSON.stringify({ batchId: "b1", sentAtMs: Date.now(), sdk: "node/0.1.0", instance, ...over });
 
+const packed = (text: string): Buffer => Buffer.from(pack(text).buffer);
+
 const stored = async (): Promise<unknown[]> => (await rowsOf(doors.events)).filter((row) => row["instance"] === instance);
 
 describe("bodies", () => {
@@ -50,6 +53,7 @@ describe("bodies", () => {
     ["plain JSON", (text: string) => text, {}],
     ["gzip", (text: string) => gzipSync(text), { "content-encoding": "gzip" }],
     ["text/plain, as a page that goes away sends it", (text: string) => text, { "content-type": "text/plain;charset=UTF-8" }],
+    ["packed, as a page sends what must outlive it", packed, { "content-type": PACKED_TYPE }],
     ["a client key", (text: string) => text, { authorization: "Bearer client" }],
   ])("%s is taken", async (_, encode, headers) => {
     expect(await post(encode(batch({ exposures })), headers)).toMatchObject({ status: 202, receipt: accepted });
@@ -62,6 +66,8 @@ describe("bodies", () => {
     ["another type", batch(), { "content-type": "application/xml" }, 415, "unsupported_media_type"],
     ["no gzip", "x", { "content-encoding": "gzip" }, 400, "invalid_encoding"],
     ["gzip cut short", gzipSync(batch()).subarray(0, 40), { "content-encoding": "gzip" }, 400, "invalid_encoding"],
+    ["nothing that was packed", Buffer.from([0, 9, 9]), { "content-type": PACKED_TYPE }, 400, "invalid_encoding"],
+    ["a packed bomb", packed(batch({ sdk: " ".repeat(300_000) })), { "content-type": PACKED_TYPE }, 400, "invalid_encoding"],
     ["no JSON", "{", {}, 400, "invalid_json"],
     ["nothing", "", {}, 400, "invalid_json"],
     ["no UTF-8", Buffer.from([0x22, 0xff, 0x22]), {}, 400, "invalid_json"],
@@ -78,6 +84,10 @@ describe("bodies", () => {
     expect((await post(batch({ exposures, sdkKey: "stranger" }), beacon)).status).toBe(401);
     expect((await post(batch({ exposures }), beacon)).status).toBe(401);
     expect((await post(inside, { ...beacon, "content-type": "application/json" })).status).toBe(401);
+    expect(await post(packed(inside), { ...beacon, "content-type": PACKED_TYPE })).toMatchObject({
+      status: 202,
+      receipt: { accepted: 0, duplicates: 2 },
+    });
     expect((await post(inside.padEnd(65_537), beacon)).status).toBe(401);
     expect((await post(gzipSync(inside), { ...beacon, "content-encoding": "gzip" })).status).toBe(401);
   });
