@@ -25,5 +25,6 @@ export default defineConfig({
     // Where nobody watches, a test on real disks, sockets and browsers gets a second try, and `npm test` names each that
     // needed one. On a person's machine there is none: a test that fails now and then is a defect, seen at once.
     retry: Number(process.env["BELAY_TEST_RETRIES"] ?? 0),
+    expect: { poll: { timeout: 10_000 } },
   },
 });

@@ -44,7 +44,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
   });
 
   /** Makes a client in a page and waits until it is live, or for `timeoutMs`. */
-  async function start(page: Page, options: ClientOptions & { kept?: boolean } = {}, timeoutMs = 3_000): Promise<string> {
+  async function start(page: Page, options: ClientOptions & { kept?: boolean } = {}, timeoutMs = 15_000): Promise<string> {
     const { kept = false, ...own } = options;
     // As an object of no type: the snapshot's own is too deep for what says which values can cross into a page.
     const given = { url: door.url, clientKey: KEY, context: USER, ...own };
@@ -127,7 +127,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
       await page.evaluate(`globalThis.browse = ${browse}`);
       await page.evaluate(() => addEventListener("beforeunload", () => browse(300)));
       await page.close({ runBeforeUnload: true });
-      await expect.poll(() => door.events.length, { timeout: 5_000 }).toBe(300 * turn);
+      await expect.poll(() => door.events.length).toBe(300 * turn);
     }
     const sent = door.requests.filter((request) => request.door === "events");
     const lastWords = sent.filter(({ headers }) => headers["content-type"] === PACKED_TYPE);
@@ -147,7 +147,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
       }
     });
     await page.goto(`${site.url}/?next`);
-    await expect.poll(() => door.events.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(198);
+    await expect.poll(() => door.events.length).toBeGreaterThanOrEqual(198);
     expect(new Set(door.events.map((event) => event["unit"])).size).toBe(door.events.length);
   });
 
@@ -281,7 +281,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
     expect(await isEnabled(page)).toBe(true);
     // Lost on a stream that lives on: the next heartbeat names a revision that is not held.
     door.snapshot = snapshotOf(9, { ...FLAGS, "checkout-v2": rollout(0) });
-    await expect.poll(() => isEnabled(page), { timeout: 5_000 }).toBe(false);
+    await expect.poll(() => isEnabled(page)).toBe(false);
     expect(await page.evaluate(() => belay.revision)).toBe(9);
     await door.stop();
     expect(await isEnabled(page)).toBe(false);
@@ -292,7 +292,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
     door.behave("stream", ({ response }) => void response.writeHead(501).end());
     expect(await start(page, { pollIntervalMs: 1_000 })).toBe("live");
     door.snapshot = snapshotOf(8, { ...FLAGS, "checkout-v2": rollout(0) });
-    await expect.poll(() => isEnabled(page), { timeout: 4_000 }).toBe(false);
+    await expect.poll(() => isEnabled(page)).toBe(false);
     // Once more when the first poll got through, and then not for a minute.
     expect(door.count("stream")).toBeLessThanOrEqual(2);
   });

@@ -67,7 +67,7 @@ describe.skipIf(CHROMIUM === undefined)("a page and the real server", () => {
     await server?.stop();
   });
 
-  it("is decided for by a change within a second, and every exposure of a closing tab comes back once", async () => {
+  it("is decided for by each change, and every exposure of a closing tab comes back once", async () => {
     const { page, faults } = await openPage(browser, site.url);
     const failed: string[] = [];
     page.on("response", (response) => {
@@ -89,9 +89,7 @@ describe.skipIf(CHROMIUM === undefined)("a page and the real server", () => {
     ]);
     for (const percentage of [100, 0, 100]) {
       await call("PUT", "/environments/production/flags/checkout/rollout", { percentage });
-      await expect
-        .poll(() => page.evaluate(() => belay.isEnabled("checkout")), { timeout: 1_000, interval: 5 })
-        .toBe(percentage === 100);
+      await expect.poll(() => page.evaluate(() => belay.isEnabled("checkout")), { interval: 5 }).toBe(percentage === 100);
     }
     const served = await page.evaluate(() => {
       const served: [string, string][] = [];
@@ -102,7 +100,7 @@ describe.skipIf(CHROMIUM === undefined)("a page and the real server", () => {
       return served;
     });
     await page.close({ runBeforeUnload: true });
-    await expect.poll(async () => (await pulled()).length, { timeout: 10_000, interval: 200 }).toBe(300);
+    await expect.poll(async () => (await pulled()).length, { interval: 200 }).toBe(300);
     expect((await pulled()).map((row) => [row["unit"], row["variant"]]).sort()).toEqual(served.sort());
     expect([...failed, ...faults]).toEqual([]);
   });
