@@ -329,7 +329,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   wrong_status: entry(
     409,
     "Not in this status",
-    "`{key}` is {status}; this needs it to be {needed}.",
+    "`{key}` is {current}; this needs it to be {needed}.",
     "Read it to see where it stands.",
   ),
   against_advice: entry(

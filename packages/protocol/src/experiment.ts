@@ -96,7 +96,7 @@ export interface ExperimentDecision {
   readonly at: string;
   readonly by: string;
   readonly advice: Advice;
-  /** Shipped although the results did not say so. */
+  /** Shipped although the results did not say so, or not shipped although they did. */
   readonly isAgainstAdvice: boolean;
 }
 
@@ -169,8 +169,59 @@ export interface DecisionDraft extends Reasoned {
   readonly variant?: VariantName;
   /** Why: a decision without a reason is refused. */
   readonly reason: string;
-  /** Ship although the results do not say so. Refused otherwise. */
+  /** Ship although the results do not say so, or do not although they do. Refused otherwise. */
   readonly againstAdvice?: boolean;
+}
+
+/** What is to be forecast; what is left out is read off the last days. */
+export interface ForecastRequest {
+  /** Days back from now to read; 7 when absent. */
+  readonly days?: number;
+  /** Units newly met a day, over all arms; read off the flag's exposures when absent. */
+  readonly unitsPerDay?: number;
+  /** What one unit is worth without treatment, by primary metric; read off the units of those exposures when absent. */
+  readonly baselines?: { readonly [metric: MetricKey]: Baseline };
+}
+
+/** Mean and standard deviation over units. */
+export interface Baseline {
+  readonly mean: number;
+  readonly sd: number;
+}
+
+/** How long an experiment would have to run, and what it could see. Not a number: `status` says what is missing. */
+export interface Forecast {
+  /** Units newly met a day; absent where nothing recent says so. */
+  readonly unitsPerDay?: number;
+  /** Where it comes from. */
+  readonly unitsFrom: "request" | "exposures" | "nowhere";
+  readonly metrics: readonly MetricForecast[];
+  readonly overlaps: readonly Overlap[];
+}
+
+export interface MetricForecast {
+  readonly metric: MetricKey;
+  readonly baseline?: Baseline;
+  readonly baselineFrom: "request" | "exposures" | "nowhere";
+  /** For the plan's smallest effect, over control and one treatment; the weakest treatment's where shares differ. */
+  readonly requiredUnits?: number;
+  readonly requiredDays?: number;
+  readonly isWithinHorizon?: boolean;
+  /** Smallest effect, as a share of control, that the horizon finds with the plan's power. */
+  readonly detectableEffect?: number;
+  /** Why a number is missing. */
+  readonly missing?: string;
+}
+
+/** Units that would be in another running experiment too, by the designed shares of both. */
+export interface Overlap {
+  readonly experiment: ExperimentKey;
+  /** Percent of all units. */
+  readonly percentage: number;
+  /** Percent of this experiment's units. */
+  readonly ofThis: number;
+  /** Whether both measure by a common metric: then screen them for interaction. */
+  readonly metrics: readonly MetricKey[];
 }
 
 /** Alpha of an experiment without a plan. */

@@ -33,6 +33,7 @@ export {
   DecisionDraftSchema,
   ExperimentCreationSchema,
   ExperimentEditSchema,
+  ForecastRequestSchema,
   HoldoutCreationSchema,
   IncidentDraftSchema,
   LayerCreationSchema,

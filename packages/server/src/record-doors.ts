@@ -1,13 +1,14 @@
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "./access/access.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
+import { experimentRoutes } from "./experiments/routes.ts";
 import { ledgerRoutes } from "./ledger/routes.ts";
 import { metricRoutes } from "./metrics/routes.ts";
 import { retentionRoutes } from "./retention/routes.ts";
 import type { EventStore } from "./store/events/index.ts";
 import { unitRoutes } from "./units/routes.ts";
 
-/** The doors that need the state and the events both: the ledger, retention, erasure, metrics. */
+/** The doors that need the state and the events both: the ledger, retention, erasure, metrics, experiments. */
 export function recordDoors({
   events,
   now,
@@ -19,6 +20,7 @@ export function recordDoors({
     await app.register(ledgerRoutes, { access, control, events, now });
     await app.register(retentionRoutes, { access, control });
     await app.register(metricRoutes, { access, control, events, now });
+    await app.register(experimentRoutes, { access, control, events, now });
     await app.register(unitRoutes, { access, control, events });
   };
 }

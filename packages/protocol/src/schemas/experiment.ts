@@ -6,6 +6,7 @@ import type {
   ExperimentCreation,
   ExperimentEdit,
   ExperimentMetrics,
+  ForecastRequest,
   HoldoutCreation,
   IncidentDraft,
   LayerClaim,
@@ -122,6 +123,20 @@ export const DecisionDraftSchema: Schema<DecisionDraft> = Type.Object(
     variant: Type.Optional(KeySchema),
     reason: Type.String({ minLength: 1, maxLength: 1_000 }),
     againstAdvice: Type.Optional(Type.Boolean({ description: "Ship although the results do not say so" })),
+  },
+  closed,
+);
+
+const BaselineSchema = Type.Object(
+  { mean: Type.Number(), sd: Type.Number({ exclusiveMinimum: 0 }) },
+  { ...closed, description: "Mean and standard deviation over units" },
+);
+
+export const ForecastRequestSchema: Schema<ForecastRequest> = Type.Object(
+  {
+    days: Type.Optional(Type.Integer({ minimum: 1, maximum: 30 })),
+    unitsPerDay: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e12 })),
+    baselines: Type.Optional(Type.Record(KeySchema, BaselineSchema, closed)),
   },
   closed,
 );

@@ -34,6 +34,9 @@ GET /api/v1/projects/{project}/environments/{environment}/ledger analyst
 GET /api/v1/projects/{project}/environments/{environment}/ledger/instances analyst
 GET /api/v1/projects/{project}/environments/{environment}/state viewer
 GET /api/v1/projects/{project}/events/tail analyst
+GET /api/v1/projects/{project}/experiments viewer
+GET /api/v1/projects/{project}/experiments/{experiment} viewer
+GET /api/v1/projects/{project}/experiments/{experiment}/looks viewer
 GET /api/v1/projects/{project}/export viewer
 GET /api/v1/projects/{project}/exports/{day} analyst
 GET /api/v1/projects/{project}/exposures analyst
@@ -59,6 +62,7 @@ GET /health/ready -
 GET /ofrep/v1/stream sdk
 GET /sdk/v1/snapshot sdk
 GET /sdk/v1/stream sdk
+PATCH /api/v1/projects/{project}/experiments/{experiment} editor
 PATCH /api/v1/projects/{project}/flags/{flag} editor
 PATCH /api/v1/projects/{project}/metrics/{metric} editor
 PATCH /api/v1/projects/{project}/webhooks/{webhook} admin
@@ -70,6 +74,10 @@ POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/preview 
 POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/promotion editor
 POST /api/v1/projects/{project}/environments/{environment}/restore editor
 POST /api/v1/projects/{project}/erasures admin
+POST /api/v1/projects/{project}/experiments editor
+POST /api/v1/projects/{project}/experiments/{experiment}/forecast analyst
+POST /api/v1/projects/{project}/experiments/{experiment}/start editor
+POST /api/v1/projects/{project}/experiments/{experiment}/stop editor
 POST /api/v1/projects/{project}/flags editor
 POST /api/v1/projects/{project}/flags/bulk editor
 POST /api/v1/projects/{project}/flags/{flag}/archive editor

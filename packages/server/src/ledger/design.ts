@@ -18,7 +18,8 @@ export function designOf(targetings: Iterable<Targeting>, subject: Subject): Wei
   return designs.every((design) => isSame(design, first)) ? first : undefined;
 }
 
-function weightsOf(serve: Serve, subject: Subject): Weights[] {
+/** The shares of one split, where it tracks a subject; none otherwise. */
+export function weightsOf(serve: Serve, subject: Subject): Weights[] {
   if (!("split" in serve)) return [];
   const weights = new Map<string, number>();
   for (const part of serve.split) {

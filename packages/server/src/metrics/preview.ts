@@ -1,6 +1,7 @@
-import type { EventSelection, Json, Measure, MetricPreview, PropertyFilter, SelectionPreview } from "@belay/protocol";
-import type { EventQuery, EventStore } from "../store/events/index.ts";
+import type { EventSelection, Measure, MetricPreview, SelectionPreview } from "@belay/protocol";
+import { type EventQuery, type EventStore, rowsOf } from "../store/events/index.ts";
 import { selectionsOf } from "./domain.ts";
+import { type MetricRow, passes, readValue } from "./selection.ts";
 
 /**
  * What a metric would have had of the last days. It reads events, at most `EVENTS_MAX` a selection: where there were more, it looks
@@ -42,7 +43,7 @@ export async function previewMetric(
   for (const selection of selections) {
     const tally = new Tally(selection);
     const asked = { ...query(selection.name), fromMs, toMs, format: "ndjson", limit: EVENTS_MAX } as const;
-    for await (const row of rowsOf((await events.pull(asked)).pages)) tally.add(row);
+    for await (const row of rowsOf<MetricRow>((await events.pull(asked)).pages)) tally.add(row);
     found.push(tally.preview());
   }
   return { from: new Date(fromMs).toISOString(), to: new Date(nowMs).toISOString(), selections: found };
@@ -64,14 +65,6 @@ async function hoursWithin(
   return within;
 }
 
-/** A metric event as a pull writes it. */
-interface Row {
-  readonly time: string;
-  readonly unit: string;
-  readonly value?: number | null;
-  readonly properties?: { readonly [name: string]: Json } | null;
-}
-
 class Tally {
   readonly #selection: EventSelection;
   readonly #units = new Set<string>();
@@ -87,16 +80,15 @@ class Tally {
     this.#selection = selection;
   }
 
-  add({ time, unit, value, properties }: Row): void {
-    const { filters = [], valueProperty } = this.#selection;
-    const has = properties ?? {};
+  add(event: MetricRow): void {
+    const { time, unit } = event;
     this.#named += 1;
-    if (!filters.every((filter) => holds(filter, has))) return;
+    if (!passes(this.#selection, event)) return;
     this.#events += 1;
     this.#units.add(unit);
     if (time > this.#lastSeen) this.#lastSeen = time;
-    const read = valueProperty === undefined ? value : own(has, valueProperty);
-    if (typeof read !== "number") return;
+    const read = readValue(this.#selection, event);
+    if (read === undefined) return;
     this.#values += 1;
     this.#sum += read;
     this.#min = Math.min(this.#min, read);
@@ -113,36 +105,4 @@ class Tally {
       ...(this.#lastSeen === "" ? {} : { lastSeen: this.#lastSeen }),
     };
   }
-}
-
-/** A missing property, or one of another type, never matches. */
-function holds({ property, op, value }: PropertyFilter, properties: { readonly [name: string]: Json }): boolean {
-  const has = own(properties, property);
-  if (op === "exists") return (has !== undefined && has !== null) === value;
-  if (op === "in") return Array.isArray(value) && value.some((one) => one === has);
-  if (typeof has !== "number" || typeof value !== "number") return false;
-  return COMPARE[op](has, value);
-}
-
-const COMPARE: Readonly<Record<"lt" | "lte" | "gt" | "gte", (a: number, b: number) => boolean>> = {
-  lt: (a, b) => a < b,
-  lte: (a, b) => a <= b,
-  gt: (a, b) => a > b,
-  gte: (a, b) => a >= b,
-};
-
-function own(properties: { readonly [name: string]: Json }, name: string): Json | undefined {
-  return Object.hasOwn(properties, name) ? properties[name] : undefined;
-}
-
-/** Lines of NDJSON, whatever way they are cut into pages. */
-async function* rowsOf(pages: AsyncIterable<Uint8Array>): AsyncGenerator<Row> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const page of pages) {
-    const lines = (rest + decoder.decode(page, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) yield JSON.parse(line) as Row;
-  }
-  if (rest !== "") yield JSON.parse(rest) as Row;
 }

@@ -130,6 +130,8 @@ export interface ExperimentDocument extends ExperimentDefinition {
 /** The look ledger of one experiment, in the order of time. */
 export interface LooksDocument {
   readonly looks: readonly Look[];
+  /** The largest evidence of a sample ratio mismatch at any look: ln of the Bayes factor. */
+  readonly srmLogEMax?: number;
 }
 
 export type IncidentDocument = Omit<Incident, "project" | "key" | "revision">;

@@ -8,6 +8,7 @@ import { SpooledStore } from "./spooled-store.ts";
 
 export type { ClickHouseOptions } from "./clickhouse/engine.ts";
 export type { EventKind, EventQuery, EventStore, IncomingBatch, LedgerLine, Pull, PullFormat } from "./event-store.ts";
+export { rowsOf } from "./ndjson.ts";
 
 export interface EventStoreOptions {
   /** Folder of the events; made when it is not there. One server at a time may have it. */

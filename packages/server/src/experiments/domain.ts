@@ -1,0 +1,235 @@
+import { canonicalJson } from "@belay/core";
+import type {
+  AnalysisPlan,
+  AnalysisPlanDraft,
+  Experiment,
+  ExperimentCreation,
+  ExperimentDefinition,
+  ExperimentEdit,
+  ExperimentKey,
+  ExperimentMetrics,
+  ExperimentStatus,
+  Frozen,
+  FrozenMetric,
+} from "@belay/protocol";
+import { asJson, type Decision, type Refusal, refuse } from "../control/decision.ts";
+import { planHash } from "../control/plan-hash.ts";
+import { withoutNulls, writeProjectDocument } from "../control/project-document.ts";
+import { liveFlag } from "../flags/domain.ts";
+import type { ExperimentDocument, Held, ProjectState } from "../state/workspace.ts";
+import { allocationsOf, withNewPhases } from "./phases.ts";
+import { openPoints } from "./readiness.ts";
+
+/** Rules of experiments: pure, `(state, command) -> decision`.
+ *
+ *   draft ──start──> running ──stop──> stopped
+ *     edit             └────decide────────┴──────> decided
+ */
+
+export function experimentView(project: string, key: ExperimentKey, { body, revision }: Held<ExperimentDocument>): Experiment {
+  return { project, key, ...body, revision };
+}
+
+export function createExperiment(
+  project: ProjectState,
+  { key, reason: _, metrics, plan, ...draft }: ExperimentCreation,
+  createdAt: string,
+): Decision<Experiment> {
+  if (project.experiments.has(key)) return refuse("already_exists", { field: "key", key });
+  const definition: ExperimentDefinition = {
+    tags: [],
+    segments: [],
+    ...draft,
+    metrics: { primary: [], secondary: [], guardrails: [], ...metrics },
+    ...(plan === undefined ? {} : { plan: wholePlan(plan) }),
+  };
+  const fault = definitionFault(project, key, definition);
+  if (fault !== undefined) return fault;
+  return write(project, key, undefined, { ...definition, status: "draft", createdAt, phases: [] }, "experiment.create");
+}
+
+/** What stays open to edits after the start: nothing that a result depends on. */
+const ALWAYS_OPEN: readonly string[] = ["owner", "tags", "alertRoute"];
+
+export function editExperiment(
+  project: ProjectState,
+  key: ExperimentKey,
+  { reason: _, metrics, plan, ...edit }: ExperimentEdit,
+): Decision<Experiment> {
+  const held = project.experiments.get(key);
+  if (held === undefined) return refuse("experiment_not_found", { key });
+  const { body } = held;
+  const after: ExperimentDocument = withoutNulls({
+    ...body,
+    ...edit,
+    metrics: { ...body.metrics, ...metrics },
+    ...(plan === undefined ? {} : { plan: plan === null ? null : wholePlan(plan) }),
+  });
+  const frozen = body.status === "draft" ? undefined : changedFields(body, after).find((name) => !ALWAYS_OPEN.includes(name));
+  if (frozen !== undefined) return refuse("experiment_frozen", { field: frozen, key });
+  if (body.status === "running" && after.alertRoute === undefined) {
+    return refuse("experiment_frozen", { field: "alertRoute", key, reason: "a running experiment needs one" });
+  }
+  const fault = body.status === "draft" ? definitionFault(project, key, after) : undefined;
+  return fault ?? write(project, key, held, after, "experiment.edit");
+}
+
+/** Freezes the definition, the metrics and the prediction, and opens the first phase. */
+export function startExperiment(project: ProjectState, key: ExperimentKey, at: string): Decision<Experiment> {
+  const held = inStatus(project, key, ["draft"]);
+  if ("code" in held) return held;
+  const { body } = held;
+  const points = openPoints(project, key, body);
+  if (points.length > 0) {
+    const missing = points.map(({ reason }) => reason).join("; ");
+    return refuse("experiment_not_ready", { key, missing, points: points.map((point) => ({ ...point })) });
+  }
+  const after: ExperimentDocument = { ...body, status: "running", startedAt: at, frozen: freeze(project, body, at) };
+  return write(project, key, held, withPhases(project, key, after, at), "experiment.start");
+}
+
+export function stopExperiment(project: ProjectState, key: ExperimentKey, at: string): Decision<Experiment> {
+  const held = inStatus(project, key, ["running"]);
+  if ("code" in held) return held;
+  return write(project, key, held, { ...held.body, status: "stopped", stoppedAt: at }, "experiment.stop");
+}
+
+/** The metrics of an experiment in one list, each once, with what it stands for. */
+export function metricsOf({ primary, guardrails, secondary }: ExperimentMetrics): readonly string[] {
+  return [...primary, ...guardrails, ...secondary];
+}
+
+function inStatus(
+  project: ProjectState,
+  key: ExperimentKey,
+  needed: readonly ExperimentStatus[],
+): Held<ExperimentDocument> | Refusal {
+  const held = project.experiments.get(key);
+  if (held === undefined) return refuse("experiment_not_found", { key });
+  const { status } = held.body;
+  return needed.includes(status) ? held : refuse("wrong_status", { key, current: status, needed: needed.join(" or ") });
+}
+
+function wholePlan({ alpha = 0.05, power = 0.8, ...plan }: AnalysisPlanDraft): AnalysisPlan {
+  return { alpha, power, ...plan };
+}
+
+function freeze(project: ProjectState, definition: ExperimentDocument, at: string): Frozen {
+  const { status: _, createdAt: __, phases: ___, ...asked } = definition;
+  const metrics = metricsOf(definition.metrics).flatMap((key): FrozenMetric[] => {
+    const body = project.metrics.get(key)?.body;
+    if (body === undefined) return [];
+    const { measure, window, good, tolerance, version } = body;
+    return [{ key, version, measure, window, good, tolerance }];
+  });
+  const unit = project.flags.get(definition.flag)?.body.spaces.split.by;
+  // What may still be edited is no part of what was promised.
+  const { owner: ____, tags: _____, alertRoute: ______, ...promised } = asked;
+  return { at, hash: planHash(asJson({ definition: promised, metrics })), metrics, ...(unit === undefined ? {} : { unit }) };
+}
+
+function withPhases(project: ProjectState, key: ExperimentKey, document: ExperimentDocument, at: string): ExperimentDocument {
+  const targeting = project.environments.get(document.environment)?.targetings.get(document.flag)?.body;
+  const allocations = targeting === undefined ? [] : allocationsOf(targeting, key);
+  return { ...document, phases: withNewPhases(document.phases, allocations, at) };
+}
+
+function changedFields(before: ExperimentDocument, after: ExperimentDocument): readonly string[] {
+  const [a, b] = [before, after] as unknown as Record<string, object>[];
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...names].filter((name) => textOf(a?.[name]) !== textOf(b?.[name]));
+}
+
+const textOf = (value: object | undefined): string => (value === undefined ? "" : canonicalJson(asJson(value)));
+
+/** What no schema can say of a definition: everything it names is there. */
+function definitionFault(project: ProjectState, key: ExperimentKey, definition: ExperimentDefinition): Refusal | undefined {
+  return (
+    armFault(project, definition) ??
+    metricFault(project, definition) ??
+    predictionFault(definition) ??
+    layerFault(project, key, definition)
+  );
+}
+
+function armFault(project: ProjectState, { flag, environment, control, treatments }: ExperimentDefinition): Refusal | undefined {
+  const held = liveFlag(project, flag);
+  if ("code" in held) return refuse("unknown_flag", { field: "flag", received: flag });
+  if (!project.environments.has(environment)) {
+    return refuse("environment_not_found", { field: "environment", key: environment, allowed: [...project.environments.keys()] });
+  }
+  const allowed = Object.keys(held.body.variants);
+  if (!allowed.includes(control)) return refuse("unknown_variant", { field: "control", received: control, allowed });
+  for (const [index, variant] of treatments.entries()) {
+    const field = `treatments[${index}]`;
+    if (!allowed.includes(variant)) return refuse("unknown_variant", { field, received: variant, allowed });
+    if (variant === control) return refuse("invalid_field", { field, received: variant, reason: "it is the control" });
+  }
+  return undefined;
+}
+
+function metricFault(project: ProjectState, { metrics }: ExperimentDefinition): Refusal | undefined {
+  const seen = new Set<string>();
+  for (const role of ["primary", "secondary", "guardrails"] as const) {
+    for (const [index, metric] of metrics[role].entries()) {
+      const field = `metrics.${role}[${index}]`;
+      if (project.metrics.get(metric)?.body.archived !== false) {
+        return refuse("unknown_metric", { field, received: metric, allowed: [...project.metrics.keys()].slice(0, 100) });
+      }
+      if (seen.has(metric)) {
+        return refuse("invalid_field", { field, received: metric, reason: "a metric has one role in an experiment" });
+      }
+      seen.add(metric);
+    }
+  }
+  return undefined;
+}
+
+function predictionFault({ prediction, metrics }: ExperimentDefinition): Refusal | undefined {
+  if (prediction === undefined) return undefined;
+  const { metric, mean, interval } = prediction;
+  if (!metrics.primary.includes(metric)) {
+    return refuse("unknown_metric", { field: "prediction.metric", received: metric, allowed: [...metrics.primary] });
+  }
+  const [low, high] = interval;
+  if (low < high && mean >= low && mean <= high) return undefined;
+  const reason = "it must rise, and hold the mean";
+  return refuse("invalid_field", { field: "prediction.interval", received: [low, high], reason });
+}
+
+function layerFault(project: ProjectState, key: ExperimentKey, { layer: claim }: ExperimentDefinition): Refusal | undefined {
+  if (claim === undefined) return undefined;
+  const { layer, range } = claim;
+  if (!project.layers.has(layer)) return refuse("layer_not_found", { field: "layer.layer", key: layer });
+  const [from, to] = range;
+  if (from >= to) return refuse("invalid_range", { field: "layer.range", received: [from, to] });
+  for (const other of claimsOf(project, layer)) {
+    const isTaken = other.experiment !== key && from < other.range[1] && other.range[0] < to;
+    if (isTaken)
+      return refuse("range_taken", { field: "layer.range", received: [from, to], layer, experiment: other.experiment });
+  }
+  return undefined;
+}
+
+/** Ranges of a layer that experiments hold: from their draft until they are stopped. */
+function claimsOf(
+  { experiments }: Pick<ProjectState, "experiments">,
+  layer: string,
+): readonly { readonly experiment: ExperimentKey; readonly range: readonly [from: number, to: number] }[] {
+  const claims = [...experiments].flatMap(([experiment, { body }]) => {
+    const isHeld = body.layer?.layer === layer && (body.status === "draft" || body.status === "running");
+    return isHeld && body.layer !== undefined ? [{ experiment, range: body.layer.range }] : [];
+  });
+  return claims.sort((a, b) => a.range[0] - b.range[0]);
+}
+
+function write(
+  project: ProjectState,
+  key: ExperimentKey,
+  before: Held<ExperimentDocument> | undefined,
+  after: ExperimentDocument,
+  action: string,
+): Decision<Experiment> {
+  const view = (held: Held<ExperimentDocument>): Experiment => experimentView(project.key, key, held);
+  return writeProjectDocument(project, { kind: "experiment", key, action, before, after, view });
+}

@@ -1,0 +1,229 @@
+import type { ExperimentCreation, ExperimentEdit, ExperimentStatus, Forecast, ForecastRequest, Look } from "@belay/protocol";
+import {
+  ExperimentCreationSchema,
+  ExperimentEditSchema,
+  ForecastRequestSchema,
+  oneOf,
+  ReasonSchema,
+  type Schema,
+} from "@belay/protocol/schemas";
+import { Type } from "@sinclair/typebox";
+import type { FastifyPluginAsync, FastifyRequest } from "fastify";
+import { type Access, reaches } from "../access/access.ts";
+import type { Precondition } from "../control/command.ts";
+import type { ControlPlane } from "../control/control-plane.ts";
+import { answerWrite } from "../http/commands.ts";
+import { pageByKey } from "../http/cursor.ts";
+import { etagOf } from "../http/etag.ts";
+import { type PageQuery, pageFields, pathParams, projectOf } from "../http/params.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { ExperimentDocument, Held, ProjectState } from "../state/workspace.ts";
+import type { EventStore } from "../store/events/index.ts";
+import { createExperiment, editExperiment, experimentView, startExperiment, stopExperiment } from "./domain.ts";
+import { forecastOf } from "./forecast.ts";
+import { type Recent, recentOf } from "./recent.ts";
+
+export interface ExperimentDoors {
+  readonly access: Pick<Access, "role">;
+  readonly control: ControlPlane;
+  readonly events: Pick<EventStore, "pull">;
+  readonly now: () => number;
+}
+
+interface ProjectParams {
+  readonly project: string;
+}
+
+interface ExperimentParams extends ProjectParams {
+  readonly experiment: string;
+}
+
+interface ExperimentListQuery extends PageQuery {
+  readonly status?: ExperimentStatus;
+  readonly environment?: string;
+  readonly flag?: string;
+}
+
+const STATUSES: readonly ExperimentStatus[] = ["draft", "running", "stopped", "decided"];
+
+const ListQuerySchema: Schema<ExperimentListQuery> = Type.Unsafe<ExperimentListQuery>(
+  Type.Object(
+    {
+      ...pageFields(),
+      status: Type.Optional(oneOf(STATUSES)),
+      environment: Type.Optional(Type.String({ maxLength: 128 })),
+      flag: Type.Optional(Type.String({ maxLength: 128 })),
+    },
+    { additionalProperties: false },
+  ),
+);
+
+const tags: readonly string[] = ["experiments"];
+const FORECAST_DAYS = 7;
+
+/** Experiments from the first draft to the decision. */
+export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app, doors) => {
+  const { access, control, events, now } = doors;
+  const all = "/api/v1/projects/:project/experiments";
+  const one = `${all}/:experiment`;
+  const params = pathParams("project", "experiment");
+
+  app.get<{ Params: ProjectParams; Querystring: ExperimentListQuery }>(
+    all,
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, summary: "List experiments", params: pathParams("project"), querystring: ListQuerySchema },
+    },
+    async ({ params: { project }, query, actor }) => {
+      const { experiments } = projectOf(control.workspace, project);
+      const found = [...experiments].filter(
+        ([, { body }]) => actor !== undefined && reaches(actor, body.environment) && isListed(body, query),
+      );
+      const views = found.map(([key, held]) => experimentView(project, key, held));
+      return pageByKey("experiments", views, query);
+    },
+  );
+
+  app.post<{ Params: ProjectParams; Body: ExperimentCreation }>(
+    all,
+    {
+      onRequest: access.role("editor"),
+      schema: {
+        tags,
+        summary: "Draft an experiment on a flag's split",
+        params: pathParams("project"),
+        body: ExperimentCreationSchema,
+      },
+    },
+    async (request, reply) =>
+      answerWrite(control, request, reply, {
+        status: 201,
+        decide: (workspace, at) => createExperiment(projectOf(workspace, request.params.project), request.body, timeText(at)),
+      }),
+  );
+
+  app.get<{ Params: ExperimentParams }>(
+    one,
+    { onRequest: access.role("viewer"), schema: { tags, summary: "Read an experiment", params } },
+    async (request, reply) => {
+      const { held } = seen(control, request);
+      reply.header("etag", etagOf(held.revision));
+      return experimentView(request.params.project, request.params.experiment, held);
+    },
+  );
+
+  app.patch<{ Params: ExperimentParams; Body: ExperimentEdit }>(
+    one,
+    {
+      onRequest: access.role("editor"),
+      schema: {
+        tags,
+        summary: "Edit a draft; once started only owner, tags and alert route",
+        params,
+        body: ExperimentEditSchema,
+      },
+    },
+    async (request, reply) =>
+      answerWrite(control, request, reply, {
+        precondition: experimentPrecondition(request.params),
+        decide: (workspace) => editExperiment(stateOf(workspace, request.params), request.params.experiment, request.body),
+      }),
+  );
+
+  for (const [verb, decide, summary] of [
+    ["start", startExperiment, "Start an experiment: freezes its definition, metrics and prediction"],
+    ["stop", stopExperiment, "Stop looking at an experiment; the flag goes on as it decides"],
+  ] as const) {
+    app.post<{ Params: ExperimentParams; Body: { reason?: string } }>(
+      `${one}/${verb}`,
+      { onRequest: access.role("editor"), schema: { tags, summary, params, body: ReasonSchema } },
+      async (request, reply) =>
+        answerWrite(control, request, reply, {
+          precondition: experimentPrecondition(request.params),
+          decide: (workspace, at) => decide(stateOf(workspace, request.params), request.params.experiment, timeText(at)),
+        }),
+    );
+  }
+
+  app.post<{ Params: ExperimentParams; Body: ForecastRequest }>(
+    `${one}/forecast`,
+    {
+      onRequest: access.role("analyst"),
+      schema: {
+        tags,
+        summary: "How long it would run, what it could see, and which running experiments share its units",
+        params,
+        body: ForecastRequestSchema,
+      },
+    },
+    async (request): Promise<Forecast> => {
+      const { params: of, body } = request;
+      const { held, state } = seen(control, request);
+      const recent = await recentFor(of.project, state, held.body, body);
+      return forecastOf(state, of.experiment, held.body, { request: body, recent });
+    },
+  );
+
+  /** Reads events only where the request leaves something to be read off. */
+  async function recentFor(
+    project: string,
+    { metrics }: ProjectState,
+    { environment, flag, metrics: { primary } }: ExperimentDocument,
+    { days = FORECAST_DAYS, unitsPerDay, baselines = {} }: ForecastRequest,
+  ): Promise<Recent | undefined> {
+    const open = primary.filter((metric) => !Object.hasOwn(baselines, metric));
+    if (unitsPerDay !== undefined && open.length === 0) return undefined;
+    const asked = open.flatMap((key) => {
+      const body = metrics.get(key)?.body;
+      return body === undefined ? [] : [{ key, measure: body.measure, window: body.window }];
+    });
+    return recentOf(events, { project, environment, flag, days, metrics: asked }, now());
+  }
+
+  app.get<{ Params: ExperimentParams }>(
+    `${one}/looks`,
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, summary: "The look ledger: every look of the scheduler, with what it used up", params },
+    },
+    async (request): Promise<{ readonly items: readonly Look[] }> => {
+      const { state } = seen(control, request);
+      return { items: state.looks.get(request.params.experiment)?.body.looks ?? [] };
+    },
+  );
+};
+
+/** The experiment of a path as the caller may see it: one in an environment out of its scope is not there. */
+function seen(
+  control: Pick<ControlPlane, "workspace">,
+  { params: { project, experiment }, actor }: FastifyRequest<{ Params: ExperimentParams }>,
+): { readonly state: ProjectState; readonly held: Held<ExperimentDocument> } {
+  const state = projectOf(control.workspace, project);
+  const held = state.experiments.get(experiment);
+  if (held === undefined || actor === undefined || !reaches(actor, held.body.environment)) {
+    throw new ProblemError("experiment_not_found", { key: experiment });
+  }
+  return { state, held };
+}
+
+function isListed({ status, environment, flag }: ExperimentDocument, query: ExperimentListQuery): boolean {
+  if (query.status !== undefined && query.status !== status) return false;
+  return (query.environment ?? environment) === environment && (query.flag ?? flag) === flag;
+}
+
+function stateOf(workspace: ControlPlane["workspace"], { project }: ProjectParams): ProjectState {
+  return projectOf(workspace, project);
+}
+
+function experimentPrecondition({ project, experiment }: ExperimentParams): Omit<Precondition, "revision"> {
+  return {
+    target: { project, kind: "experiment", key: experiment },
+    current: ({ projects }) => {
+      const state = projects.get(project);
+      const held = state?.experiments.get(experiment);
+      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
+    },
+  };
+}
+
+const timeText = (ms: number): string => new Date(ms).toISOString();
