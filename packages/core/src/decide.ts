@@ -9,7 +9,7 @@ import type { EvaluationErrorCode } from "@belay/protocol";
 import { type AttributeReader, readAttribute, unitText } from "./attribute.ts";
 import { hashAfter } from "./murmur3.ts";
 import { matchTest } from "./operators.ts";
-import { firstPosition, type Position, positionOf } from "./placement.ts";
+import { BIAS, firstPosition, type Position, positionOf } from "./placement.ts";
 import {
   ALL,
   ANY,
@@ -34,10 +34,21 @@ import {
 import type { Scope } from "./scope.ts";
 
 function error(errorCode: EvaluationErrorCode): Outcome {
-  return { value: undefined, variant: undefined, reason: "ERROR", ruleId: undefined, errorCode, tracks: undefined, slot: 0 };
+  return {
+    value: undefined,
+    variant: undefined,
+    reason: "ERROR",
+    ruleId: undefined,
+    errorCode,
+    tracks: undefined,
+    untracked: undefined,
+    slot: 0,
+  };
 }
 
 export const UNKNOWN_FLAG: Outcome = error("FLAG_NOT_FOUND");
+/** The same, for the first question about a key: who warns of unknown flags need remember nothing, and later ones are cheap. */
+export const FIRST_MISS: Outcome = error("FLAG_NOT_FOUND");
 export const MALFORMED_FLAG: Outcome = error("PARSE_ERROR");
 export const NO_UNIT: Outcome = error("TARGETING_KEY_MISSING");
 /** The context itself failed, for example in a getter. */
@@ -74,11 +85,19 @@ export function serve(serves: CompiledServe, flag: CompiledFlag, scope: Scope): 
 }
 
 /**
- * The outcome at a position. The last boundary is the end of the space, so there always is one.
+ * The outcome at a hash, on a line of one or two outcomes: a plain rollout.
  *
- * Boundaries are counted, not searched: whether a unit is in or out is a coin toss to the processor, and a branch on it
- * would be mispredicted every second time, which costs a third of the hash.
+ * The boundary is counted, not searched: whether a unit is in or out is a coin toss to the processor, and a branch on it
+ * would be mispredicted every second time, which costs a third of the hash. It stands in a field instead of a table, and
+ * `isAbove` is written out: so all of deciding fits into what V8 inlines (see `hashAfter`).
  */
+export function outcomeOfTwo({ first, outcomes }: Line, hash: number): Outcome {
+  const position = hash ^ BIAS;
+  const difference = (first - position) | 0;
+  return outcomes[(difference ^ ((first ^ position) & (difference ^ first))) >>> 31] as Outcome;
+}
+
+/** The outcome at a position, counted as above; the last boundary is the end of the space, so there is one. */
 export function outcomeAt({ lasts, outcomes }: Line, position: Position): Outcome | undefined {
   if (lasts.length > COUNTED_BOUNDARIES) return outcomes[halve(lasts, position)];
   let at = 0;

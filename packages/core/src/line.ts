@@ -65,7 +65,14 @@ function tableOf(draw: CompiledDraw, outcomeAt: (position: Position) => Outcome 
     if (open !== undefined && open.outcome === outcome) open.last = last;
     else runs.push({ last, outcome });
   }
-  return { draw, lasts: Int32Array.from(runs, (run) => run.last), outcomes: runs.map((run) => run.outcome) };
+  const outcomes = runs.map((run) => run.outcome);
+  return {
+    draw,
+    lasts: Int32Array.from(runs, (run) => run.last),
+    outcomes,
+    first: runs[0]?.last ?? LAST,
+    isTracked: outcomes.some((outcome) => outcome?.tracks !== undefined),
+  };
 }
 
 /** Positions after which the answer may change: before a range begins, and where it ends. */

@@ -39,21 +39,25 @@ export function hashPrefix(salt: string, seed = 0): HashPrefix {
 /**
  * Hash of the prefix followed by `text`, as a signed 32-bit integer (`>>> 0` gives the usual unsigned one).
  *
- * The loop reads four ASCII characters at a time and leaves for the general path at the first other one: ids are ASCII
- * nearly always, and the test is one OR per block. Blocks are mixed inline: the call would cost as much as the mixing.
+ * The loop reads four ASCII characters at a time. What is not ASCII, or follows a prefix with a tail, is seen from one OR
+ * over all of it and hashed anew on the general path: ids are ASCII nearly always, and a test a block would cost them all.
+ *
+ * Keep it short. V8 inlines at most 920 bytes of bytecode into one function, and deciding a rollout just fits into an
+ * application's loop: `isEnabled`, `decide`, this and `outcomeAt`. What no longer fits is called, and a call costs a sixth
+ * of the hash. `node --trace-turbo-inlining` shows what V8 made of it.
  */
 export function hashAfter(prefix: HashPrefix, text: string): number {
-  if (prefix.tailBytes !== 0) return hashGeneral(prefix, text);
-  const length = text.length;
-  const blocksEnd = length & ~3;
+  const { length } = text;
   let hash = prefix.h;
+  let widest = prefix.tailBytes << 7;
   let i = 0;
-  for (; i < blocksEnd; i += 4) {
+  for (; i + 3 < length; i += 4) {
     const a = text.charCodeAt(i);
     const b = text.charCodeAt(i + 1);
     const c = text.charCodeAt(i + 2);
     const d = text.charCodeAt(i + 3);
-    if ((a | b | c | d) > 0x7f) return hashGeneral(prefix, text);
+    widest |= a | b | c | d;
+    // `mixBlock` and below `finish`, written out: where V8 runs out of room to inline, a block must not be the call it makes.
     let k = Math.imul(a | (b << 8) | (c << 16) | (d << 24), C1);
     k = (k << 15) | (k >>> 17);
     hash ^= Math.imul(k, C2);
@@ -61,12 +65,18 @@ export function hashAfter(prefix: HashPrefix, text: string): number {
     hash = (Math.imul(hash, 5) + ADD) | 0;
   }
   let rest = 0;
-  for (let shift = 0; i < length; i++, shift += 8) {
-    const unit = text.charCodeAt(i);
-    if (unit > 0x7f) return hashGeneral(prefix, text);
-    rest |= unit << shift;
+  for (let j = length - 1; j >= i; j--) {
+    const unit = text.charCodeAt(j);
+    widest |= unit;
+    rest = (rest << 8) | unit;
   }
-  return finish(hash, rest, prefix.bytes + length);
+  if (widest > 0x7f) return hashGeneral(prefix, text);
+  let k = Math.imul(rest, C1);
+  k = (k << 15) | (k >>> 17);
+  hash ^= Math.imul(k, C2) ^ (prefix.bytes + length);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
 }
 
 /** MurmurHash3 x86_32 of `text` in UTF-8, unsigned. */
@@ -118,7 +128,8 @@ function push(packed: number, count: number): void {
   tail = tailBytes === 0 ? 0 : packed >>> (8 * (count - tailBytes));
 }
 
-function mixBlock(state: number, block: number): number {
+/** Mixes a block of four bytes into the state. */
+export function mixBlock(state: number, block: number): number {
   let k = Math.imul(block, C1);
   k = (k << 15) | (k >>> 17);
   let mixed = state ^ Math.imul(k, C2);
@@ -127,7 +138,7 @@ function mixBlock(state: number, block: number): number {
 }
 
 /** Mixes the last 0-3 bytes (a zero tail mixes to nothing) and the length, then avalanches. */
-function finish(state: number, rest: number, length: number): number {
+export function finish(state: number, rest: number, length: number): number {
   let k = Math.imul(rest, C1);
   k = (k << 15) | (k >>> 17);
   let mixed = state ^ Math.imul(k, C2) ^ length;

@@ -28,6 +28,8 @@ export interface Outcome {
   readonly errorCode: EvaluationErrorCode | undefined;
   /** What a first exposure is recorded for; `undefined` where nothing is. */
   readonly tracks: Tracked | undefined;
+  /** The same outcome with nothing to record: what is answered to a unit whose exposure is known already. */
+  readonly untracked: Outcome | undefined;
   /** Place in the flag's counters: 0 for the caller's default, otherwise the variant's index + 1. */
   readonly slot: number;
 }
@@ -83,6 +85,10 @@ export interface Line {
   readonly draw: CompiledDraw;
   readonly lasts: Int32Array;
   readonly outcomes: readonly (Outcome | undefined)[];
+  /** The first of `lasts`. */
+  readonly first: Position;
+  /** Some outcome is exposed. */
+  readonly isTracked: boolean;
 }
 
 export interface CompiledPart {
@@ -178,8 +184,10 @@ export interface Program {
   readonly variants: readonly VariantName[];
   /** The answer whatever the context: a disabled flag, or one without rules whose fallthrough is plain. */
   readonly constant: Outcome | undefined;
-  /** The answer by the unit's position alone: a flag without conditions that divides one own space by `targetingKey`. */
+  /** The answer by the unit's position alone: a flag without conditions that divides its one own space by `targetingKey`. */
   readonly line: Line | undefined;
+  /** The same line where it is a plain rollout: one or two outcomes, none of them exposed. */
+  readonly plainLine: Line | undefined;
   readonly isEnabled: boolean;
   readonly off: Outcome;
   readonly prerequisites: readonly CompiledFlagTest[];

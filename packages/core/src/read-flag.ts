@@ -37,13 +37,15 @@ export function readFlag(value: unknown, around: Surroundings, defects: Defects)
   if (defects.list.length > 0) return undefined;
   const outcomeOff = serves.outcome(off, "DISABLED");
   const none = serves.outcome(undefined, "DEFAULT");
+  const line = prerequisites.length === 0 ? wholeLine(rules, fallthrough, none) : undefined;
   return {
     salts: own.map(([, space]) => space.salt),
     program: {
       type,
       variants: [...variants.keys()],
       constant: isEnabled !== true ? outcomeOff : fallthroughReason === "STATIC" ? fallthrough?.outcome : undefined,
-      line: prerequisites.length === 0 ? wholeLine(rules, fallthrough, none) : undefined,
+      line,
+      plainLine: line !== undefined && line.outcomes.length <= 2 && !line.isTracked ? line : undefined,
       isEnabled: isEnabled === true,
       off: outcomeOff,
       prerequisites,
@@ -85,7 +87,10 @@ class Serves {
   outcome(variant: VariantName | undefined, reason: Reason, ruleId?: string, tracks?: Tracked): Outcome {
     const slot = variant === undefined ? 0 : (this.#slots.get(variant) ?? 0);
     const value = variant === undefined ? undefined : this.#variants.get(variant);
-    return { value, variant, reason, ruleId, errorCode: undefined, tracks, slot };
+    const common = { value, variant, reason, ruleId, slot };
+    return tracks === undefined
+      ? outcomeOf(common, undefined, undefined)
+      : outcomeOf(common, tracks, outcomeOf(common, undefined, undefined));
   }
 
   read(value: unknown, field: string, plainReason: Reason, ruleId?: string): CompiledServe | undefined {
@@ -130,6 +135,15 @@ class Serves {
     const tracked = tracks && new Tracked(tracks, variant, draws.at(-1)?.by ?? attributeReader("targetingKey"));
     return { draws, outcome: this.outcome(variant, "SPLIT", ruleId, tracked) };
   }
+}
+
+/** Every outcome by this one literal: two shapes of object would make each load of the hot path look twice. */
+function outcomeOf(
+  { value, variant, reason, ruleId, slot }: Pick<Outcome, "value" | "variant" | "reason" | "ruleId" | "slot">,
+  tracks: Tracked | undefined,
+  untracked: Outcome | undefined,
+): Outcome {
+  return { value, variant, reason, ruleId, errorCode: undefined, tracks, untracked, slot };
 }
 
 function readType(value: unknown, defects: Defects): FlagType | undefined {

@@ -11,8 +11,9 @@ import type {
   Space,
 } from "@belay/protocol";
 import { isPlain } from "./attribute.ts";
-import { decideFlag, FAULT, MALFORMED_FLAG, outcomeAt, UNKNOWN_FLAG } from "./decide.ts";
+import { decideFlag, FAULT, FIRST_MISS, MALFORMED_FLAG, outcomeAt, outcomeOfTwo, UNKNOWN_FLAG } from "./decide.ts";
 import { type Defect, Defects } from "./defect.ts";
+import { hashAndFingerprint, type Met } from "./fingerprint.ts";
 import type { LegacyHashFunction } from "./legacy-hash-function.ts";
 import { type Linkable, link } from "./link.ts";
 import { hashAfter } from "./murmur3.ts";
@@ -21,6 +22,7 @@ import { positionOf } from "./placement.ts";
 import {
   CompiledFlag,
   type FlagRef,
+  type Line,
   type Outcome,
   type Program,
   type Refs,
@@ -72,6 +74,7 @@ function programOf(gate: Outcome): Program {
     type: "boolean",
     variants: [],
     constant: gate,
+    plainLine: undefined,
     line: undefined,
     isEnabled: true,
     off: gate,
@@ -144,10 +147,32 @@ export class Ruleset {
   /**
    * The flag's outcome for a context: the hot path. Never throws, whatever it is given, allocates nothing, and counts
    * the evaluation.
+   *
+   * @param met who has been met; a unit met under the outcome's arm is answered the outcome's untracked twin, where that
+   *   is found out by the way. The answer to others has `tracks`: ask `met` itself then
    */
-  decide(key: FlagKey, context: EvaluationContext): Outcome {
-    const flag = this.#flags.get(key) ?? this.#miss(key);
-    const outcome = this.#decide(flag, context);
+  decide(key: FlagKey, context: EvaluationContext, met?: Met): Outcome {
+    const flag = this.#flags.get(key);
+    if (flag === undefined) return this.#miss(key);
+    let outcome = flag.gate;
+    if (outcome === undefined) {
+      try {
+        const line = flag.program.plainLine;
+        if (line === undefined) outcome = this.#decideAny(flag, context, met);
+        else {
+          // A plain rollout: one read, one hash, one look into a table. The property is loaded plainly (no `?.`, no
+          // `line && ...`) and before the prototype is looked at: V8 then knows the object's shape and answers the second
+          // question for free; any other way it is a call that costs half a hash. So no context at all throws here.
+          const unit = context.targetingKey;
+          outcome =
+            typeof unit === "string" && unit.length !== 0 && isPlain(context)
+              ? outcomeOfTwo(line, hashAfter(flag.space0 as SpaceState, unit))
+              : this.#walk(flag, context);
+        }
+      } catch {
+        outcome = this.#faulted(flag, context);
+      }
+    }
     const at = flag.slot + outcome.slot;
     this.#counts[at] = (this.#counts[at] as number) + 1;
     return outcome;
@@ -155,7 +180,13 @@ export class Ruleset {
 
   /** As `decide`, uncounted; for explanations and previews. */
   peek(key: FlagKey, context: EvaluationContext): Outcome {
-    return this.#decide(this.#flags.get(key) ?? this.#unknown, context);
+    const flag = this.#flags.get(key) ?? this.#unknown;
+    if (flag.gate !== undefined) return flag.gate;
+    try {
+      return this.#walk(flag, context);
+    } catch {
+      return this.#faulted(flag, context);
+    }
   }
 
   /** The compiled flag, for `explain`. */
@@ -207,32 +238,28 @@ export class Ruleset {
     return counts;
   }
 
-  #decide(flag: CompiledFlag, context: EvaluationContext): Outcome {
-    if (flag.gate !== undefined) return flag.gate;
-    try {
-      if (typeof context !== "object" || context === null) return this.#walk(flag, NO_CONTEXT);
-      const { line } = flag.program;
-      if (line !== undefined) {
-        // A flag that is a line: one read, one hash, one look into a table. The property is loaded before the prototype
-        // is looked at because V8 then knows the object's shape and answers the second question for free; the other way
-        // round it is a call that costs half a hash. Written out here: as a function it costs a tenth more.
-        const unit = context.targetingKey;
-        if (typeof unit === "string" && unit !== "" && isPlain(context)) {
-          return outcomeAt(line, positionOf(hashAfter(flag.space0 as SpaceState, unit))) as Outcome;
-        }
-      }
-      return this.#walk(flag, context);
-    } catch {
-      this.#scope = new Scope();
-      return FAULT;
-    }
+  /** Apart from `decide`, which has to stay short (see `hashAfter`): every flag and every context. */
+  #decideAny(flag: CompiledFlag, context: EvaluationContext, met: Met | undefined): Outcome {
+    const { line } = flag.program;
+    if (line === undefined) return this.#walk(flag, context);
+    const unit = context.targetingKey;
+    if (typeof unit !== "string" || unit.length === 0 || !isPlain(context)) return this.#walk(flag, context);
+    const space = flag.space0 as SpaceState;
+    if (line.isTracked && met !== undefined) return outcomeUnlessMet(line, space, unit, met);
+    return outcomeAt(line, positionOf(hashAfter(space, unit))) as Outcome;
+  }
+
+  /** The answer after something threw: a getter of the context's, or that there is no context. */
+  #faulted(flag: CompiledFlag, context: EvaluationContext | null | undefined): Outcome {
+    this.#scope = new Scope();
+    return context === null || context === undefined ? this.#walk(flag, NO_CONTEXT) : FAULT;
   }
 
   /** One scope serves all evaluations; only a context whose getter evaluates a flag in between needs another. */
   #walk(flag: CompiledFlag, context: EvaluationContext): Outcome {
     const scope = this.#scope.isBusy ? new Scope() : this.#scope;
     if (++this.#tick === TICK_MAX) this.#forget();
-    scope.enter(context, this.#tick);
+    scope.enter(typeof context === "object" && context !== null ? context : NO_CONTEXT, this.#tick);
     const outcome = decideFlag(flag, scope);
     scope.leave();
     return outcome;
@@ -249,12 +276,18 @@ export class Ruleset {
     }
   }
 
-  #miss(key: FlagKey): CompiledFlag {
-    if (typeof key !== "string" || key.length > 128 || this.#unknownKeys >= UNKNOWN_KEYS_MAX) return this.#unknown;
-    const flag = this.#withSlot(new CompiledFlag(UNKNOWN_PROGRAM, []));
-    this.#flags.set(key, flag);
-    this.#unknownKeys++;
-    return flag;
+  /** A key asked for the first time, or one that is not remembered; counted either way. */
+  #miss(key: FlagKey): Outcome {
+    let flag = this.#unknown;
+    let outcome = FIRST_MISS;
+    if (this.#unknownKeys >= UNKNOWN_KEYS_MAX) outcome = UNKNOWN_FLAG;
+    else if (typeof key === "string" && key.length <= 128) {
+      flag = this.#withSlot(new CompiledFlag(UNKNOWN_PROGRAM, []));
+      this.#flags.set(key, flag);
+      this.#unknownKeys++;
+    }
+    this.#counts[flag.slot] = (this.#counts[flag.slot] as number) + 1;
+    return outcome;
   }
 
   #withSlot(flag: CompiledFlag): CompiledFlag {
@@ -394,6 +427,13 @@ export class Ruleset {
     }
     return [...touched].filter((id) => id.startsWith("flag/")).map((id) => id.slice("flag/".length));
   }
+}
+
+/** As the line decides, for a unit that may have been met: the characters are read once, for the place and for the lanes. */
+function outcomeUnlessMet(line: Line, space: SpaceState, unit: string, met: Met): Outcome {
+  const outcome = outcomeAt(line, positionOf(hashAndFingerprint(space, unit))) as Outcome;
+  const { tracks, untracked } = outcome;
+  return tracks !== undefined && untracked !== undefined && met.hasLanes(tracks.seed) ? untracked : outcome;
 }
 
 function namesAny(refs: Refs, touched: ReadonlySet<string>): boolean {

@@ -4,8 +4,10 @@
  */
 import type { Evaluation, EvaluationContext, FlagKey, Json, Revision, Snapshot, SnapshotChange } from "@belay/protocol";
 import { unitText } from "../attribute.ts";
+import { FIRST_MISS, UNKNOWN_FLAG } from "../decide.ts";
 import { hasTypeOf, toEvaluation } from "../evaluate.ts";
 import { type Explanation, explain } from "../explain.ts";
+import type { Met } from "../fingerprint.ts";
 import type { Outcome } from "../program.ts";
 import { type CompileOptions, compile, type Ruleset } from "../ruleset.ts";
 import type { Application, ClientEvents, ClientState } from "./application.ts";
@@ -87,6 +89,7 @@ export class Client {
   readonly #platform: Platform;
   readonly #application: Application;
   readonly #ledger: Ledger;
+  readonly #met: Met;
   readonly #delivery: Delivery;
   readonly #receipts: Receipts;
   readonly #connection: Connection;
@@ -116,6 +119,7 @@ export class Client {
       dropped: (reason) => this.#droppedEvents(reason),
       spool: settings.spool,
     });
+    this.#met = this.#ledger.met;
     this.#delivery = new Delivery(platform, settings.delivery, this.#ledger, {
       sdk: settings.sdk,
       instance: settings.instance,
@@ -159,17 +163,19 @@ export class Client {
 
   /**
    * Hot path. Nothing here allocates: no closures, no rest arguments, no objects. The `try` costs nothing while nothing
-   * throws, and what throws is a context whose getters do.
+   * throws, and what throws is a context whose getters do. What happens seldom is put away in
+   * `#note` and `#missed`, so that V8 can inline the rest into the application's own loop (see `hashAfter`).
    */
   isEnabled(key: FlagKey, context: EvaluationContext = NO_CONTEXT, fallback = false): boolean {
     try {
-      const outcome = this.#rules.decide(key, context);
+      const outcome = this.#rules.decide(key, context, this.#met);
       const { value } = outcome;
       if (typeof value === "boolean") {
-        if (outcome.tracks !== undefined) this.#ledger.note(key, outcome, outcome.tracks, context, this.#rules.revision);
+        if (outcome.tracks !== undefined) this.#note(key, outcome, context);
         return value;
       }
-      this.#missed(key, outcome, "boolean");
+      // Checked here too: an unknown flag is then answered for the price of the look-up.
+      if (outcome !== UNKNOWN_FLAG) this.#missed(key, outcome, "boolean");
     } catch {
       // The context threw while it was read: the caller's default is the answer.
     }
@@ -179,10 +185,10 @@ export class Client {
   /** As `isEnabled`, for every type: the flag's value where it is of the default's type, else the default. */
   value<T extends Json>(key: FlagKey, context: EvaluationContext, fallback: T): Widened<T> {
     try {
-      const outcome = this.#rules.decide(key, context);
+      const outcome = this.#rules.decide(key, context, this.#met);
       const { value } = outcome;
       if (value !== undefined && hasTypeOf(value, fallback)) {
-        if (outcome.tracks !== undefined) this.#ledger.note(key, outcome, outcome.tracks, context, this.#rules.revision);
+        if (outcome.tracks !== undefined) this.#note(key, outcome, context);
         return value as Widened<T>;
       }
       this.#missed(key, outcome, typeName(fallback));
@@ -197,9 +203,9 @@ export class Client {
     const { revision } = this;
     const answer = fallback as Widened<T>;
     try {
-      const outcome = this.#rules.decide(key, context);
+      const outcome = this.#rules.decide(key, context, this.#met);
       if (outcome.value !== undefined && hasTypeOf(outcome.value, answer)) {
-        if (outcome.tracks !== undefined) this.#ledger.note(key, outcome, outcome.tracks, context, revision);
+        if (outcome.tracks !== undefined) this.#note(key, outcome, context);
         const evaluation = toEvaluation(outcome, answer, revision);
         return this.#isStale ? { ...evaluation, reason: "STALE" } : evaluation;
       }
@@ -209,6 +215,10 @@ export class Client {
     } catch {
       return { value: answer, reason: "ERROR", errorCode: "GENERAL", revision };
     }
+  }
+
+  #note(key: FlagKey, outcome: Outcome, context: EvaluationContext): void {
+    if (outcome.tracks !== undefined) this.#ledger.note(key, outcome, outcome.tracks, context, this.#rules.revision);
   }
 
   /** The whole walk of a decision in words. Counts nothing and records nothing. */
@@ -333,7 +343,8 @@ export class Client {
   /** Off the hot path: the default is served. Says once why, where the application could do something about it. */
   #missed(key: FlagKey, outcome: Outcome, expected: string): void {
     if (!this.#hasRules) return;
-    if (outcome.errorCode === "FLAG_NOT_FOUND") {
+    if (outcome === UNKNOWN_FLAG) return;
+    if (outcome === FIRST_MISS) {
       this.#unknownKey(key);
       return;
     }

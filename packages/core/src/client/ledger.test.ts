@@ -11,7 +11,7 @@ function armOf(variant: string, experiment = "exp"): Outcome & { tracks: Tracked
   const tracks = new Tracked({ experiment, epoch: 1 }, variant, by);
   // The unit is whatever the test says it is; reading attributes is tested where it is done.
   tracks.unit = (context: EvaluationContext) => (context.targetingKey === undefined ? undefined : String(context.targetingKey));
-  return { value: variant, variant, reason: "SPLIT", ruleId: "r1", errorCode: undefined, tracks, slot: 1 };
+  return { value: variant, variant, reason: "SPLIT", ruleId: "r1", errorCode: undefined, tracks, untracked: undefined, slot: 1 };
 }
 
 const A = armOf("a");

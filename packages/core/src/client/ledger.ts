@@ -29,6 +29,7 @@ import type {
   MetricEvent,
   Revision,
 } from "@belay/protocol";
+import type { Met } from "../fingerprint.ts";
 import type { Outcome } from "../program.ts";
 import type { Tracked } from "../tracked.ts";
 import type { EventSpool, NumberedEvent } from "./ports.ts";
@@ -152,6 +153,11 @@ export class Ledger {
   note(flag: FlagKey, outcome: Outcome, tracked: Tracked, context: EvaluationContext, revision: Revision): void {
     const unit = tracked.unit(context);
     if (unit !== undefined && !this.#seen.has(unit, tracked.seed)) this.#expose(flag, outcome, tracked, unit, context, revision);
+  }
+
+  /** Who has been met: nothing need be noted of them again under the same arm. */
+  get met(): Met {
+    return this.#seen;
   }
 
   /** Notes a metric event made of values that can be sent. */

@@ -9,14 +9,15 @@
  * new unit. A unit that was forgotten is exposed once more, which the server counts once: the cheap mistake.
  */
 
+import { fingerprint, lanes, type Met } from "../fingerprint.ts";
+
 /** Slots of one generation at most: 2^19 pairs of 4 bytes are 4 MiB, two generations 8 MiB, 262,144 units each. */
 export const SEEN_SLOTS_MAX = 524_288;
 
 const SLOTS_MIN = 1_024;
 
-export class Seen {
+export class Seen implements Met {
   readonly #slotsMax: number;
-  readonly #lanes = new Int32Array(2);
   #young = new Int32Array(2 * SLOTS_MIN);
   #old = new Int32Array(2 * SLOTS_MIN);
   #youngCount = 0;
@@ -33,9 +34,17 @@ export class Seen {
 
   /** Has this unit been added under this seed? Allocates nothing. */
   has(unit: string, seed: number): boolean {
-    this.#fingerprint(unit, seed);
-    const a = this.#lanes[0] as number;
-    const b = this.#lanes[1] as number;
+    fingerprint(unit);
+    return this.hasLanes(seed);
+  }
+
+  /**
+   * As `has`, for the unit whose fingerprint was made last. The seed joins the lanes after the pass over the characters,
+   * so that who reads them for another reason can make the lanes by the way.
+   */
+  hasLanes(seed: number): boolean {
+    const a = laneA(seed);
+    const b = laneB(seed, a);
     if (holds(this.#young, a, b)) return true;
     if (!holds(this.#old, a, b)) return false;
     this.#insert(a, b);
@@ -43,8 +52,9 @@ export class Seen {
   }
 
   add(unit: string, seed: number): void {
-    this.#fingerprint(unit, seed);
-    this.#insert(this.#lanes[0] as number, this.#lanes[1] as number);
+    fingerprint(unit);
+    const a = laneA(seed);
+    this.#insert(a, laneB(seed, a));
   }
 
   /** Forgets everybody: the next evaluation of each unit is a first one again. */
@@ -69,29 +79,17 @@ export class Seen {
     this.#young = next;
     this.#youngCount = 0;
   }
+}
 
-  /**
-   * Both lanes in one pass over the UTF-16 units, two at a time. Not the hash that decides: nobody else must compute it,
-   * so it needs no UTF-8 and one multiplication a lane. The rotations matter: a multiplication carries differences only
-   * upward, and without them two ids that differ in every second character would meet in both lanes far too often. One
-   * lane mixes by exclusive or and one by addition, so that what cancels in the one does not in the other.
-   */
-  #fingerprint(unit: string, seed: number): void {
-    const { length } = unit;
-    let a = seed | 0;
-    let b = Math.imul(seed, 0x9e3779b1) ^ 0x6a09e667;
-    for (let at = 0; at < length; at += 2) {
-      const word = unit.charCodeAt(at) | (at + 1 < length ? unit.charCodeAt(at + 1) << 16 : 0);
-      a = Math.imul(a ^ word, 0x85ebca6b);
-      a = (a << 15) | (a >>> 17);
-      b = Math.imul((((b << 13) | (b >>> 19)) + word) | 0, 0xc2b2ae35);
-    }
-    a = avalanche(a ^ length);
-    b = avalanche((b ^ length) + a);
-    // Two zeros are an empty slot.
-    this.#lanes[0] = a;
-    this.#lanes[1] = a === 0 && b === 0 ? 1 : b;
-  }
+/** For one seed both lanes together are a bijection of the unit's: seeding takes no two units for one. */
+function laneA(seed: number): number {
+  return avalanche((lanes[0] as number) ^ seed);
+}
+
+function laneB(seed: number, a: number): number {
+  const b = avalanche(((lanes[1] as number) ^ Math.imul(seed, 0x9e3779b1)) + a);
+  // Two zeros are an empty slot.
+  return a === 0 && b === 0 ? 1 : b;
 }
 
 function avalanche(lane: number): number {
