@@ -260,21 +260,27 @@ describe("SPEC 8: polling and back", () => {
 });
 
 describe("SPEC 8: after an outage", () => {
-  it("the first poll that gets through leads back to the stream within a second", async () => {
-    const { time, server } = world();
-    const { client } = fakeClient(server, {}, seeded(8).fraction);
-    await time.advance(MINUTE_MS);
-    server.streamTrouble = { kind: "failure", failure: NETWORK };
-    server.pollTrouble = server.streamTrouble;
-    server.endStreams(NETWORK);
-    await time.advance(MINUTE_MS);
-    server.streamTrouble = undefined;
-    server.pollTrouble = undefined;
-    const { length } = server.starts;
-    await time.advance(31_000);
-    expect(server.openStreams).toBe(1);
-    expect(client.state).toBe("live");
-    expect(server.starts.slice(length).map((start) => start.door)).toEqual(["poll", "stream"]);
+  it("the first poll that gets through leads back to the stream within a second, in 100 worlds of 100", async () => {
+    let back = 0;
+    for (let seed = 0; seed < 100; seed += 1) {
+      const { time, server } = world();
+      const { client } = fakeClient(server, {}, seeded(seed).fraction);
+      await time.advance(MINUTE_MS);
+      server.streamTrouble = { kind: "failure", failure: NETWORK };
+      server.pollTrouble = server.streamTrouble;
+      server.endStreams(NETWORK);
+      await time.advance(MINUTE_MS);
+      expect(client.state).toBe("stale");
+      // Streams stay away until a poll is through: which of the two is tried next when an outage ends is up to the dice.
+      server.pollTrouble = undefined;
+      for (let waitedMs = 0; client.state !== "live" && waitedMs < 2 * MINUTE_MS; waitedMs += 10) await time.advance(10);
+      server.streamTrouble = undefined;
+      const { length } = server.starts;
+      await time.advance(1_010);
+      if (client.state === "live" && server.openStreams === 1) back += 1;
+      expect(server.starts.slice(length).map((start) => start.door)).toEqual(["stream"]);
+    }
+    expect(back).toBe(100);
   });
 });
 
