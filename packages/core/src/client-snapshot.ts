@@ -1,5 +1,7 @@
-import type { FlagKey, Snapshot, SnapshotFlag } from "@belay/protocol";
+import type { FlagKey, Part, Serve, Snapshot, SnapshotFlag } from "@belay/protocol";
+import { differsForAll } from "./differs.ts";
 import { namesUsedByCondition, namesUsedByFlag } from "./names-used.ts";
+import type { CompiledServe, Outcome, Program } from "./program.ts";
 import { compile } from "./ruleset.ts";
 
 /**
@@ -28,13 +30,33 @@ export function clientSnapshot(snapshot: Snapshot, isVisible: (key: FlagKey) => 
     segments: pick(snapshot.segments, segments),
     flags: Object.fromEntries(flags),
   };
-  const malformed = new Set(
-    compile(visible)
-      .defects()
-      .map(({ flag }) => flag),
-  );
-  if (malformed.size === 0) return visible;
-  return { ...visible, flags: Object.fromEntries(flags.map(([key, flag]) => [key, malformed.has(key) ? MALFORMED : flag])) };
+  const ruleset = compile(visible);
+  const malformed = new Set(ruleset.defects().map(({ flag }) => flag));
+  const render = ([key, flag]: [FlagKey, SnapshotFlag]): [FlagKey, SnapshotFlag] => {
+    const program = ruleset.find(key)?.program;
+    return [key, malformed.has(key) || program === undefined ? MALFORMED : stamped(flag, program)];
+  };
+  return { ...visible, flags: Object.fromEntries(flags.map(render)) };
+}
+
+/** The flag with what its exposures say of differing, where that holds for every unit: a page has no room to find out. */
+function stamped(flag: SnapshotFlag, program: Program): SnapshotFlag {
+  const inServe = <T extends Serve>(serve: T, compiled: CompiledServe | undefined): T => {
+    if (!("split" in serve) || serve.split.every(({ tracks }) => tracks === undefined)) return serve;
+    return { ...serve, split: serve.split.map((part, i) => stampedPart(part, compiled?.parts?.[i]?.outcome, program)) };
+  };
+  const rules = flag.rules.map((rule, i) => {
+    const serve = inServe(rule.serve, program.rules[i]);
+    return serve === rule.serve ? rule : { ...rule, serve };
+  });
+  const fallthrough = flag.fallthrough && inServe(flag.fallthrough, program.fallthrough);
+  const isUntouched = fallthrough === flag.fallthrough && rules.every((rule, i) => rule === flag.rules[i]);
+  return isUntouched ? flag : { ...flag, rules, ...(fallthrough === undefined ? {} : { fallthrough }) };
+}
+
+function stampedPart(part: Part, outcome: Outcome | undefined, program: Program): Part {
+  const differs = part.tracks && outcome && differsForAll(program, outcome);
+  return part.tracks === undefined || differs === undefined ? part : { ...part, tracks: { ...part.tracks, differs } };
 }
 
 /** No reader takes it for a flag: every SDK answers the caller's default with `PARSE_ERROR`. */

@@ -13,6 +13,7 @@ import type {
 import { isPlain } from "./attribute.ts";
 import { decideFlag, FAULT, FIRST_MISS, MALFORMED_FLAG, outcomeAt, outcomeOfTwo, UNKNOWN_FLAG } from "./decide.ts";
 import { type Defect, Defects } from "./defect.ts";
+import { differs } from "./differs.ts";
 import { hashAndFingerprint, type Met } from "./fingerprint.ts";
 import type { LegacyHashFunction } from "./legacy-hash-function.ts";
 import { type Linkable, link } from "./link.ts";
@@ -186,6 +187,23 @@ export class Ruleset {
       return this.#walk(flag, context);
     } catch {
       return this.#faulted(flag, context);
+    }
+  }
+
+  /**
+   * Would the unit of an outcome that `decide` has just given have got another value outside its arm? See `differs.ts`.
+   * For first exposures: it allocates. `undefined` where the outcome is no arm's, or the context throws.
+   */
+  differs(key: FlagKey, outcome: Outcome, context: EvaluationContext): boolean | undefined {
+    const flag = this.#flags.get(key);
+    if (flag === undefined || outcome.tracks === undefined) return undefined;
+    if (++this.#tick === TICK_MAX) this.#forget();
+    const scope = new Scope();
+    try {
+      scope.enter(context, this.#tick);
+      return differs(flag, outcome, scope);
+    } catch {
+      return undefined;
     }
   }
 

@@ -10,6 +10,8 @@ export class Tracked {
   readonly variant: VariantName;
   /** 32 bits that differ for each (experiment or release, epoch, variant): the seed of the unit's dedupe fingerprint. */
   readonly seed: number;
+  /** Whether the arm's decisions differ, found at its first exposure; `depends` where each unit has to be asked for. */
+  differs: boolean | "depends" | undefined;
   readonly #by: AttributeReader;
   readonly #isUsual: boolean;
 

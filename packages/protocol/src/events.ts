@@ -59,6 +59,11 @@ export interface Exposure {
   readonly epoch: number;
   readonly revision: Revision;
   readonly unit: string;
+  /**
+   * Would this unit, at this revision, have got another value outside its arm: in another arm of its split, or, where there
+   * is one arm only, had the arm not been there? Never depends on the arm. Absent: not known.
+   */
+  readonly differs?: boolean;
   readonly attributes?: { readonly [name: string]: Json };
 }
 

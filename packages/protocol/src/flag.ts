@@ -88,9 +88,11 @@ export type Condition =
  * What a first exposure through a part is recorded for. `epoch` is the revision at which the allocation of this split
  * last changed: the server stamps it, and a unit is recorded once per epoch.
  */
-export type Tracks =
-  | { readonly experiment: string; readonly epoch?: number }
-  | { readonly release: string; readonly epoch?: number };
+export type Tracks = ({ readonly experiment: string } | { readonly release: string }) & {
+  readonly epoch?: number;
+  /** For exposures through this part. Stamped into what browsers hold, where it is the same for every unit; of no effect elsewhere. */
+  readonly differs?: boolean;
+};
 
 /** One share of a split: it serves its variant to the units that all its draws hold. No draws: everybody. */
 export interface Part {

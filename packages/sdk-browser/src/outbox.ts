@@ -203,7 +203,7 @@ export function outboxOf(
     else later(FLUSH_MS);
   };
 
-  const armOf = ({ epoch: _, ...subject }: Tracks, variant: string): Arm => {
+  const armOf = ({ epoch: _, differs: __, ...subject }: Tracks, variant: string): Arm => {
     const key = JSON.stringify([subject, variant]);
     const arm = arms.get(key) ?? { ...subject, variant, produced: 0, dropped: 0 };
     arms.set(key, arm);

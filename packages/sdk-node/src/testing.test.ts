@@ -58,6 +58,7 @@ describe("what was recorded", () => {
         epoch: 1,
         revision: 1,
         unit: "user-42",
+        differs: true,
         attributes: { country: "DE" },
       },
       {
@@ -69,6 +70,7 @@ describe("what was recorded", () => {
         epoch: 1,
         revision: 1,
         unit: "user-43",
+        differs: true,
         attributes: {},
       },
     ]);

@@ -61,6 +61,8 @@ export interface ExposureSeen {
   readonly experiment?: string;
   readonly release?: string;
   readonly revision: Revision;
+  /** Would the unit have got another value outside its arm? Absent: not known. */
+  readonly differs?: boolean;
 }
 
 export interface TrackDetails {
@@ -114,6 +116,7 @@ export class Client {
       isOffline: settings.isOffline,
       now: () => platform.clock.now(),
       attributes: (context) => this.#attributes(context),
+      differs: (key, outcome, context) => this.#rules.differs(key, outcome, context),
       queued: () => this.#delivery.queued(),
       exposed: (exposure) => this.#exposed(exposure),
       dropped: (reason) => this.#droppedEvents(reason),

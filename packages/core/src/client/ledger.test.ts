@@ -27,6 +27,7 @@ function ledgerOf(limits: Partial<LedgerLimits> = {}) {
       isOffline: false,
       now: () => 1_000,
       attributes: () => undefined,
+      differs: () => true,
       queued: () => (queued += 1),
       exposed: (exposure) => exposed.push(exposure),
       dropped: (reason, count) => drops.push([reason, count]),
@@ -63,6 +64,7 @@ describe("a first exposure", () => {
       epoch: 1,
       revision: 7,
       unit: "u1",
+      differs: true,
     });
     expect(exposed).toHaveLength(4);
   });

@@ -58,6 +58,8 @@ export interface LedgerHost {
   attributes(
     context: EvaluationContext,
   ): { readonly json: { readonly [name: string]: Json }; readonly length: number } | undefined;
+  /** Whether the decision differs: see `Exposure.differs`. */
+  differs(flag: FlagKey, outcome: Outcome, context: EvaluationContext): boolean | undefined;
   /** Something is waiting to be sent. */
   queued(): void;
   /** A first exposure, before it has a number. */
@@ -290,7 +292,8 @@ export class Ledger {
   }
 
   #expose(flag: FlagKey, outcome: Outcome, tracked: Tracked, unit: string, context: EvaluationContext, revision: Revision): void {
-    const exposure = exposureOf(flag, outcome, tracked, unit, revision);
+    const differs = this.#host.differs(flag, outcome, context);
+    const exposure = exposureOf(flag, outcome, tracked, unit, { revision, ...(differs === undefined ? {} : { differs }) });
     if (this.#host.isOffline || this.#keep(exposure, tracked, context)) {
       this.#seen.add(unit, tracked.seed);
       this.#host.exposed(exposure);
@@ -444,7 +447,7 @@ function exposureOf(
   outcome: Outcome,
   tracked: Tracked,
   unit: string,
-  revision: Revision,
+  circumstances: Pick<Exposure, "revision" | "differs">,
 ): Omit<Exposure, "seq" | "timeMs"> {
   return {
     flag,
@@ -453,8 +456,8 @@ function exposureOf(
     ...(tracked.experiment === undefined ? {} : { experiment: tracked.experiment }),
     ...(tracked.release === undefined ? {} : { release: tracked.release }),
     epoch: tracked.epoch,
-    revision,
     unit,
+    ...circumstances,
   };
 }
 

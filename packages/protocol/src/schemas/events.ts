@@ -32,6 +32,9 @@ export const ExposureSchema: Schema<Exposure> = Type.Object(
     epoch: whole(0),
     revision: whole(0),
     unit,
+    differs: Type.Optional(
+      Type.Boolean({ description: "Would the unit have got another value outside its arm? Absent: not known" }),
+    ),
     attributes: Type.Optional(object),
   },
   {

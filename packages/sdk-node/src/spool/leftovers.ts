@@ -93,6 +93,7 @@ export class Leftovers {
       isOffline: false,
       now: () => platform.clock.now(),
       attributes: () => undefined,
+      differs: () => undefined,
       queued: () => {},
       exposed: () => {},
       dropped: (reason, count) => {

@@ -20,6 +20,9 @@ const ATTRIBUTES = [
   undefined,
 ];
 
+/** Every third exposure knows nothing of it. */
+const DIFFERS = [{ differs: true }, { differs: false }, {}] as const;
+
 let doors: Doors;
 let folder: TempDir;
 let files = 0;
@@ -36,7 +39,9 @@ beforeAll(async () => {
     batchOf({ environment: "staging", exposures: [exposureOf(1)], receivedAtMs: TEN_OCLOCK - 86_400_000 }),
   );
   for (let start = 1; start <= MANY; start += 5_000) {
-    const many = Array.from({ length: 5_000 }, (_, index) => exposureOf(start + index, { flag: "many", unit: `m${index % 7}` }));
+    const many = Array.from({ length: 5_000 }, (_, index) =>
+      exposureOf(start + index, { flag: "many", unit: `m${index % 7}`, ...DIFFERS[index % 3] }),
+    );
     await doors.events.append(batchOf({ instance: "many", exposures: many }));
   }
 });
@@ -121,6 +126,7 @@ describe.each([
     ["exposures?unit=u%270", 1],
     ["exposures?flag=many&variant=treatment", MANY],
     ["exposures?flag=many&limit=5000", 5_000],
+    ["exposures?differs=false", (MANY / 5_000) * 1_667],
     ["exposures?flag=none", 0],
     ["metric-events?environment=production", 2],
     ["metric-events?name=it%27s", 1],
@@ -162,10 +168,9 @@ test("Parquet's columns have types, its pages are row groups, and it is not pack
     ["project", "VARCHAR"],
     ["environment", "VARCHAR"],
     ["revision", "BIGINT"],
-    ...["flag", "variant", "rule", "experiment", "release", "unit", "attributes", "sdk", "instance"].map((name) => [
-      name,
-      "VARCHAR",
-    ]),
+    ...["flag", "variant", "rule", "experiment", "release", "unit"].map((name) => [name, "VARCHAR"]),
+    ["differs", "BOOLEAN"],
+    ...["attributes", "sdk", "instance"].map((name) => [name, "VARCHAR"]),
     ["seq", "BIGINT"],
     ["epoch", "BIGINT"],
     ["clock_offset_ms", "BIGINT"],
@@ -173,7 +178,7 @@ test("Parquet's columns have types, its pages are row groups, and it is not pack
   ]);
   const [[groups, rows] = []] = await inDuckDb(
     rawPayload,
-    (file) => `select count(distinct row_group_id)::int, sum(row_group_num_rows)::int / 19 from parquet_metadata(${file})`,
+    (file) => `select count(distinct row_group_id)::int, sum(row_group_num_rows)::int / 20 from parquet_metadata(${file})`,
   );
   expect([Number(groups) > 3, rows]).toEqual([true, MANY + 4]);
 });

@@ -6,7 +6,7 @@ import { EVENT_LIMITS, type Exposure, type Json, KEY_PATTERN, type MetricEvent }
 
 export function isExposure(event: unknown): event is Exposure {
   if (!isObject(event)) return false;
-  const { seq, timeMs, flag, variant, rule, experiment, release, epoch, revision, unit, attributes } =
+  const { seq, timeMs, flag, variant, rule, experiment, release, epoch, revision, unit, differs, attributes } =
     event as Unchecked<Exposure>;
   return (
     isWhole(seq, 1) &&
@@ -19,9 +19,15 @@ export function isExposure(event: unknown): event is Exposure {
     isWhole(epoch, 0) &&
     isWhole(revision, 0) &&
     isUnit(unit) &&
+    (differs === undefined || typeof differs === "boolean") &&
     (attributes === undefined || isObject(attributes)) &&
     fields(event) ===
-      7 + Number("rule" in event) + Number("experiment" in event) + Number("release" in event) + Number("attributes" in event)
+      7 +
+        Number("rule" in event) +
+        Number("experiment" in event) +
+        Number("release" in event) +
+        Number("differs" in event) +
+        Number("attributes" in event)
   );
 }
 

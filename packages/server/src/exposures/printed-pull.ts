@@ -41,6 +41,7 @@ function where({ environments, fromMs, toMs, ...query }: EventQuery): string {
     return value === undefined ? [] : [`${column} = ${literal(value)}`];
   });
   if (environments !== undefined) conditions.unshift(`environment in (${environments.map(literal).join(", ") || "null"})`);
+  if (query.differs !== undefined) conditions.push(query.differs ? "differs" : "not differs");
   if (fromMs !== undefined) conditions.push(`received_at >= ${momentLiteral(fromMs)}`);
   if (toMs !== undefined) conditions.push(`received_at < ${momentLiteral(toMs)}`);
   return conditions.length === 0 ? "" : ` where ${conditions.join(" and ")}`;

@@ -11,6 +11,7 @@ export interface FilterQuery {
   readonly experiment?: string;
   readonly release?: string;
   readonly variant?: string;
+  readonly differs?: "true" | "false";
   readonly name?: string;
   readonly unit?: string;
   /** RFC 3339; by the server's clock, at which an event was received. */
@@ -38,6 +39,12 @@ const COMMON_FILTERS = {
   to: text("Received before this moment, RFC 3339"),
 };
 
+export const DIFFERS_FILTER: Schema<"true" | "false" | undefined> = Type.Optional(
+  Type.Union([Type.Literal("true"), Type.Literal("false")], {
+    description: "Only units that would have got another value outside their arm, or only those that would not",
+  }),
+);
+
 const FILTERS = {
   exposures: {
     ...COMMON_FILTERS,
@@ -45,6 +52,7 @@ const FILTERS = {
     experiment: text("Only this experiment"),
     release: text("Only this release"),
     variant: text("Only this variant"),
+    differs: DIFFERS_FILTER,
   },
   metrics: { ...COMMON_FILTERS, name: text("Only events of this name") },
 };
@@ -82,7 +90,7 @@ export interface Sight {
  * is none.
  */
 export function eventQueryOf(kind: EventKind, project: string, query: FilterQuery, { visible, has }: Sight): EventQuery {
-  const { environment, from, to, flag, experiment, release, variant, name, unit } = query;
+  const { environment, from, to, flag, experiment, release, variant, differs, name, unit } = query;
   if (environment !== undefined && (visible?.includes(environment) === false || !has(environment))) {
     throw new ProblemError("environment_not_found", { key: environment });
   }
@@ -95,6 +103,7 @@ export function eventQueryOf(kind: EventKind, project: string, query: FilterQuer
     experiment,
     release,
     variant,
+    differs: differs === undefined ? undefined : differs === "true",
     name,
     unit,
     fromMs: momentOf("from", from),

@@ -73,7 +73,7 @@ describe("formats", () => {
     expect(answer.headers["content-type"]).toBe("text/csv; charset=utf-8; header=present");
     const [header = [], ...rows] = parseCsv(answer.payload);
     expect(header.join(",")).toBe(
-      "id,time,received_at,project,environment,revision,flag,variant,rule,experiment,release,unit,attributes,sdk,instance,seq,epoch,clock_offset_ms,cursor",
+      "id,time,received_at,project,environment,revision,flag,variant,rule,experiment,release,unit,differs,attributes,sdk,instance,seq,epoch,clock_offset_ms,cursor",
     );
     const at = header.indexOf("unit");
     expect(rows.map((row) => row[at])).toEqual([...FORMULAS.map((unit) => `'${unit}`), ...HARMLESS]);

@@ -3,7 +3,7 @@ import { Type } from "@sinclair/typebox";
 import type { FastifyInstance } from "fastify";
 import { pathParams } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
-import { eventQueryOf } from "./pull-query.ts";
+import { DIFFERS_FILTER, eventQueryOf } from "./pull-query.ts";
 import { KINDS, type Name, type PullDoors, sightOf } from "./pull-routes.ts";
 import type { EventTails } from "./tail.ts";
 
@@ -14,6 +14,7 @@ interface TailQuery {
   readonly experiment?: string;
   readonly release?: string;
   readonly variant?: string;
+  readonly differs?: "true" | "false";
   readonly name?: string;
   readonly unit?: string;
   readonly perSecond?: number;
@@ -30,6 +31,7 @@ const TailQuerySchema: Schema<TailQuery> = Type.Unsafe<TailQuery>(
       experiment: text,
       release: text,
       variant: text,
+      differs: DIFFERS_FILTER,
       name: text,
       unit: text,
       perSecond: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, description: "At most so many events a second; 20" })),
@@ -43,7 +45,7 @@ const PER_SECOND = 20;
 /** Which filters a kind of events does not have. */
 const FOREIGN: Readonly<Record<Name, readonly (keyof TailQuery)[]>> = {
   exposures: ["name"],
-  "metric-events": ["flag", "experiment", "release", "variant"],
+  "metric-events": ["flag", "experiment", "release", "variant", "differs"],
 };
 
 /** `GET .../events/tail`: events as they come in, as server-sent events. */

@@ -112,6 +112,7 @@ const NAMES: Readonly<Record<EventKind, string>> = { exposures: "exposure", metr
 const FILTERS = ["flag", "experiment", "release", "variant", "name", "unit"] as const;
 
 function fits(event: Exposure | MetricEvent, query: EventQuery): boolean {
+  if (query.differs !== undefined && !("differs" in event && event.differs === query.differs)) return false;
   const fields = event as Partial<Record<(typeof FILTERS)[number], string>>;
   return FILTERS.every((name) => query[name] === undefined || fields[name] === query[name]);
 }

@@ -37,6 +37,7 @@ export function eventStoreContract(name: string, makeBench: () => Promise<EventS
       const exposure = exposureOf(7, {
         rule: "r1",
         unit: "zoë-😀",
+        differs: true,
         attributes: { country: "DE", nested: { list: [1, "two", null] } },
       });
       expect(await store.append(batchOf({ exposures: [exposure] }))).toEqual({ accepted: 1, duplicates: 0 });
@@ -54,6 +55,7 @@ export function eventStoreContract(name: string, makeBench: () => Promise<EventS
           experiment: "checkout-test",
           release: null,
           unit: "zoë-😀",
+          differs: true,
           attributes: { country: "DE", nested: { list: [1, "two", null] } },
           sdk: "node/0.1.0",
           instance: "instance-1",
@@ -180,6 +182,18 @@ export function eventStoreContract(name: string, makeBench: () => Promise<EventS
       expect(await units({ fromMs: 2_000 })).toEqual(["d"]);
       expect(await units({ flag: "' or true --" })).toEqual([]);
       expect(await store.estimate({ kind: "exposures", project: "default", flag: "checkout" })).toEqual({ rows: 3, lagMs: 0 });
+    });
+
+    test("whether a decision differs is told as it was sent, and narrows: true, false and not known are three things", async () => {
+      const told = [{ differs: true }, { differs: false }, {}, { differs: true }];
+      await store.append(batchOf({ exposures: told.map((one, index) => exposureOf(index + 1, one)) }));
+      await store.append(batchOf({ exposures: [exposureOf(5)] }));
+      expect((await rows()).map((row) => row["differs"])).toEqual([true, false, null, true, null]);
+      expect(await units({ differs: true })).toEqual(["user-1", "user-4"]);
+      expect(await units({ differs: false })).toEqual(["user-2"]);
+      const csv = (await textOf(store, { format: "csv" })).split("\r\n");
+      const at = csv[0]?.split(",").indexOf("differs") ?? -1;
+      expect(csv.slice(1, 6).map((line) => line.split(",")[at])).toEqual(["true", "false", "", "true", ""]);
     });
 
     test("a pull cut off after any row goes on after it, with nothing lost or repeated while events keep arriving", async () => {

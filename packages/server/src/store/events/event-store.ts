@@ -75,6 +75,8 @@ export interface EventQuery {
   readonly experiment?: string;
   readonly release?: string;
   readonly variant?: string;
+  /** Those whose units would have got another value outside their arm, or would not; where it is not known, neither. */
+  readonly differs?: boolean;
   /** Metric events only. */
   readonly name?: string;
   readonly unit?: string;

@@ -6,7 +6,7 @@ import type { DocumentFormat, EventKind, PullFormat, RowFormat } from "./event-s
  */
 export interface Column {
   readonly name: string;
-  readonly type: "text" | "whole" | "number" | "moment" | "json";
+  readonly type: "text" | "whole" | "number" | "truth" | "moment" | "json";
 }
 
 const column = (type: Column["type"], ...names: string[]): Column[] => names.map((name) => ({ name, type }));
@@ -22,6 +22,7 @@ export const COLUMNS: Readonly<Record<EventKind, readonly Column[]>> = {
     ...column("text", "project", "environment"),
     ...column("whole", "revision"),
     ...column("text", "flag", "variant", "rule", "experiment", "release", "unit"),
+    ...column("truth", "differs"),
     ...column("json", "attributes"),
     ...column("text", "sdk", "instance"),
     ...column("whole", "seq", "epoch", "clock_offset_ms"),

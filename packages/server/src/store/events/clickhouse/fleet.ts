@@ -68,19 +68,26 @@ export class Fleet {
   }
 
   async #hasTables(server: ClickHouseServer): Promise<boolean> {
-    const [found] = await server.rows<{ n: number }>(this.#tables.countOfExisting);
-    return found?.n === this.#tables.size;
+    return (await count(server, this.#tables.countOfExisting)) === this.#tables.size;
   }
 
   /** On a cluster each server does it when it can: one that is away must not keep the others from beginning. */
   async #create(server: ClickHouseServer): Promise<void> {
-    for (const statement of this.#tables.creation)
-      await server.run(statement, { settings: { distributed_ddl_task_timeout: "0" } });
+    const settings = { distributed_ddl_task_timeout: "0" };
+    for (const statement of this.#tables.creation) await server.run(statement, { settings });
+    for (const { missing, statement } of this.#tables.additions) {
+      if ((await count(server, missing)) > 0) await server.run(statement, { settings });
+    }
     for (const sinceMs = performance.now(); !(await this.#hasTables(server)); await pause(PAUSE_MS)) {
       if (performance.now() - sinceMs > CREATION_MS)
         throw new EngineAway(`ClickHouse at ${server.name} has not made the tables yet; its log says why`);
     }
   }
+}
+
+async function count(server: ClickHouseServer, question: string): Promise<number> {
+  const [found] = await server.rows<{ n: number }>(question);
+  return found?.n ?? 0;
 }
 
 /** A server that answered so recently is not asked again whether it is there. */

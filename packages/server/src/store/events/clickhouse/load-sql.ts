@@ -48,7 +48,7 @@ export const CREATE_ARRIVED: string = `create temporary table arrived (segment U
     "exposures",
     `seq Array(UInt64), timeMs Array(UInt64), flag Array(String), variant Array(String), rule Array(Nullable(String)),
     experiment Array(Nullable(String)), release Array(Nullable(String)), epoch Array(UInt64), revision Array(UInt64),
-    unit Array(String), attributes Array(Nullable(String))`,
+    unit Array(String), differs Array(Nullable(UInt8)), attributes Array(Nullable(String))`,
   )},
   ${columns(
     "metrics",
@@ -134,7 +134,7 @@ function eventSpreads(tables: Tables, { base }: Source, arrived: Arrived): Sprea
       rows: arrived.exposures,
       values: {
         ...eventValues(exposure),
-        ...plain("revision", "flag", "variant", "rule", "experiment", "release", "epoch", "attributes"),
+        ...plain("revision", "flag", "variant", "rule", "experiment", "release", "epoch", "attributes", "differs"),
       },
       from: `arrayEnumerate(exposures.seq) as nth, ${lists("exposures", EXPOSURE_LISTS)}`,
       isNew: isNew("exposures", exposure),
@@ -234,7 +234,7 @@ function eventValues(position: string): Record<string, string> {
 }
 
 const EXPOSURE_LISTS: readonly string[] = [
-  ...["seq", "timeMs", "flag", "variant", "rule", "experiment", "release", "epoch", "revision", "unit", "attributes"],
+  ...["seq", "timeMs", "flag", "variant", "rule", "experiment", "release", "epoch", "revision", "unit", "differs", "attributes"],
 ];
 const METRIC_LISTS: readonly string[] = ["seq", "timeMs", "name", "unit", "bits", "properties"];
 

@@ -66,6 +66,7 @@ function whereOf(query: EventQuery): string {
     if (value !== undefined) where.push(`${name} = ${text(value)}`);
   }
   if (query.environments !== undefined) where.push(anyOf("environment", query.environments));
+  if (query.differs !== undefined) where.push(`differs = ${Number(query.differs)}`);
   if (query.fromMs !== undefined) where.push(receivedSince(query.fromMs));
   if (query.toMs !== undefined) where.push(receivedBefore(query.toMs));
   return where.join(" and ");

@@ -51,7 +51,13 @@ function jsonCell(column: Column): string {
   const value = source(column);
   if (column.type === "text") return `ifNull(concat(${QUOTE}, ${value}, ${QUOTE}), 'null')`;
   if (column.type === "moment") return `${QUOTE}, ${moment(column)}, ${QUOTE}`;
-  return `ifNull(toString(${value}), 'null')`;
+  return `ifNull(${plain(column)}, 'null')`;
+}
+
+/** Numbers as they are, `true` and `false`; null where there is none. */
+function plain(column: Column): string {
+  const value = source(column);
+  return column.type === "truth" ? `if(isNull(${value}), null, if(${value} = 1, 'true', 'false'))` : `toString(${value})`;
 }
 
 /** What JSON wants escaped, and last the quotes of the line itself. */
@@ -70,7 +76,7 @@ function csvLines(columns: readonly Column[], rows: string): string {
 function csvCell(column: Column): string {
   const value = source(column);
   if (column.type === "moment") return moment(column);
-  if (column.type !== "text" && column.type !== "json") return `ifNull(toString(${value}), '')`;
+  if (column.type !== "text" && column.type !== "json") return `ifNull(${plain(column)}, '')`;
   const start = `if(ifNull(match(${value}, ${text(FORMULA_START)}), 0), ${text("'")}, '')`;
   return `ifNull(concat('"', replaceAll(concat(${start}, ${value}), '"', '""'), '"'), '')`;
 }

@@ -65,22 +65,45 @@ export class Tables {
     return [database, ...TABLES.flatMap((table) => this.#creationOf(table)), ...VIEWS.map((view) => this.#view(view))];
   }
 
-  /** Counts what a server has of all this, as `n`; whole when it is `size`. Then nothing need be created. */
+  /** What adds a column to a table of an earlier version, and counts the tables that lack it, as `n`. */
+  get additions(): readonly Addition[] {
+    return this.#addedColumns.map(({ name, column, type }) => ({
+      missing: `select toFloat64(count()) as n from system.tables where database = ${text(this.database)}
+        and name = ${text(name)} and name not in (select table from ${this.#columns(column)})`,
+      statement: `alter table ${this.#database}.${name}${this.#onCluster} add column ${column} ${type}`,
+    }));
+  }
+
+  /** Counts what a server has of all this, as `n`; whole when it is `size`. Then nothing need be created or added. */
   get countOfExisting(): string {
     const names = [
       ...TABLES.flatMap(({ name }) => (this.isCluster ? [name, `${name}_local`] : [name])),
       ...VIEWS.map(({ name }) => name),
     ];
-    return `select toFloat64(count()) as n from system.tables
-      where database = ${text(this.database)} and ${anyOf("name", names)}`;
+    const columns = this.#addedColumns.map(
+      ({ name, column }) => `select table from ${this.#columns(column)} and table = ${text(name)}`,
+    );
+    return `select toFloat64(count()) as n from (
+      select name from system.tables where database = ${text(this.database)} and ${anyOf("name", names)}
+      union all ${columns.join(" union all ")})`;
   }
 
   get size(): number {
-    return TABLES.length * (this.isCluster ? 2 : 1) + VIEWS.length;
+    return TABLES.length * (this.isCluster ? 2 : 1) + VIEWS.length + this.#addedColumns.length;
   }
 
   get #onCluster(): string {
     return this.#cluster === undefined ? "" : ` on cluster ${this.#cluster}`;
+  }
+
+  get #addedColumns(): readonly { readonly name: string; readonly column: string; readonly type: string }[] {
+    return ADDED.flatMap(({ table, ...added }) =>
+      (this.isCluster ? [`${table}_local`, table] : [table]).map((name) => ({ name, ...added })),
+    );
+  }
+
+  #columns(name: string): string {
+    return `system.columns where database = ${text(this.database)} and name = ${text(name)}`;
   }
 
   #creationOf({ name, columns, layout, replacing, shard }: Table): string[] {
@@ -101,6 +124,11 @@ export class Tables {
   #view({ name, select }: View): string {
     return `create view if not exists ${this.#database}.${name}${this.#onCluster} as ${select((table) => this.name(table))}`;
   }
+}
+
+interface Addition {
+  readonly missing: string;
+  readonly statement: string;
 }
 
 interface Table {
@@ -135,7 +163,8 @@ const TABLES: readonly Table[] = [
   {
     name: "exposures",
     columns: `${EVENT_COLUMNS}, revision UInt64, flag String, variant String, rule Nullable(String),
-      experiment Nullable(String), release Nullable(String), epoch UInt64, attributes Nullable(String)`,
+      experiment Nullable(String), release Nullable(String), epoch UInt64, attributes Nullable(String),
+      differs Nullable(UInt8)`,
     layout: BY_ARRIVAL,
     shard: "unit",
   },
@@ -180,6 +209,11 @@ const TABLES: readonly Table[] = [
     layout: "order by (spool, attempt)",
     shard: "spool",
   },
+];
+
+/** Old versions know no `add column if not exists`. */
+const ADDED: readonly { readonly table: TableName; readonly column: string; readonly type: string }[] = [
+  { table: "exposures", column: "differs", type: "Nullable(UInt8)" },
 ];
 
 const VIEWS: readonly View[] = [

@@ -1,6 +1,7 @@
 /* Columns as DuckDB gives them, as an Arrow IPC stream. */
 import type { DuckDBValue } from "@duckdb/node-api";
 import {
+  Bool,
   type Data,
   type DataType,
   Field,
@@ -30,6 +31,7 @@ const TYPES: Readonly<Record<Column["type"], DataType>> = {
   json: new Utf8(),
   whole: new Int64(),
   number: new Float64(),
+  truth: new Bool(),
   moment: new TimestampMillisecond("UTC"),
 };
 
@@ -40,19 +42,24 @@ function dataOf(type: DataType, values: readonly DuckDBValue[]): Data {
   if (type instanceof Float64) {
     return makeData({ type, ...common, data: Float64Array.from(values as readonly number[], (value) => value ?? 0) });
   }
+  if (type instanceof Bool) return makeData({ type, ...common, data: bitsOf(values, (value) => value === true) });
   const whole = BigInt64Array.from(values as readonly bigint[], (value) => value ?? 0n);
   return makeData({ type: type as Int64, ...common, data: whole });
 }
 
-/** One bit per value, lowest first; 1 where there is one. */
+/** Which values there are, as bits, and how many there are not. */
 function nullsOf(values: readonly DuckDBValue[]): { nullBitmap: Uint8Array; nullCount: number } {
-  const nullBitmap = new Uint8Array(Math.ceil(values.length / 8));
-  let nullCount = 0;
+  const nullCount = values.reduce<number>((count, value) => count + Number(value === null), 0);
+  return { nullBitmap: bitsOf(values, (value) => value !== null), nullCount };
+}
+
+/** One bit per value, lowest first. */
+function bitsOf(values: readonly DuckDBValue[], isSet: (value: DuckDBValue | undefined) => boolean): Uint8Array {
+  const bits = new Uint8Array(Math.ceil(values.length / 8));
   for (let index = 0; index < values.length; index += 1) {
-    if (values[index] === null) nullCount += 1;
-    else nullBitmap[index >> 3] = (nullBitmap[index >> 3] ?? 0) | (1 << (index & 7));
+    if (isSet(values[index])) bits[index >> 3] = (bits[index >> 3] ?? 0) | (1 << (index & 7));
   }
-  return { nullBitmap, nullCount };
+  return bits;
 }
 
 /** All texts end to end, and where each begins. */

@@ -7,6 +7,7 @@ import type { IncomingBatch } from "../event-store.ts";
 import { batchOf, exposureOf, TEN_OCLOCK } from "../events.fixture.ts";
 import { Received } from "../received.ts";
 import { encodeBatch } from "../spool/batch-frame.ts";
+import { withoutDiffers } from "../spool/earlier-frames.fixture.ts";
 import { EventDatabase } from "./database.ts";
 
 let directory: string;
@@ -29,13 +30,15 @@ async function load(database: EventDatabase, spool: string, number: number, batc
   const path = join(spoolDirectory, `${segments}.ndjson`);
   let position = 1_000 * number;
   const frames = batches.flatMap((batch) => {
-    const encoded = encodeBatch(batch, new Received().claim("any", 1), position);
+    const encoded = encodeBatch(batch, claim(), position);
     position += encoded.accepted;
     return encoded.frames;
   });
   await writeFile(path, Buffer.concat(frames));
   await database.load([{ spool, number, path }]);
 }
+
+const claim = () => new Received().claim("any", 1);
 
 /** What a person finds in the file with a tool of theirs. */
 async function ask(sql: string): Promise<DuckDBValue[][]> {
@@ -146,5 +149,22 @@ test("evaluations are counted per flag, variant and minute", async () => {
     [10 * minute, null, 2],
     [11 * minute, "on", 5],
     [11 * minute, null, 1],
+  ]);
+});
+
+test("a file and a segment of a version that did not know whether decisions differ are taken up", async () => {
+  await (await EventDatabase.open({ directory, spoolDirectory })).close();
+  await ask("alter table exposures drop column differs");
+  const database = await EventDatabase.open({ directory, spoolDirectory });
+  const [frame = Buffer.alloc(0)] = encodeBatch(batchOf({ exposures: [exposureOf(1), exposureOf(2)] }), claim(), 1).frames;
+  const path = join(spoolDirectory, "earlier.ndjson");
+  await writeFile(path, withoutDiffers(frame));
+  await database.load([{ spool: "a", number: 1, path }]);
+  await load(database, "a", 2, [batchOf({ exposures: [exposureOf(3, { differs: false })] })]);
+  await database.close();
+  expect(await ask("select seq::int, differs from exposures order by position")).toEqual([
+    [1, null],
+    [2, null],
+    [3, false],
   ]);
 });

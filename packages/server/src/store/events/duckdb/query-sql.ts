@@ -20,6 +20,7 @@ export function whereOf(query: EventQuery): Where {
     sql.push(anyOf("environment", environments.length));
     values.push(...environments);
   }
+  if (query.differs !== undefined) sql.push(query.differs ? "differs" : "not differs");
   if (fromMs !== undefined) sql.push(`received_at >= ${moment(fromMs)}`);
   if (toMs !== undefined) sql.push(`received_at < ${moment(toMs)}`);
   return { sql: sql.join(" and "), values };
@@ -127,10 +128,15 @@ function csvLine(columns: readonly Column[]): string {
 /** Text is always quoted; what is absent is empty without quotes. */
 function csvCell(column: Column): string {
   const value = source(column);
-  if (column.type === "number" || column.type === "whole") return `coalesce(${value}::VARCHAR, '')`;
+  if (isPlain(column)) return `coalesce(${value}::VARCHAR, '')`;
   if (column.type === "moment") return rfc3339(value);
   const safe = `case when regexp_matches(${value}, ${text(FORMULA_START)}) then '''' || ${value} else ${value} end`;
   return `coalesce('"' || replace(${safe}, '"', '""') || '"', '')`;
+}
+
+/** Written as DuckDB writes it: numbers, `true` and `false`. */
+function isPlain({ type }: Column): boolean {
+  return type === "number" || type === "whole" || type === "truth";
 }
 
 function rfc3339(value: string): string {

@@ -14,7 +14,7 @@ export function readExposures(base: number): string {
     select ${eventColumns("exposures", base, "position + unnest(range(len(exposures.seq)))")},
       unnest(exposures.revision) as revision, unnest(exposures.flag) as flag, unnest(exposures.variant) as variant,
       unnest(exposures.rule) as rule, unnest(exposures.experiment) as experiment, unnest(exposures.release) as release,
-      unnest(exposures.epoch) as epoch, unnest(exposures.attributes) as attributes
+      unnest(exposures.epoch) as epoch, unnest(exposures.attributes) as attributes, unnest(exposures.differs) as differs
     from frames where exposures is not null`;
 }
 
@@ -85,7 +85,7 @@ export const SETTLE_ARM_REPORTS: readonly string[] = [
 
 const COMMON = "sdk VARCHAR, instance VARCHAR, project VARCHAR, environment VARCHAR, batchId VARCHAR";
 const EXPOSURES = `STRUCT(seq BIGINT[], timeMs BIGINT[], flag VARCHAR[], variant VARCHAR[], rule VARCHAR[], experiment VARCHAR[],
-  release VARCHAR[], epoch BIGINT[], revision BIGINT[], unit VARCHAR[], attributes VARCHAR[])`;
+  release VARCHAR[], epoch BIGINT[], revision BIGINT[], unit VARCHAR[], differs BOOLEAN[], attributes VARCHAR[])`;
 const METRIC_EVENTS =
   "STRUCT(seq BIGINT[], timeMs BIGINT[], name VARCHAR[], unit VARCHAR[], value DOUBLE[], properties VARCHAR[])";
 const ARMS = "experiment VARCHAR[], release VARCHAR[], variant VARCHAR[]";

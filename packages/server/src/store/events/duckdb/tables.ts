@@ -23,7 +23,9 @@ const ARM_COLUMNS =
 /** Run at every start; nothing that is there is touched. */
 export const TABLES: readonly string[] = [
   `create table if not exists exposures (${EVENT_COLUMNS}, revision BIGINT NOT NULL, flag VARCHAR NOT NULL,
-     variant VARCHAR NOT NULL, rule VARCHAR, experiment VARCHAR, release VARCHAR, epoch BIGINT NOT NULL, attributes VARCHAR)`,
+     variant VARCHAR NOT NULL, rule VARCHAR, experiment VARCHAR, release VARCHAR, epoch BIGINT NOT NULL, attributes VARCHAR,
+     differs BOOLEAN)`,
+  "alter table exposures add column if not exists differs BOOLEAN",
   `create table if not exists metric_events (${EVENT_COLUMNS}, name VARCHAR NOT NULL, value DOUBLE, properties VARCHAR)`,
   `create table if not exists evaluation_counts (project VARCHAR, environment VARCHAR, flag VARCHAR, variant VARCHAR,
      minute TIMESTAMP, evaluations BIGINT)`,

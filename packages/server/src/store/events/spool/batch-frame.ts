@@ -114,6 +114,7 @@ class FrameWriter {
     columns.epoch.push(exposure.epoch);
     columns.revision.push(exposure.revision);
     columns.unit.push(exposure.unit);
+    columns.differs.push(exposure.differs);
     columns.attributes.push(attributes);
     this.#added(exposure.unit.length + (attributes?.length ?? 0));
   }
@@ -202,6 +203,7 @@ function emptyExposures(): ExposureColumns {
     epoch: [],
     revision: [],
     unit: [],
+    differs: [],
     attributes: [],
   };
 }
