@@ -27,7 +27,7 @@ it("says of every exposure what evaluating the flag without its arm, or with ano
           expect(ruleset.differs(key, outcome, context)).toBe(differs);
           seen[isSingle ? "single" : "several"] += 1;
           seen[differs ? "differing" : "alike"] += 1;
-          const stamp = rules.decide(key, context).tracks?.subject.differs;
+          const stamp = rules.decide(key, context).tracks?.arm.differs;
           expect(stamp ?? differs).toBe(differs);
           seen[stamp === undefined ? "left" : "stamped"] += 1;
           if (!isSingle) expect(stamp).toBe(differs);

@@ -151,18 +151,18 @@ export function open(
     addEventListener("pagehide", leave, listening);
   }
 
-  const expose = (flag: FlagKey, { variant = "", ruleId: rule, tracks }: Outcome): void => {
+  const expose = (flag: FlagKey, { ruleId: rule, tracks }: Outcome): void => {
     if (!tracks || state === "closed") return;
     const unit = tracks.unit(context);
     if (!unit || unit.length > UNIT_LENGTH_MAX) return;
-    const { subject } = tracks;
-    const met = JSON.stringify([subject, variant, unit]);
+    const { arm } = tracks;
+    const met = JSON.stringify([arm, unit]);
     if (seen.has(met)) return;
     // Whoever is forgotten is exposed once more, and the server counts that once.
     if (seen.size >= SEEN_MAX) seen.clear();
     seen.add(met);
     const { revision } = snapshot;
-    outbox?.expose(subject, { flag, variant, rule, revision, unit, attributes: attributesOf?.(context) });
+    outbox?.expose(arm, { flag, rule, revision, unit, attributes: attributesOf?.(context) });
   };
 
   /** The flag's outcome where its value is of the default's type, else the default with the reason why. */

@@ -9,7 +9,8 @@
  * so that 300 events fit into what a browser lets outlive it.
  */
 import { PACKED_TYPE, pack } from "@belay/core";
-import type { BatchReceipt, EventBatch, Exposure, FlagKey, MetricEvent, Tracks } from "@belay/protocol";
+import type { Tracked } from "@belay/core/compact";
+import type { BatchReceipt, EventBatch, Exposure, FlagKey, MetricEvent } from "@belay/protocol";
 import { backoffMs, patientMs } from "./backoff.ts";
 import type { Ask, Trouble } from "./door.ts";
 
@@ -27,7 +28,7 @@ type Optional<T> = { readonly [Name in keyof T]: T[Name] | undefined };
 
 export interface Outbox {
   /** What is `undefined` in an event is absent from what is sent. */
-  expose(subject: Tracks, exposure: Optional<Omit<Exposure, keyof Tracks | Numbered>> & Pick<Exposure, "variant">): void;
+  expose(arm: Tracked["arm"], exposure: Optional<Omit<Exposure, keyof Tracked["arm"] | Numbered>>): void;
   /** An evaluation; told when events are flushed or the page hides. */
   count(flag: FlagKey, variant: string | undefined): void;
   record(metric: Optional<Omit<MetricEvent, Numbered>>): void;
@@ -203,15 +204,15 @@ export function outboxOf(
     else later(FLUSH_MS);
   };
 
-  const armOf = ({ epoch: _, differs: __, ...subject }: Tracks, variant: string): Arm => {
-    const key = JSON.stringify([subject, variant]);
-    const arm = arms.get(key) ?? { ...subject, variant, produced: 0, dropped: 0 };
+  const armOf = ({ epoch: _, differs: __, ...name }: Tracked["arm"]): Arm => {
+    const key = JSON.stringify(name);
+    const arm = arms.get(key) ?? { ...name, produced: 0, dropped: 0 };
     arms.set(key, arm);
     return arm;
   };
 
   return {
-    expose: (subject, exposure) => add("exposures", { epoch: 0, ...subject, ...exposure }, armOf(subject, exposure.variant)),
+    expose: (arm, exposure) => add("exposures", { epoch: 0, ...arm, ...exposure }, armOf(arm)),
     count: (flag, variant) => {
       const id = `${variant}/${flag}`;
       const known = counts.get(id) ?? { flag, variant, count: 0 };

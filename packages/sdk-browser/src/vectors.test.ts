@@ -53,7 +53,7 @@ describe.skipIf(CHROMIUM === undefined)("the minified bundle in Chromium", () =>
       const wrong: object[] = [];
       for (const { scenario, flag, context, result } of cases as Case[]) {
         const { tracks, ...outcome } = (rules.get(scenario) as ReturnType<typeof rulesOf>).decide(flag, context);
-        const { epoch = 0, ...subject } = tracks?.subject ?? { experiment: "" };
+        const { epoch = 0, differs: _, variant: __, ...subject } = tracks?.arm ?? { experiment: "", variant: "" };
         const unit = tracks?.unit(context);
         const told =
           tracks === undefined ? outcome : { ...outcome, tracks: { ...subject, epoch, ...(unit === undefined ? {} : { unit }) } };

@@ -10,7 +10,7 @@ export const rendered = (snapshot: Snapshot): Snapshot => clientSnapshot(snapsho
 export function told(rules: Pick<CompactRules | Ruleset, "decide">, flag: string, context: EvaluationContext): string {
   const { value, variant, reason, ruleId, errorCode, tracks } = rules.decide(flag, context);
   const subject: Partial<Record<"experiment" | "release", string>> & { readonly epoch?: number } =
-    tracks === undefined ? {} : "subject" in tracks ? tracks.subject : (tracks as object);
+    tracks === undefined ? {} : "arm" in tracks ? tracks.arm : (tracks as object);
   const { experiment, release, epoch = 0 } = subject;
   const exposed = tracks && { experiment, release, epoch, unit: tracks.unit(context) };
   return JSON.stringify({ value, variant, reason, ruleId, errorCode, exposed });

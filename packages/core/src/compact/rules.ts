@@ -46,7 +46,7 @@ export interface Outcome {
 }
 
 export interface Tracked {
-  readonly subject: Tracks;
+  readonly arm: Tracks & { readonly variant: string };
   /** Who is exposed: the unit of the part's last draw. */
   unit(context: EvaluationContext): string | undefined;
 }
@@ -115,7 +115,10 @@ export function rulesOf({ flags, segments, spaces }: Snapshot): CompactRules {
       const parts = serve.split.map(({ variant, draws, tracks }) => {
         const read = draws.map((draw) => readDraw(draw, spaces));
         const unit = read.at(-1)?.[1] ?? unitBy();
-        return [read.map(([holds]) => holds), outcome(variant, "SPLIT", id, tracks && { subject: tracks, unit })] as const;
+        return [
+          read.map(([holds]) => holds),
+          outcome(variant, "SPLIT", id, tracks && { arm: { ...tracks, variant }, unit }),
+        ] as const;
       });
       return (walk) => {
         for (const [draws, picked] of parts) {

@@ -42,6 +42,7 @@ export class Recorder {
       now,
       // A remote client's context may hold anything about a person; what is kept of it is the unit.
       attributes: () => undefined,
+      differs: (key, outcome, context) => this.#flags.differs(key, outcome, context),
       queued: () => this.#delivery.queued(),
       exposed: () => {},
       dropped: (reason, count) => onFault(`${count} exposures were dropped: ${reason}`),

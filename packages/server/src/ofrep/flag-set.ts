@@ -41,6 +41,11 @@ export class FlagSet {
     return this.#ruleset.decide(key, context);
   }
 
+  /** Whether a decision differs: see `Exposure.differs`. */
+  differs(key: FlagKey, outcome: Outcome, context: EvaluationContext): boolean | undefined {
+    return this.#ruleset.differs(key, outcome, context);
+  }
+
   /** Puts the outcome of a flag into words. */
   say(key: FlagKey, outcome: Outcome, context: EvaluationContext): OneAnswer {
     const failure = failureOf(key, outcome, this.#ruleset.defect(key)?.reason);
