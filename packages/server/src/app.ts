@@ -1,5 +1,5 @@
 import type { CompileOptions } from "@belay/core";
-import type { EpochMs } from "@belay/protocol";
+import type { EpochMs, Json } from "@belay/protocol";
 import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyRequest } from "fastify";
@@ -30,6 +30,7 @@ import { projectRoutes } from "./projects/routes.ts";
 import { segmentRoutes } from "./segments/routes.ts";
 import { Feeds } from "./snapshots/feeds.ts";
 import { snapshotRoutes } from "./snapshots/routes.ts";
+import type { SdkKeyDocument } from "./state/workspace.ts";
 import type { ChangeLog } from "./store/changes/index.ts";
 import { Hub, type HubLimits } from "./stream/hub.ts";
 import { streamRoutes } from "./stream/routes.ts";
@@ -90,8 +91,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   const history = new History(log);
   const feeds = new Feeds(control);
   const hub = new Hub({ random, limits: streams });
-  control.onCommit((_, { action, target }) => {
-    if (action === "key.revoke") hub.cut(target.key);
+  control.onCommit((_, { documents }) => {
+    for (const { kind, key, body } of documents) if (kind === "sdk-key" && isRevoked(body)) hub.cut(key);
   });
   // Before connections are awaited: an open stream never ends by itself.
   app.addHook("preClose", () => hub.close());
@@ -119,6 +120,11 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(instanceRoutes, { access, instances: new InstanceRegistry(now) });
   for (const doors of dependencies.doors ?? []) await app.register(doors(access, control));
   return app;
+}
+
+/** Whichever node revoked it. */
+function isRevoked(body: Json | undefined): boolean {
+  return (body as unknown as SdkKeyDocument | undefined)?.revoked !== false;
 }
 
 /** Browsers of any origin may ask at /sdk and /ofrep, where a key and no cookie says who they are; nowhere else. */

@@ -8,6 +8,8 @@ export interface Config {
   readonly dataDirectory: string;
   readonly adminToken?: string;
   readonly logLevel: string;
+  /** PostgreSQL that keeps changes instead of the data folder, for several servers. */
+  readonly databaseUrl?: string;
   /** Where events are kept instead of the embedded database. */
   readonly clickHouse?: ClickHouseOptions;
   /** Addresses or CIDR blocks of private networks that webhooks may call. */
@@ -28,6 +30,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     throw new Error(`BELAY_ADMIN_TOKEN must have at least ${ADMIN_TOKEN_LENGTH_MIN} characters`);
   }
   const clickHouse = readClickHouse(read("BELAY_CLICKHOUSE_URL"), read("BELAY_CLICKHOUSE_CLUSTER"));
+  const databaseUrl = readDatabase(read("BELAY_DATABASE_URL"));
   return {
     host: read("BELAY_HOST") ?? "127.0.0.1",
     port: readPort(read("BELAY_PORT")),
@@ -35,6 +38,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     logLevel: readLogLevel(read("BELAY_LOG")),
     webhookAllow: readAddresses(read("BELAY_WEBHOOK_ALLOW")),
     ...(adminToken === undefined ? {} : { adminToken }),
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(clickHouse === undefined ? {} : { clickHouse }),
   };
 }
@@ -61,6 +65,12 @@ function readClickHouse(addresses: string | undefined, cluster: string | undefin
     throw new Error("BELAY_CLICKHOUSE_URL must be http://user:password@host:8123/database, or several with commas between");
   }
   return cluster === undefined ? { urls } : { urls, cluster };
+}
+
+function readDatabase(url: string | undefined): string | undefined {
+  if (url === undefined || (URL.canParse(url) && /^postgres(ql)?:$/.test(new URL(url).protocol))) return url;
+  // An address may hold a password: it is not repeated.
+  throw new Error("BELAY_DATABASE_URL must be postgres://user:password@host:5432/database");
 }
 
 function readAddresses(text = ""): string[] {

@@ -6,6 +6,7 @@ import { RE2JS } from "re2js";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
+import { Follower } from "./control/follower.ts";
 import { Intake } from "./exposures/intake.ts";
 import { eventDoors } from "./exposures/routes.ts";
 import { prepareFirstStart } from "./first-start.ts";
@@ -13,7 +14,8 @@ import { greeting } from "./greeting.ts";
 import { recordDoors } from "./record-doors.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
 import { LastKnownGoodKeeper } from "./snapshots/last-known-good.ts";
-import { openChangeLog } from "./store/changes/index.ts";
+import { type ChangeLog, openChangeLog, openPostgresChangeLog } from "./store/changes/index.ts";
+import { withLease } from "./store/changes/lease.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
 import { openDeliveryStore } from "./store/deliveries/index.ts";
 import { openEventStore } from "./store/events/index.ts";
@@ -40,10 +42,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
     for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
   };
   let app: FastifyInstance | undefined;
+  const holder = randomUUID();
   try {
     const folder = await takeDataFolder(config.dataDirectory);
     closers.push(folder.release);
-    const log = await openChangeLog(join(folder.path, "changes.db"));
+    const log = await openLog(config, folder.path);
     closers.push(() => log.close());
     const events = await openEventStore({
       directory: join(folder.path, "events"),
@@ -52,6 +55,14 @@ export async function startServer(config: Config): Promise<RunningServer> {
     });
     closers.push(() => events.close());
     const control = await ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS });
+    if (config.databaseUrl !== undefined) {
+      const follower = new Follower({
+        control,
+        log,
+        onFault: (error) => app?.log.warn({ err: error }, "other servers not followed"),
+      });
+      closers.push(() => follower.close());
+    }
     const keeper = new LastKnownGoodKeeper(control, {
       directory: join(folder.path, "last-known-good"),
       onFault: (error) => app?.log.warn({ err: error }, "last-known-good file not written"),
@@ -75,7 +86,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       send,
       now: Date.now,
       random: Math.random,
-      holder: randomUUID(),
+      holder,
       onFault: (error) => app?.log.warn({ err: error }, "webhooks not told yet"),
     });
     closers.push(() => courier.close());
@@ -100,7 +111,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
     // Secrets are made only once they are sure to be shown: a taken port must not swallow them.
     const url = await listen(app, config);
     const { adminToken } = config;
-    const first = await prepareFirstStart(control, { fillRandom, ...(adminToken === undefined ? {} : { adminToken }) });
+    // Servers that start at once on one database: one of them makes the first project, the others find it.
+    const first = await withLease(log, "first-start", { holder, now: Date.now }, async () => {
+      await control.follow();
+      return prepareFirstStart(control, { fillRandom, ...(adminToken === undefined ? {} : { adminToken }) });
+    });
     unready = undefined;
     return { url, greeting: greeting(url, folder.path, first), close };
   } catch (error) {
@@ -113,6 +128,11 @@ const fillRandom = (bytes: Uint8Array<ArrayBuffer>): Uint8Array => getRandomValu
 
 function environmentsOf(control: ControlPlane): (project: string, environment: string) => boolean {
   return (project, environment) => control.workspace.projects.get(project)?.environments.has(environment) === true;
+}
+
+/** PostgreSQL where several servers share it, else a file. */
+function openLog({ databaseUrl }: Config, folder: string): Promise<ChangeLog> {
+  return databaseUrl === undefined ? openChangeLog(join(folder, "changes.db")) : openPostgresChangeLog({ url: databaseUrl });
 }
 
 async function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {

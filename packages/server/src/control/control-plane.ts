@@ -61,6 +61,8 @@ export class ControlPlane {
   #position: ChangeId;
   #queue: Queued[] = [];
   #running = false;
+  #following: Promise<void> | undefined;
+  #followers: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
 
   private constructor(options: ControlPlaneOptions, live: Workspace, position: ChangeId) {
     this.#options = options;
@@ -105,6 +107,19 @@ export class ControlPlane {
     }
   }
 
+  /**
+   * Takes over what other nodes committed, between two batches of commands. Called together it runs once.
+   *
+   * @throws ProblemError when the store cannot be read; the workspace stays as it is.
+   */
+  follow(): Promise<void> {
+    this.#following ??= new Promise((resolve, reject) => {
+      this.#followers = { resolve, reject };
+      this.#start();
+    });
+    return this.#following;
+  }
+
   async #executeOnce<A>(
     command: Command<A>,
     { key, fingerprint }: NonNullable<Command<A>["idempotency"]>,
@@ -116,16 +131,20 @@ export class ControlPlane {
   #enqueue<A>(command: Command<A>): Promise<Execution<A>> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ command, resolve, reject } as Queued);
-      if (!this.#running) {
-        this.#running = true;
-        // After this turn of the event loop: what other sockets brought meanwhile shares the transaction.
-        setImmediate(() => void this.#drain());
-      }
+      this.#start();
     });
   }
 
+  #start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    // After this turn of the event loop: what other sockets brought meanwhile shares the transaction.
+    setImmediate(() => void this.#drain());
+  }
+
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 || this.#followers !== undefined) {
+      await this.#followOnce();
       const batch = this.#queue;
       this.#queue = [];
       try {
@@ -136,6 +155,15 @@ export class ControlPlane {
       }
     }
     this.#running = false;
+  }
+
+  async #followOnce(): Promise<void> {
+    const waiting = this.#followers;
+    if (waiting === undefined) return;
+    // Who asks from now on may mean a commit that this reading does not see.
+    this.#followers = undefined;
+    this.#following = undefined;
+    await this.#catchUp().then(waiting.resolve, waiting.reject);
   }
 
   async #runBatch(batch: readonly Queued[]): Promise<void> {

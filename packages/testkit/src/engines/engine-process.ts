@@ -15,6 +15,8 @@ export interface EngineProcess {
 export interface Launch {
   readonly command: string;
   readonly args: readonly string[];
+  /** Whom it runs as; the test's own user when absent. */
+  readonly user?: { readonly uid: number; readonly gid: number };
   /** Says whether it can be used; asked every 20 ms, for 30 s at most. */
   readonly isReady: () => Promise<boolean>;
 }
@@ -26,8 +28,8 @@ process.on("exit", () => {
 });
 
 /** Starts a program and waits until it is ready. @throws Error with what it wrote when it ends or stays silent. */
-export async function launch({ command, args, isReady }: Launch): Promise<EngineProcess> {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+export async function launch({ command, args, user, isReady }: Launch): Promise<EngineProcess> {
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...user });
   running.add(child);
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {

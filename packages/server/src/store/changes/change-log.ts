@@ -37,6 +37,11 @@ export interface ChangeLog {
   takeLease(name: string, holder: string, times: { readonly now: EpochMs; readonly until: EpochMs }): Promise<number | undefined>;
   /** Gives a lease back; without effect when `holder` does not hold it. */
   releaseLease(name: string, holder: string): Promise<void>;
+  /**
+   * Calls when another process may have committed; returns what ends that. It may call in vain or not at all while the
+   * store is away, so that who follows asks now and then by itself too.
+   */
+  watch(onChange: () => void): () => void;
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import type { EpochMs, Json } from "@belay/protocol";
-import type { SqliteDriver, SqlRow, SqlValue } from "../sqlite/driver.ts";
+import type { SqliteDriver } from "../sqlite/driver.ts";
 import { storeFault } from "../sqlite/faults.ts";
 import { migrate } from "../sqlite/migrations.ts";
 import type {
@@ -19,6 +19,7 @@ import type {
   StreamRevision,
 } from "./change-log.ts";
 import { MIGRATIONS } from "./migrations.ts";
+import { jsonText, place, streamKey, toChange, toDocument, toStreamRevision, whereOf } from "./rows.ts";
 
 /**
  * The embedded change log on one SQLite file. `synchronous=FULL` is what makes an acknowledged commit survive a power
@@ -258,6 +259,11 @@ class SqliteChangeLog implements ChangeLog {
     guarded(() => this.#driver.run("update leases set until = 0 where name = ? and holder = ?", [name, holder]));
   }
 
+  /** The file belongs to one process. */
+  watch(): () => void {
+    return () => undefined;
+  }
+
   async close(): Promise<void> {
     this.#driver.close();
   }
@@ -269,77 +275,4 @@ function guarded<T>(work: () => T): T {
   } catch (error) {
     throw storeFault(error);
   }
-}
-
-const place = (stream: Stream): [string, string] => [stream.project ?? "", stream.environment ?? ""];
-
-const streamKey = (stream: Stream): string => place(stream).join("/");
-
-const jsonText = (value: Json | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
-
-function toStream(row: SqlRow): Stream {
-  return {
-    ...(row["project"] === "" ? {} : { project: String(row["project"]) }),
-    ...(row["environment"] === "" ? {} : { environment: String(row["environment"]) }),
-  };
-}
-
-function toStreamRevision(row: SqlRow): StreamRevision {
-  return { ...toStream(row), revision: Number(row["revision"]) };
-}
-
-function toDocument(row: SqlRow): StoredDocument {
-  return {
-    ...toStreamRevision(row),
-    kind: String(row["kind"]),
-    key: String(row["key"]),
-    ...parsed("body", row["body"]),
-  };
-}
-
-function toChange(row: SqlRow, raised: StreamRevision[]): StoredChange {
-  return {
-    ...toStreamRevision(row),
-    id: Number(row["id"]),
-    raised,
-    at: Number(row["at"]),
-    actor: { id: String(row["actor_id"]), name: String(row["actor_name"]) },
-    ...(row["reason"] === null ? {} : { reason: String(row["reason"]) }),
-    requestId: String(row["request_id"]),
-    action: String(row["action"]),
-    target: { kind: String(row["target_kind"]), key: String(row["target_key"]) },
-    ...parsed("before", row["before"]),
-    ...parsed("after", row["after"]),
-    ...parsed("approvals", row["approvals"]),
-  };
-}
-
-/** A JSON column as a property, or nothing where it is null. */
-function parsed(name: string, text: SqlValue | undefined): Record<string, never> {
-  return text === null || text === undefined ? {} : ({ [name]: JSON.parse(String(text)) } as Record<string, never>);
-}
-
-function whereOf(filter: ChangeFilter): { text: string; values: SqlValue[] } {
-  const terms: string[] = [];
-  const values: SqlValue[] = [];
-  const add = (term: string, ...of: (SqlValue | undefined)[]): void => {
-    if (of.some((value) => value === undefined)) return;
-    terms.push(term);
-    values.push(...(of as SqlValue[]));
-  };
-  const raisedIn = "exists (select 1 from raises r where r.change_id = changes.id and r.environment in";
-  add("project = ?", filter.project);
-  add(`${raisedIn} (?))`, filter.environment);
-  if (filter.visibleEnvironments !== undefined) {
-    const marks = filter.visibleEnvironments.map(() => "?").join(", ");
-    add(`(environment = '' or environment in (${marks}))`, ...filter.visibleEnvironments);
-  }
-  add("actor_id = ?", filter.actor);
-  add("action = ?", filter.action);
-  add("target_kind = ?", filter.targetKind);
-  add("target_key = ?", filter.targetKey);
-  add("at >= ?", filter.from);
-  add("at < ?", filter.to);
-  add("id < ?", filter.olderThan);
-  return { text: terms.length === 0 ? "" : `where ${terms.join(" and ")}`, values };
 }

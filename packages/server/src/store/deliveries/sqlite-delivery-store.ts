@@ -1,6 +1,7 @@
 import type { DeliveryAttempt, DeliveryStatus, EpochMs } from "@belay/protocol";
 import type { ChangeId } from "../changes/index.ts";
-import type { SqliteDriver, SqlRow } from "../sqlite/driver.ts";
+import type { SqlRow } from "../changes/rows.ts";
+import type { SqliteDriver } from "../sqlite/driver.ts";
 import { storeFault } from "../sqlite/faults.ts";
 import { migrate } from "../sqlite/migrations.ts";
 import type { Delivery, DeliveryFilter, DeliveryStore, Message, Outcome, WebhookPlace } from "./delivery-store.ts";

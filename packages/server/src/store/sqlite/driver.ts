@@ -1,3 +1,5 @@
+import type { SqlRow, SqlValue } from "../changes/rows.ts";
+
 /** What the embedded change log needs of an SQLite: five methods, so that the engine under it can be exchanged. */
 export interface SqliteDriver {
   /** Runs statements that give nothing back. */
@@ -8,12 +10,6 @@ export interface SqliteDriver {
   /** Runs `work` in one write transaction: committed when it returns, rolled back when it throws. */
   transaction<T>(work: () => T): T;
   close(): void;
-}
-
-export type SqlValue = string | number | null;
-
-export interface SqlRow {
-  readonly [column: string]: SqlValue;
 }
 
 /** The part of a prepared statement that both engines share. */

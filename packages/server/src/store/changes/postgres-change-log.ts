@@ -1,0 +1,367 @@
+import type { EpochMs } from "@belay/protocol";
+import pg from "pg";
+import { ProblemError } from "../../http/problem.ts";
+import type {
+  ChangeFilter,
+  ChangeId,
+  ChangeLog,
+  Commit,
+  CommitOutcome,
+  Entry,
+  IdempotencyKey,
+  Kept,
+  StoredAnswer,
+  StoredChange,
+  StoredDocument,
+  Stream,
+  StreamRevision,
+} from "./change-log.ts";
+import { decideGroup, type Ground, type Group } from "./group.ts";
+import { migratePostgres } from "./postgres-migrations.ts";
+import { place, type SqlRow, type SqlValue, toChange, toDocument, toStreamRevision, whereOf } from "./rows.ts";
+
+export interface PostgresOptions {
+  readonly url: string;
+  /** How long anything may take until the store counts as away. Default 900 ms: a write is refused within a second. */
+  readonly timeoutMs?: number;
+}
+
+/** Told to every node with each commit; the payload does not matter, the log is what they read. */
+const CHANNEL = "belay_changes";
+const REWATCH_MS = 1_000;
+
+/**
+ * The change log on PostgreSQL, for several nodes. Commits are taken one group after the other under a lock on the row
+ * that holds the position, so that ids rise in the order in which commits become visible: a follower that read up to an id
+ * has missed nothing before it.
+ */
+export async function openPostgresChangeLog({ url, timeoutMs = 900 }: PostgresOptions): Promise<ChangeLog> {
+  const connection = { connectionString: url, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs, keepAlive: true };
+  const pool = new pg.Pool({ ...connection, max: 8, idleTimeoutMillis: 30_000 });
+  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  pool.on("error", () => undefined);
+  try {
+    await migratePostgres(pool);
+  } catch (error) {
+    await pool.end();
+    throw fault(error);
+  }
+  return new PostgresChangeLog(pool, () => new pg.Client(connection));
+}
+
+interface Waiting {
+  readonly commit: Commit;
+  readonly resolve: (outcome: CommitOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class PostgresChangeLog implements ChangeLog {
+  readonly #pool: pg.Pool;
+  readonly #client: () => pg.Client;
+  readonly #watches = new Set<Watch>();
+  #waiting: Waiting[] = [];
+  #isCommitting = false;
+
+  constructor(pool: pg.Pool, client: () => pg.Client) {
+    this.#pool = pool;
+    this.#client = client;
+  }
+
+  commit(commit: Commit): Promise<CommitOutcome> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ commit, resolve, reject });
+      if (!this.#isCommitting) void this.#commitWaiting();
+    });
+  }
+
+  /** What arrives while a group is on its way makes the next one: one transaction each. */
+  async #commitWaiting(): Promise<void> {
+    this.#isCommitting = true;
+    // After this turn: what is committed together arrives together.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting;
+      this.#waiting = [];
+      try {
+        const outcomes = await this.#commitGroup(group.map(({ commit }) => commit));
+        for (const [index, { resolve }] of group.entries()) resolve(outcomes[index] as CommitOutcome);
+      } catch (error) {
+        for (const { reject } of group) reject(fault(error));
+      }
+    }
+    this.#isCommitting = false;
+  }
+
+  #commitGroup(commits: readonly Commit[]): Promise<readonly CommitOutcome[]> {
+    return this.#transaction(async (client) => {
+      const group = decideGroup(commits, await readGround(client, commits));
+      if (group.changes.length > 0) await writeGroup(client, group);
+      return group.outcomes;
+    });
+  }
+
+  async #transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    try {
+      await client.query("begin");
+      const result = await work(client);
+      await client.query("commit");
+      client.release();
+      return result;
+    } catch (error) {
+      // Whatever the connection was in the middle of ends with it, and the server rolls it back.
+      client.release(true);
+      throw error;
+    }
+  }
+
+  async #all(sql: string, values: readonly SqlValue[] = []): Promise<SqlRow[]> {
+    try {
+      return (await this.#pool.query<SqlRow>(numbered(sql), [...values])).rows;
+    } catch (error) {
+      throw fault(error);
+    }
+  }
+
+  async answer({ scope, key }: IdempotencyKey): Promise<StoredAnswer | undefined> {
+    const [row] = await this.#all("select fingerprint, answer from answers where scope = ? and key = ?", [scope, key]);
+    return row === undefined ? undefined : toAnswer(row);
+  }
+
+  async forgetAnswers(before: EpochMs): Promise<number> {
+    return (await this.#all("delete from answers where at < ? returning 1", [before])).length;
+  }
+
+  async load(): Promise<Kept> {
+    try {
+      return await this.#transaction(async (client) => {
+        // One picture of three tables.
+        await client.query("set transaction isolation level repeatable read read only");
+        const head = await client.query<SqlRow>("select position from head");
+        const streams = await client.query<SqlRow>("select project, environment, revision from streams");
+        const documents = await client.query<SqlRow>("select project, environment, kind, key, revision, body from documents");
+        return {
+          position: Number(head.rows[0]?.["position"]),
+          streams: streams.rows.map(toStreamRevision),
+          documents: documents.rows.map(toDocument),
+        };
+      });
+    } catch (error) {
+      throw fault(error);
+    }
+  }
+
+  async documentsAt(project: string, position: ChangeId): Promise<readonly StoredDocument[]> {
+    const rows = await this.#all(
+      `select distinct on (environment, kind, key) project, environment, kind, key, revision, body from document_versions
+       where project = ? and change_id <= ? order by environment, kind, key, change_id desc`,
+      [project, position],
+    );
+    return rows.filter((row) => row["body"] !== null).map(toDocument);
+  }
+
+  async positionOf(stream: Stream, revision: number): Promise<ChangeId | undefined> {
+    const [row] = await this.#all("select change_id from raises where project = ? and environment = ? and revision = ?", [
+      ...place(stream),
+      revision,
+    ]);
+    return row === undefined ? undefined : Number(row["change_id"]);
+  }
+
+  async entriesAfter(position: ChangeId, limit: number): Promise<readonly Entry[]> {
+    const ids = (await this.#all("select id from changes where id > ? order by id limit ?", [position, limit])).map(({ id }) =>
+      Number(id),
+    );
+    const last = ids.at(-1);
+    if (last === undefined) return [];
+    const [raised, written] = await Promise.all([
+      this.#raisedIn(position + 1, last),
+      this.#all(
+        `select change_id, project, environment, kind, key, revision, body from document_versions
+         where change_id > ? and change_id <= ? order by change_id, kind, key`,
+        [position, last],
+      ),
+    ]);
+    const documents = byChange(written, toDocument);
+    return ids.map((id) => ({ id, raised: raised.get(id) ?? [], documents: documents.get(id) ?? [] }));
+  }
+
+  async changes(filter: ChangeFilter, limit: number): Promise<readonly StoredChange[]> {
+    const { text, values } = whereOf(filter);
+    return this.#toChanges(await this.#all(`select * from changes ${text} order by id desc limit ?`, [...values, limit]));
+  }
+
+  async change(id: ChangeId): Promise<StoredChange | undefined> {
+    return (await this.#toChanges(await this.#all("select * from changes where id = ?", [id])))[0];
+  }
+
+  async #toChanges(rows: readonly SqlRow[]): Promise<StoredChange[]> {
+    const ids = rows.map(({ id }) => Number(id));
+    if (ids.length === 0) return [];
+    const raised = await this.#raisedIn(Math.min(...ids), Math.max(...ids));
+    return rows.map((row) => toChange(row, raised.get(Number(row["id"])) ?? []));
+  }
+
+  async #raisedIn(first: ChangeId, last: ChangeId): Promise<Map<ChangeId, StreamRevision[]>> {
+    const sql = "select change_id, project, environment, revision from raises where change_id between ? and ?";
+    return byChange(await this.#all(sql, [first, last]), toStreamRevision);
+  }
+
+  async takeLease(name: string, holder: string, times: { now: EpochMs; until: EpochMs }): Promise<number | undefined> {
+    const [row] = await this.#all(
+      `insert into leases as held (name, holder, fence, until) values (?, ?, 1, ?)
+       on conflict (name) do update set until = excluded.until, holder = excluded.holder,
+         fence = held.fence + (case when held.holder = excluded.holder and held.until > ? then 0 else 1 end)
+       where held.holder = excluded.holder or held.until <= ? returning fence`,
+      [name, holder, times.until, times.now, times.now],
+    );
+    return row === undefined ? undefined : Number(row["fence"]);
+  }
+
+  async releaseLease(name: string, holder: string): Promise<void> {
+    await this.#all("update leases set until = 0 where name = ? and holder = ?", [name, holder]);
+  }
+
+  watch(onChange: () => void): () => void {
+    const watch = new Watch(this.#client, onChange);
+    this.#watches.add(watch);
+    return () => {
+      this.#watches.delete(watch);
+      watch.stop();
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const watch of this.#watches) watch.stop();
+    await this.#pool.end();
+  }
+}
+
+/** A connection that listens, made again whenever it breaks. What was missed meanwhile is asked for by telling once more. */
+class Watch {
+  readonly #make: () => pg.Client;
+  readonly #onChange: () => void;
+  #client: pg.Client | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+
+  constructor(make: () => pg.Client, onChange: () => void) {
+    this.#make = make;
+    this.#onChange = onChange;
+    void this.#listen();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    void this.#client?.end().catch(() => undefined);
+  }
+
+  async #listen(): Promise<void> {
+    const client = this.#make();
+    this.#client = client;
+    const again = (): void => {
+      if (this.#client !== client || this.#isStopped) return;
+      this.#client = undefined;
+      void client.end().catch(() => undefined);
+      this.#timer = setTimeout(() => void this.#listen(), REWATCH_MS).unref();
+    };
+    client.on("error", again).on("end", again).on("notification", this.#onChange);
+    try {
+      await client.connect();
+      await client.query(`listen ${CHANNEL}`);
+      this.#onChange();
+    } catch {
+      again();
+    }
+  }
+}
+
+/** What a group is decided on, read under the lock that keeps it as it is until the end of the transaction. */
+async function readGround(client: pg.PoolClient, commits: readonly Commit[]): Promise<Ground> {
+  const head = await client.query<SqlRow>("select position from head for update");
+  const places = commits.flatMap(({ raises }) => raises.map(place));
+  const streams = await client.query<SqlRow>(
+    `select project, environment, revision from streams
+     where (project, environment) in (select * from unnest($1::text[], $2::text[]))`,
+    [places.map(([project]) => project), places.map(([, environment]) => environment)],
+  );
+  const keys = commits.flatMap(({ idempotency }) => (idempotency === undefined ? [] : [idempotency]));
+  const answers =
+    keys.length === 0
+      ? []
+      : (
+          await client.query<SqlRow>(
+            `select scope, key, fingerprint, answer from answers
+             where (scope, key) in (select * from unnest($1::text[], $2::text[]))`,
+            [keys.map(({ scope }) => scope), keys.map(({ key }) => key)],
+          )
+        ).rows;
+  return {
+    position: Number(head.rows[0]?.["position"]),
+    streams: streams.rows.map(toStreamRevision),
+    answers: answers.map((row) => ({ scope: String(row["scope"]), key: String(row["key"]), ...toAnswer(row) })),
+  };
+}
+
+/** Five statements, whatever the number of commits. */
+async function writeGroup(client: pg.PoolClient, group: Group): Promise<void> {
+  const insert = (table: string, rows: readonly SqlRow[], conflict = ""): Promise<unknown> =>
+    rows.length === 0
+      ? Promise.resolve()
+      : client.query(`insert into ${table} select * from json_populate_recordset(null::${table}, $1) ${conflict}`, [
+          JSON.stringify(rows),
+        ]);
+  await insert("changes", group.changes);
+  await insert("streams", group.streams, "on conflict (project, environment) do update set revision = excluded.revision");
+  await insert("raises", group.raises);
+  await insert("document_versions", group.versions);
+  await insert(
+    "documents",
+    group.documents,
+    "on conflict (project, environment, kind, key) do update set revision = excluded.revision, body = excluded.body",
+  );
+  for (const { project, environment, kind, key } of group.removed) {
+    await client.query("delete from documents where project = $1 and environment = $2 and kind = $3 and key = $4", [
+      project,
+      environment,
+      kind,
+      key,
+    ]);
+  }
+  await insert("answers", group.answers);
+  await client.query("update head set position = $1", [group.position]);
+  await client.query("select pg_notify($1, '')", [CHANNEL]);
+}
+
+function toAnswer(row: SqlRow): StoredAnswer {
+  return { fingerprint: String(row["fingerprint"]), answer: JSON.parse(String(row["answer"])) };
+}
+
+function byChange<T>(rows: readonly SqlRow[], read: (row: SqlRow) => T): Map<ChangeId, T[]> {
+  const groups = new Map<ChangeId, T[]>();
+  for (const row of rows) {
+    const id = Number(row["change_id"]);
+    const group = groups.get(id) ?? [];
+    group.push(read(row));
+    groups.set(id, group);
+  }
+  return groups;
+}
+
+/** `?` as PostgreSQL has it: `$1`, `$2` and so on. */
+function numbered(sql: string): string {
+  let last = 0;
+  return sql.replace(/\?/g, () => `$${++last}`);
+}
+
+/** What a failure means to a client. 53100 is PostgreSQL's own word for a full disk. */
+function fault(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  const { code, message } = error as { code?: string; message?: string };
+  if (code === "53100") return new ProblemError("disk_full", { what: "the change" });
+  const reason = code ?? (/timeout/i.test(message ?? "") ? "it does not answer" : "it failed");
+  const problem = new ProblemError("store_unavailable", { store: "The change log", reason, retryAfterS: 1 });
+  problem.cause = error;
+  return problem;
+}

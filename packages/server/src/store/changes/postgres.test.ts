@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { seeded } from "@belay/testkit";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { changeLogContract } from "./change-log.contract.ts";
+import type { ChangeLog, Commit } from "./change-log.ts";
+import { withPostgres } from "./postgres.fixture.ts";
+import { openPostgresChangeLog } from "./postgres-change-log.ts";
+
+const commitOn = (revision: number, key = "k"): Commit => ({
+  raises: [{ project: "shop", revision }],
+  change: {
+    project: "shop",
+    at: 1,
+    actor: { id: "a", name: "Ada" },
+    requestId: "r",
+    action: "x.edit",
+    target: { kind: "x", key },
+  },
+  documents: [{ kind: "x", project: "shop", key, body: { revision: revision + 1 } }],
+});
+
+withPostgres("PostgreSQL", (server) => {
+  changeLogContract("PostgreSQL", async () => {
+    const url = await server().database();
+    return { open: () => openPostgresChangeLog({ url }), remove: async () => undefined };
+  });
+
+  describe("several nodes", () => {
+    let url: string;
+    let nodes: ChangeLog[];
+    beforeEach(async () => {
+      url = await server().database();
+      // All at once: one of them makes the tables.
+      nodes = await Promise.all([1, 2, 3].map(() => openPostgresChangeLog({ url })));
+    });
+    afterEach(() => Promise.all(nodes.map((node) => node.close())));
+
+    it("race for each revision: 300 revisions, each made once, ids without a gap", async () => {
+      const dice = seeded(20_261_123);
+      const made: number[] = [];
+      await Promise.all(
+        nodes.map(async (node) => {
+          for (let revision = 0; revision < 300; ) {
+            const outcome = await node.commit(commitOn(revision, `k${dice.below(5)}`));
+            if (outcome.status === "committed") made.push(outcome.id);
+            revision = outcome.status === "conflict" ? outcome.stream.revision : revision + 1;
+          }
+        }),
+      );
+      expect(made.sort((a, b) => a - b)).toEqual(Array.from({ length: 300 }, (_, index) => index + 1));
+      const entries = await (nodes[1] as ChangeLog).entriesAfter(0, 1_000);
+      expect(entries.map(({ id, raised }) => [id, raised[0]?.revision])).toEqual(made.map((id) => [id, id]));
+    });
+
+    it("hear of each other's commits, and give a lease to one of them", async () => {
+      const [first, second] = nodes as [ChangeLog, ChangeLog];
+      let calls = 0;
+      const stop = second.watch(() => {
+        calls += 1;
+      });
+      await expect.poll(() => calls).toBe(1);
+      await first.commit(commitOn(0));
+      await expect.poll(() => calls).toBe(2);
+      stop();
+      await first.commit(commitOn(1));
+      await sleep(100);
+      expect(calls).toBe(2);
+      const taken = await Promise.all(nodes.map((node, index) => node.takeLease("clock", `n${index}`, { now: 1, until: 9 })));
+      expect(taken.filter((fence) => fence === 1)).toHaveLength(1);
+      expect(taken.filter((fence) => fence === undefined)).toHaveLength(2);
+    });
+  });
+
+  it("keeps text that JSON must escape, and bodies to the byte", async () => {
+    const log = await openPostgresChangeLog({ url: await server().database() });
+    onTestFinished(() => log.close());
+    const body = { nul: "a\u0000b", lone: "\ud800", quote: "'\"\\", big: 1e21, key: { b: 1, a: 2 } };
+    await log.commit({ ...commitOn(0), documents: [{ kind: "x", project: "shop", key: "__proto__", body }] });
+    const [document] = (await log.load()).documents;
+    expect(JSON.stringify(document?.body)).toBe(JSON.stringify(body));
+  });
+
+  it("refuses a database of a newer version, and does not touch it", async () => {
+    const url = await server().database();
+    const log = await openPostgresChangeLog({ url });
+    await log.close();
+    const { default: pg } = await import("pg");
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    await client.query("insert into belay_schema (version) values (99)");
+    await client.end();
+    await expect(openPostgresChangeLog({ url })).rejects.toMatchObject({
+      cause: { message: expect.stringMatching(/newer version/) },
+    });
+  });
+
+  it("fault 53: stopped, hung and killed it refuses within a second with nothing half-done, and goes on by itself", async (context) => {
+    const { own } = server();
+    if (own === undefined) return context.skip("needs a server of its own to kill");
+    const log = await openPostgresChangeLog({ url: await server().database() });
+    onTestFinished(() => log.close());
+    expect((await log.commit(commitOn(0))).status).toBe("committed");
+    const refusedWithin = async (): Promise<number> => {
+      const started = performance.now();
+      const refused = await log.commit(commitOn(1)).then(
+        (outcome) => outcome,
+        (error) => error,
+      );
+      expect(refused).toMatchObject({ code: "store_unavailable" });
+      return performance.now() - started;
+    };
+    await own.signal("SIGSTOP");
+    // 0.9 s on a quiet machine.
+    expect(await refusedWithin()).toBeLessThan(5_000);
+    await own.signal("SIGCONT");
+    await expect.poll(() => log.load().then(({ position }) => position), { timeout: 10_000 }).toBeLessThanOrEqual(2);
+    const { position } = await log.load();
+    await own.kill();
+    expect(await refusedWithin()).toBeLessThan(5_000);
+    await own.start();
+    const outcome = await log.commit(commitOn(position));
+    expect(outcome).toEqual({ status: "committed", id: position + 1 });
+    expect((await log.load()).documents).toEqual([
+      { kind: "x", project: "shop", key: "k", revision: position + 1, body: { revision: position + 1 } },
+    ]);
+  });
+});
