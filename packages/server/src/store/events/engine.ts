@@ -1,3 +1,4 @@
+import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "./aggregate/request.ts";
 import type { DocumentFormat, EventQuery, LedgerLine, LedgerQuery, RowFormat } from "./event-store.ts";
 
 /**
@@ -15,6 +16,8 @@ export interface Engine {
    */
   readonly document?: (request: DocumentRequest) => Promise<Page>;
   readonly ledger: (query: LedgerQuery) => Promise<readonly LedgerLine[]>;
+  readonly aggregate?: (request: AggregateRequest) => Promise<Aggregate>;
+  readonly pairs?: (request: PairsRequest) => Promise<readonly PairCell[]>;
   readonly retain: (project: string, sinceMs: number) => Promise<number>;
   readonly erase: (project: string, unit: string) => Promise<number>;
   readonly close: () => Promise<void>;

@@ -1,4 +1,5 @@
 import type { ArmLedger, EvaluationCount, Exposure, MetricEvent } from "@belay/protocol";
+import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "./aggregate/request.ts";
 
 /**
  * Keeps exposures and metric events durably and once, gives them back in the order they arrived, and forgets what it is
@@ -23,6 +24,15 @@ export interface EventStore {
   readonly estimate: (query: EventQuery) => Promise<Estimate>;
   /** What each instance says it made, beside what is stored of it, per arm. */
   readonly ledger: (query: LedgerQuery) => Promise<readonly LedgerLine[]>;
+  /**
+   * What the units of one experiment did, as sums of which every statistic is made. Shows every event acknowledged before the
+   * call unless `lagMs` says otherwise.
+   *
+   * @throws `store_unavailable`.
+   */
+  readonly aggregate: (request: AggregateRequest) => Promise<Aggregate & Lagging>;
+  /** How the units of several experiments and one metric lie over the arms of each two of them. @throws `store_unavailable`. */
+  readonly pairs: (request: PairsRequest) => Promise<{ readonly cells: readonly PairCell[] } & Lagging>;
   /** Forgets everything of a project received before a moment; the number of exposures and metric events gone. */
   readonly retain: (project: string, sinceMs: number) => Promise<number>;
   /** Forgets one unit of a project, in every environment; the number of exposures and metric events gone. */
@@ -59,6 +69,11 @@ export interface IncomingBatch {
 export interface AppendReceipt {
   readonly accepted: number;
   readonly duplicates: number;
+}
+
+export interface Lagging {
+  /** Age of the oldest acknowledged event that an answer may not show; 0 when it shows all. */
+  readonly lagMs: number;
 }
 
 /** The two kinds of events, each with its own columns. */

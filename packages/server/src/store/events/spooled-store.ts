@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { ProblemError } from "../../http/problem.ts";
+import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "./aggregate/request.ts";
 import { type Engine, EngineAway, type Extent } from "./engine.ts";
 import type {
   AppendReceipt,
@@ -8,6 +9,7 @@ import type {
   EventStore,
   EventStoreStatus,
   IncomingBatch,
+  Lagging,
   LedgerLine,
   LedgerQuery,
   Pull,
@@ -97,6 +99,20 @@ export class SpooledStore implements EventStore {
       const seenAtMs = this.#received.seenAtMs(instanceKey({ ...line, project: query.project }));
       return seenAtMs === undefined ? line : { ...line, seenAtMs };
     });
+  }
+
+  async aggregate(request: AggregateRequest): Promise<Aggregate & Lagging> {
+    const lagMs = await this.settle();
+    const aggregate = this.#engine.aggregate?.bind(this.#engine);
+    if (aggregate === undefined) throw away("this engine does not aggregate");
+    return { ...(await this.#ask(() => aggregate(request))), lagMs };
+  }
+
+  async pairs(request: PairsRequest): Promise<{ readonly cells: readonly PairCell[] } & Lagging> {
+    const lagMs = await this.settle();
+    const pairs = this.#engine.pairs?.bind(this.#engine);
+    if (pairs === undefined) throw away("this engine does not aggregate");
+    return { cells: await this.#ask(() => pairs(request)), lagMs };
   }
 
   async retain(project: string, sinceMs: number): Promise<number> {

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "../aggregate/request.ts";
 import {
   type DocumentRequest,
   type Engine,
@@ -62,6 +63,14 @@ export class ChildEngine implements Engine {
 
   ledger(query: LedgerQuery): Promise<readonly LedgerLine[]> {
     return this.#ask("ledger", query);
+  }
+
+  aggregate(request: AggregateRequest): Promise<Aggregate> {
+    return this.#ask("aggregate", request);
+  }
+
+  pairs(request: PairsRequest): Promise<readonly PairCell[]> {
+    return this.#ask("pairs", request);
   }
 
   retain(project: string, sinceMs: number): Promise<number> {

@@ -2,9 +2,12 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { type DuckDBBlobValue, type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "../aggregate/request.ts";
 import type { DocumentRequest, Engine, Extent, LoadableSegment, Page, PageRequest } from "../engine.ts";
 import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
 import { COLUMNS } from "../formats.ts";
+import { aggregate, pairs } from "./aggregate/aggregation.ts";
+import { forgetProject } from "./aggregate/kept-state.ts";
 import { columnsSql, ledgerSql, pageSql, TABLE_OF, weighSql, whereOf } from "./query-sql.ts";
 import {
   fillTables,
@@ -32,6 +35,8 @@ export class EventDatabase implements Engine {
   /** Where it writes what is read back at once: DuckDB makes Parquet in files only. */
   readonly #pages: string;
   #pagesMade = 0;
+  /** Aggregates take turns: they write what they keep, and each may use all the memory there is. */
+  #aggregateTurn: Promise<unknown> = Promise.resolve();
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(instance: DuckDBInstance, writer: DuckDBConnection, pages: string) {
@@ -120,18 +125,31 @@ export class EventDatabase implements Engine {
     });
   }
 
+  aggregate(request: AggregateRequest): Promise<Aggregate> {
+    return this.#inAggregateTurn(() => this.#onCommitted((connection) => aggregate(connection, request)));
+  }
+
+  pairs(request: PairsRequest): Promise<readonly PairCell[]> {
+    return this.#inAggregateTurn(() => this.#onCommitted((connection) => pairs(connection, request)));
+  }
+
   retain(project: string, sinceMs: number): Promise<number> {
     return this.#delete(
+      project,
       AGING_TABLES.map(([table, age]) => ({ table, sql: `project = ? and ${age} < ${moment(sinceMs)}`, values: [project] })),
     );
   }
 
   erase(project: string, unit: string): Promise<number> {
-    return this.#delete(UNIT_TABLES.map((table) => ({ table, sql: "project = ? and unit = ?", values: [project, unit] })));
+    return this.#delete(
+      project,
+      UNIT_TABLES.map((table) => ({ table, sql: "project = ? and unit = ?", values: [project, unit] })),
+    );
   }
 
   async close(): Promise<void> {
     await this.#turn;
+    await this.#aggregateTurn;
     this.#writer.closeSync();
     this.#instance.closeSync();
   }
@@ -182,17 +200,29 @@ export class EventDatabase implements Engine {
   }
 
   /** Deletes from each table; the number of rows gone from the first two, which hold the events themselves. */
-  async #delete(deletions: readonly (Where & { readonly table: string })[]): Promise<number> {
-    let events = 0;
-    await this.#inTransaction(async () => {
-      for (const { table, sql, values } of deletions) {
-        const { rowsChanged } = await this.#writer.run(`delete from ${table} where ${sql}`, [...values]);
-        if (table === TABLE_OF.exposures || table === TABLE_OF.metrics) events += rowsChanged;
-      }
+  #delete(project: string, deletions: readonly Deletion[]): Promise<number> {
+    return this.#inAggregateTurn(async () => {
+      // What is kept of experiments was made of these events: it goes first, and is not made again in between.
+      if (await this.#hasAny(deletions)) await this.#onCommitted((connection) => forgetProject(connection, project));
+      let events = 0;
+      await this.#inTransaction(async () => {
+        for (const { table, sql, values } of deletions) {
+          const { rowsChanged } = await this.#writer.run(`delete from ${table} where ${sql}`, [...values]);
+          if (isOfEvents(table)) events += rowsChanged;
+        }
+      });
+      // Takes the rows out of the log as well; while somebody reads, the next checkpoint does it.
+      await this.#inTurn(() => this.#writer.run("checkpoint")).catch(() => undefined);
+      return events;
     });
-    // Takes the rows out of the log as well; while somebody reads, the next checkpoint does it.
-    await this.#inTurn(() => this.#writer.run("checkpoint")).catch(() => undefined);
-    return events;
+  }
+
+  async #hasAny(deletions: readonly Deletion[]): Promise<boolean> {
+    for (const { table, sql, values } of deletions.filter(({ table }) => isOfEvents(table))) {
+      const [row] = await this.#ask({ sql: `select 1 from ${table} where ${sql} limit 1`, values });
+      if (row !== undefined) return true;
+    }
+    return false;
   }
 
   #ask({ sql, values }: Where): Promise<DuckDBValue[][]> {
@@ -209,22 +239,42 @@ export class EventDatabase implements Engine {
   }
 
   #inTransaction(work: () => Promise<void>): Promise<void> {
-    return this.#inTurn(async () => {
-      await this.#writer.run("begin");
-      try {
-        await work();
-        await this.#writer.run("commit");
-      } catch (error) {
-        await this.#writer.run("rollback").catch(() => undefined);
-        throw error;
-      }
-    });
+    return this.#inTurn(() => committed(this.#writer, work));
+  }
+
+  #inAggregateTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#aggregateTurn.then(work);
+    this.#aggregateTurn = done.catch(() => undefined);
+    return done;
+  }
+
+  #onCommitted<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    return this.#onConnection((connection) => committed(connection, () => work(connection)));
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(work);
     this.#turn = done.catch(() => undefined);
     return done;
+  }
+}
+
+interface Deletion extends Where {
+  readonly table: string;
+}
+
+const isOfEvents = (table: string): boolean => table === TABLE_OF.exposures || table === TABLE_OF.metrics;
+
+/** All that is done, or nothing of it. */
+async function committed<T>(connection: DuckDBConnection, work: () => Promise<T>): Promise<T> {
+  await connection.run("begin");
+  try {
+    const done = await work();
+    await connection.run("commit");
+    return done;
+  } catch (error) {
+    await connection.run("rollback").catch(() => undefined);
+    throw error;
   }
 }
 

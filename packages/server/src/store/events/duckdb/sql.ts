@@ -1,6 +1,7 @@
-/** A text literal. */
+/** A text literal; NUL, which would end the statement, is put in by its code. */
 export function text(value: string): string {
-  return `'${value.replaceAll("'", "''")}'`;
+  const pieces = value.split("\0").map((piece) => `'${piece.replaceAll("'", "''")}'`);
+  return pieces.length === 1 ? (pieces[0] ?? "''") : `(${pieces.join(" || chr(0) || ")})`;
 }
 
 /** A moment in UTC as a literal; the number is whole by then. */

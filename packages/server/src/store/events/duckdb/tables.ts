@@ -7,7 +7,10 @@
  *                                      arm_{reports,stored,duplicates}    what the ledger is made from
  *                                      first_exposures_{fresh,settled}    first arrival per unit and arm
  *                                      loaded_segments                    what must not be loaded again
+ *   question about an experiment ──> aggregates, aggregate_<id>_{units,totals,sums}: see aggregate/kept-state.ts
  */
+import { AGGREGATES_TABLE } from "./aggregate/kept-state.ts";
+
 const EVENT_COLUMNS = `
   position BIGINT NOT NULL, time TIMESTAMP NOT NULL, received_at TIMESTAMP NOT NULL, project VARCHAR NOT NULL,
   environment VARCHAR NOT NULL, sdk VARCHAR NOT NULL, instance VARCHAR NOT NULL, seq BIGINT NOT NULL,
@@ -43,6 +46,7 @@ export const TABLES: readonly string[] = [
      from (select * from first_exposures_settled union all select * from first_exposures_fresh)
      group by project, environment, kind, key, epoch, unit`,
   "create table if not exists loaded_segments (spool VARCHAR, number BIGINT)",
+  AGGREGATES_TABLE,
   // A spool counts arrivals from 1; what it adds to be above everything that was stored before it.
   "create table if not exists spools (spool VARCHAR, base BIGINT)",
 ];

@@ -1,0 +1,103 @@
+/* What both engines read off a request before they write SQL: which events count on which side of which metric. */
+import type { EventSelection } from "@belay/protocol";
+import { type MetricQuery, variablesOf } from "./request.ts";
+
+/** A metric whose units are sums of what their events add. */
+export interface SumPlan {
+  readonly query: MetricQuery;
+  /** Place among the sums: what its columns are named by. */
+  readonly index: number;
+  readonly numerator: Side;
+  readonly denominator?: Side;
+  readonly hasCovariate: boolean;
+  /** How a unit's raw sum becomes its value. */
+  readonly ceiling?: number;
+}
+
+/** One side of a metric; a bit of its own marks the events that count there. */
+export interface Side {
+  readonly bit: number;
+  /** What an event adds: 1, its number, or 1 if it has a number. */
+  readonly of: "events" | "values" | "numbers";
+  /** Several are the steps of a funnel, whose completion counts. */
+  readonly steps: readonly EventSelection[];
+}
+
+export interface QuantilePlan {
+  readonly query: MetricQuery;
+  readonly events: EventSelection;
+  readonly quantile: number;
+}
+
+export interface Plan {
+  readonly sums: readonly SumPlan[];
+  readonly quantiles: readonly QuantilePlan[];
+}
+
+export function planOf(metrics: readonly MetricQuery[]): Plan {
+  const sums: SumPlan[] = [];
+  const quantiles: QuantilePlan[] = [];
+  for (const query of metrics) {
+    if (query.value.kind === "quantile") {
+      quantiles.push({ query, events: query.value.events, quantile: query.value.quantile });
+    } else sums.push(sumPlan(query, sums.length));
+  }
+  return { sums, quantiles };
+}
+
+export const isFunnel = ({ numerator }: SumPlan): boolean => numerator.steps.length > 1;
+
+/**
+ * The columns a unit's running totals have for a metric: `a` what its events added up to, `b` the denominator, `x` and `w` the
+ * same before the exposure, `p` the number of events then.
+ */
+export function totalsOf({ index, denominator, hasCovariate }: SumPlan): readonly string[] {
+  const after = denominator === undefined ? ["a"] : ["a", "b"];
+  const before = denominator === undefined ? ["x", "p"] : ["x", "w", "p"];
+  return (hasCovariate ? [...after, ...before] : after).map((column) => `${column}${index}`);
+}
+
+/** All sides with the metric they are of. */
+export function sidesOf(sums: readonly SumPlan[]): { readonly plan: SumPlan; readonly side: Side }[] {
+  return sums.flatMap((plan) =>
+    [plan.numerator, ...(plan.denominator === undefined ? [] : [plan.denominator])].map((side) => ({ plan, side })),
+  );
+}
+
+function sumPlan(query: MetricQuery, index: number): SumPlan {
+  const { value } = query;
+  const hasCovariate = variablesOf(query).includes("before");
+  const side = (place: 0 | 1, of: Side["of"], ...steps: readonly EventSelection[]): Side => ({
+    bit: 2 ** (2 * index + place),
+    of,
+    steps,
+  });
+  const common = { query, index, hasCovariate };
+  switch (value.kind) {
+    case "any":
+      return { ...common, numerator: side(0, "events", value.events), ceiling: 1 };
+    case "count":
+      return { ...common, numerator: side(0, "events", value.events) };
+    case "sum":
+      return { ...common, numerator: side(0, "values", value.events), ...ceiling(value.cap) };
+    case "mean":
+      return {
+        ...common,
+        numerator: side(0, "values", value.events),
+        denominator: side(1, "numbers", value.events),
+        ...ceiling(value.cap),
+      };
+    case "ratio":
+      return {
+        ...common,
+        numerator: side(0, value.numerator.of, value.numerator.events),
+        denominator: side(1, value.denominator.of, value.denominator.events),
+      };
+    case "funnel":
+      return { ...common, numerator: side(0, "events", ...value.steps), ceiling: 1 };
+    case "quantile":
+      throw new Error("a quantile is no sum");
+  }
+}
+
+const ceiling = (cap: number | undefined): { readonly ceiling?: number } => (cap === undefined ? {} : { ceiling: cap });
