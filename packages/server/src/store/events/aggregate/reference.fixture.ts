@@ -85,7 +85,7 @@ export function isIn(unit: Unit, { variant, epoch, segment }: Group): boolean {
 }
 
 /** A unit's values of the metric's variables. */
-export function vectorOf(events: readonly Arrived<MetricEvent>[], startMs: number, metric: MetricQuery): number[] {
+function vectorOf(events: readonly Arrived<MetricEvent>[], startMs: number, metric: MetricQuery): number[] {
   const { value, window, covariateMs, shift = 0 } = metric;
   const after = (event: MetricEvent): boolean => {
     const age = event.timeMs - startMs;
@@ -135,11 +135,11 @@ function measured(events: readonly Arrived<MetricEvent>[], value: MetricQuery["v
   }
 }
 
-export function isSelected(event: MetricEvent, { name, filters = [] }: EventSelection): boolean {
+function isSelected(event: MetricEvent, { name, filters = [] }: EventSelection): boolean {
   return event.name === name && filters.every((filter) => passes(event.properties ?? {}, filter));
 }
 
-export function numberOf(event: MetricEvent, { valueProperty }: EventSelection): number | undefined {
+function numberOf(event: MetricEvent, { valueProperty }: EventSelection): number | undefined {
   const value = valueProperty === undefined ? event.value : event.properties?.[valueProperty];
   return typeof value === "number" ? value : undefined;
 }
@@ -165,7 +165,7 @@ function isRecord(value: Json | undefined): value is { readonly [name: string]: 
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-export function sumUp(vectors: readonly (readonly number[])[]): Sums {
+function sumUp(vectors: readonly (readonly number[])[]): Sums {
   const width = vectors[0]?.length ?? 0;
   const at = (vector: readonly number[], i: number): number => vector[i] ?? 0;
   const sum = (of: (vector: readonly number[]) => number): number => vectors.reduce((total, vector) => total + of(vector), 0);
