@@ -35,6 +35,7 @@ export type ErrorCode =
   | "webhook_not_found"
   | "delivery_not_found"
   | "change_not_found"
+  | "import_not_found"
   | "revision_not_found"
   | "route_not_found"
   | "release_not_found"
@@ -68,6 +69,7 @@ export type ErrorCode =
   | "not_acceptable"
   | "invalid_cursor"
   | "invalid_encoding"
+  | "unreadable_file"
   | "request_timeout"
   | "store_unavailable"
   | "spool_full"
@@ -251,6 +253,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "List its deliveries; those that arrived are forgotten after 30 days.",
   ),
   change_not_found: entry(404, "No such change", "There is no change `{key}`.", "List the changes of the project."),
+  import_not_found: entry(404, "No such import", "This project has no import `{key}`.", "List the imports of the project."),
   revision_not_found: entry(
     404,
     "No such revision",
@@ -413,6 +416,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "Body could not be inflated",
     "The body is not valid {encoding}.",
     "Send it again, or uncompressed.",
+  ),
+  unreadable_file: entry(
+    422,
+    "File could not be read",
+    "The file could not be read: {reason}.",
+    "Correct the file and send it again; nothing of it was stored.",
   ),
   request_timeout: entry(408, "Request too slow", "The request did not arrive within {limit} ms.", "Send it again."),
   store_unavailable: entry(

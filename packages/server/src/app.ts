@@ -21,6 +21,7 @@ import { historyRoutes } from "./history/routes.ts";
 import { answerUnreadable, installProblems } from "./http/errors.ts";
 import { parseJsonBody } from "./http/json-body.ts";
 import { installOpenApi } from "./http/openapi.ts";
+import { watchBodies } from "./http/slow-bodies.ts";
 import { compileValidator } from "./http/validation.ts";
 import { InstanceRegistry } from "./instances/registry.ts";
 import { instanceRoutes } from "./instances/routes.ts";
@@ -72,8 +73,9 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   const app = fastify({
     logger: dependencies.logger === undefined ? false : { ...dependencies.logger, ...LOG_WITHOUT_SECRETS },
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: requestTimeoutMs,
-    // Node looks for slow requests at this interval only; its default of 30 s would double the time they have.
+    // Node's own limit knows no routes: bodies are watched below.
+    requestTimeout: 0,
+    // Node looks for slow heads at this interval only; its default of 30 s would double the time they have.
     http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 10) },
     clientErrorHandler: (error, socket) => answerUnreadable(error, socket, requestTimeoutMs),
     genReqId: () => Buffer.from(fillRandom(new Uint8Array(9))).toString("base64url"),
@@ -86,6 +88,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   // Answers are JSON as they are: no schema may leave out or change what a route says.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   installProblems(app);
+  watchBodies(app, requestTimeoutMs);
   readJsonBodies(app);
   const access = createAccess({ workspace: () => control.workspace, now });
   const history = new History(log);

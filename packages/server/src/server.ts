@@ -11,6 +11,8 @@ import { Intake } from "./exposures/intake.ts";
 import { eventDoors } from "./exposures/routes.ts";
 import { prepareFirstStart } from "./first-start.ts";
 import { greeting } from "./greeting.ts";
+import { Importer } from "./imports/importer.ts";
+import { importDoors } from "./imports/routes.ts";
 import { recordDoors } from "./record-doors.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
 import { LastKnownGoodKeeper } from "./snapshots/last-known-good.ts";
@@ -54,6 +56,13 @@ export async function startServer(config: Config): Promise<RunningServer> {
       log: (message) => app?.log.warn(message),
     });
     closers.push(() => events.close());
+    const imports = await Importer.open({
+      directory: join(folder.path, "imports"),
+      events,
+      now: Date.now,
+      log: (message) => app?.log.warn(message),
+    });
+    closers.push(() => imports.close());
     const control = await ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS });
     if (config.databaseUrl !== undefined) {
       const follower = new Follower({
@@ -105,6 +114,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
         (access) => eventDoors({ access, events, intake, hasEnvironment: environmentsOf(control) }),
         recordDoors({ events, now: Date.now }),
         webhookDoors({ fillRandom, store: deliveries, courier, send, now: Date.now }),
+        importDoors(imports),
       ],
     });
     closers.push(() => app?.close());

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, E, P, type TestServer, testServer } from "../app.fixture.ts";
 import { eventDoors } from "../exposures/routes.ts";
 import { ProblemError } from "../http/problem.ts";
+import type { Importer } from "../imports/importer.ts";
+import { importDoors } from "../imports/routes.ts";
 import { recordDoors } from "../record-doors.ts";
 import type { DeliveryStore } from "../store/deliveries/index.ts";
 import type { EventStore } from "../store/events/index.ts";
@@ -11,6 +13,9 @@ import { hashSecret, newSecret, readSecret, secretFits } from "./secrets.ts";
 
 /** Stands where nothing behind the doors may matter: whoever gets in finds the store full. */
 const FULL = new Proxy({}, { get: () => () => Promise.reject(new ProblemError("spool_full", { limit: 0 })) }) as EventStore;
+
+/** Nothing was ever imported. */
+const NO_IMPORTS = { list: () => [], find: () => undefined } as unknown as Importer;
 
 /** Every route and who may call it. A new route that is not written down here fails the test. */
 const TABLE = `
@@ -43,6 +48,9 @@ GET /api/v1/projects/{project}/exposures analyst
 GET /api/v1/projects/{project}/exposures/estimate analyst
 GET /api/v1/projects/{project}/flags viewer
 GET /api/v1/projects/{project}/flags/{flag} viewer
+GET /api/v1/projects/{project}/imports analyst
+GET /api/v1/projects/{project}/imports/{import} analyst
+GET /api/v1/projects/{project}/imports/{import}/rejected analyst
 GET /api/v1/projects/{project}/instances viewer
 GET /api/v1/projects/{project}/keys viewer
 GET /api/v1/projects/{project}/metric-events analyst
@@ -84,6 +92,8 @@ POST /api/v1/projects/{project}/flags/{flag}/archive editor
 POST /api/v1/projects/{project}/flags/{flag}/restore editor
 POST /api/v1/projects/{project}/import editor
 POST /api/v1/projects/{project}/import/plan editor
+POST /api/v1/projects/{project}/imports editor
+POST /api/v1/projects/{project}/imports/{import}/cancel editor
 POST /api/v1/projects/{project}/keys admin
 POST /api/v1/projects/{project}/metrics editor
 POST /api/v1/projects/{project}/metrics/preview analyst
@@ -130,6 +140,7 @@ beforeAll(async () => {
         send: async () => ({}),
         now: Date.now,
       }),
+      importDoors(NO_IMPORTS),
     ],
   });
   ({ ask } = server);

@@ -66,6 +66,9 @@ export interface Page {
 /** An exposure that waited for longer in its application was held up: by a network that was away, or a process that was. */
 export const LATE_MS: number = 60_000;
 
+/** What imported events have as their `sdk`. They are history: none of them is late. */
+export const IMPORT_SDK = "import";
+
 /** The engine did not answer: it is starting again, or away. The same call may be made again. */
 export class EngineAway extends Error {
   constructor(reason: string, cause?: unknown) {

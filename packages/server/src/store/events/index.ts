@@ -7,6 +7,7 @@ import type { EventStore } from "./event-store.ts";
 import { SpooledStore } from "./spooled-store.ts";
 
 export type { ClickHouseOptions } from "./clickhouse/engine.ts";
+export { IMPORT_SDK } from "./engine.ts";
 export type { EventKind, EventQuery, EventStore, IncomingBatch, LedgerLine, Pull, PullFormat } from "./event-store.ts";
 export { rowsOf } from "./ndjson.ts";
 

@@ -7,7 +7,7 @@
  *   one block  all rows of a day are one part, there or not, and the same one again: replicas know it by its checksum
  */
 import type { ClickHouseSettings } from "@clickhouse/client";
-import { LATE_MS } from "../engine.ts";
+import { IMPORT_SDK, LATE_MS } from "../engine.ts";
 import { text, whole } from "./sql.ts";
 import type { TableName, Tables } from "./tables.ts";
 
@@ -186,7 +186,7 @@ function totalSpreads(tables: Tables, { spool }: Source, arrived: Arrived): Spre
       values: {
         ...{ ...ofSegment, project, environment, instance, experiment, release, variant, ...received },
         stored: "count()",
-        late: `countIf(toInt64(receivedAtMs) - clockOffsetMs - toInt64(of_timeMs) > ${LATE_MS})`,
+        late: `countIf(sdk != ${text(IMPORT_SDK)} and toInt64(receivedAtMs) - clockOffsetMs - toInt64(of_timeMs) > ${LATE_MS})`,
       },
       from: lists("exposures", ["experiment", "release", "variant", "timeMs"]),
       isNew: isNew("arm_stored"),

@@ -1,5 +1,5 @@
 /* How a segment of the spool becomes rows: its frames by column, unnested. */
-import { LATE_MS } from "../engine.ts";
+import { IMPORT_SDK, LATE_MS } from "../engine.ts";
 import { text } from "./sql.ts";
 
 /** The frames of some segments as a temporary table, one row each. */
@@ -42,7 +42,7 @@ export function fillTables(base: number): readonly string[] {
       from frames where ledger is not null`,
     `insert into arm_stored by name
       select project, environment, instance, experiment, release, variant, max(received_at) as received_at, count(*) as stored,
-        count(*) filter (epoch_ms(received_at) - clock_offset_ms - epoch_ms(time) > ${LATE_MS}) as late
+        count(*) filter (sdk <> ${text(IMPORT_SDK)} and epoch_ms(received_at) - clock_offset_ms - epoch_ms(time) > ${LATE_MS}) as late
       from arrived group by all`,
     `insert into arm_duplicates by name
       select ${ARM("duplicates")}, unnest(duplicates.count) as duplicates from frames where duplicates is not null`,
