@@ -176,4 +176,4 @@ test("Cookie Cats as CSV, NDJSON and Parquet: the same arms, the same players, t
   expect(counts).toEqual([expected, expected, expected]);
   if (existsSync(RECORDED)) expect(expected.slice(0, 3)).toEqual([44_700, 45_489, 90_189]);
   await bench.close();
-}, 300_000);
+}, 600_000);
