@@ -10,7 +10,7 @@ export const FIELDS: Readonly<Record<EventKind, readonly ImportField[]>> = {
   metrics: ["unit", "name", "time", "value", "properties"],
 };
 
-export const REQUIRED: Readonly<Record<EventKind, readonly ImportField[]>> = {
+const REQUIRED: Readonly<Record<EventKind, readonly ImportField[]>> = {
   exposures: ["unit", "variant", "time"],
   metrics: ["unit", "name", "time"],
 };

@@ -88,7 +88,7 @@ export function isFault(read: RowEvent<unknown> | RowFault): read is RowFault {
 export type Cells = (column: string) => Cell;
 
 /** What was received, as text fit to be shown. */
-export function shown(value: Cell): string {
+function shown(value: Cell): string {
   const text = typeof value === "string" ? value : (jsonish(value) ?? String(value));
   const cut = text.length <= SHOWN_LENGTH_MAX ? text : `${text.slice(0, SHOWN_LENGTH_MAX)}…`;
   // The cut may leave half of a surrogate pair, which is no UTF-8.
