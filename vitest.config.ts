@@ -12,6 +12,7 @@ export default defineConfig({
       { find: /^@belay\/core\/client$/, replacement: source("core/src/client/index.ts") },
       { find: /^@belay\/core\/compact$/, replacement: source("core/src/compact/index.ts") },
       { find: /^@belay\/core\/legacy-hashes$/, replacement: source("core/src/legacy-hashes.ts") },
+      { find: /^@belay\/testkit\/openfeature$/, replacement: source("testkit/src/openfeature/index.ts") },
       { find: /^@belay\/([a-z-]+)$/, replacement: `${source("")}$1/src/index.ts` },
     ],
   },

@@ -1,13 +1,14 @@
 /** Belay as the provider of `@openfeature/web-sdk`: one client, one provider, one person at a time. */
-import type { Evaluation, EvaluationContext, Json } from "@belay/protocol";
+import { resolutionOf } from "@belay/core";
+import type { EvaluationContext, Json } from "@belay/protocol";
 import {
-  ErrorCode,
   type JsonValue,
   type EvaluationContext as OpenFeatureContext,
   OpenFeatureEventEmitter,
   type Provider,
   type ProviderEmittableEvents,
   ProviderEvents,
+  ProviderFatalError,
   ProviderNotReadyError,
   type ResolutionDetails,
   type TrackingEventDetails,
@@ -41,8 +42,12 @@ export class BelayProvider implements Provider {
     this.#readyTimeoutMs = readyTimeoutMs;
   }
 
-  /** @throws ProviderNotReadyError where no rules came in time; the provider becomes ready by itself once they do */
+  /**
+   * @throws ProviderNotReadyError where no rules came in time; the provider becomes ready by itself once they do
+   * @throws ProviderFatalError over a client that was closed: it never decides again
+   */
   async initialize(context?: OpenFeatureContext): Promise<void> {
+    if (this.#client.state === "closed") throw new ProviderFatalError("the Belay client was closed");
     this.#identify(context);
     const state = this.#client.state;
     if (state === "starting") await this.#client.ready({ timeoutMs: this.#readyTimeoutMs });
@@ -102,22 +107,7 @@ export class BelayProvider implements Provider {
 
   #resolve<T extends JsonValue>(key: string, fallback: T): ResolutionDetails<T> {
     const told = this.#client.evaluate<Json>(key, fallback as Json);
-    return resolutionOf(told as Evaluation, this.#client) as ResolutionDetails<T>;
+    const { project, environment } = this.#client.snapshot;
+    return resolutionOf(told, `${project}/${environment}`) as ResolutionDetails<T>;
   }
-}
-
-function resolutionOf(told: Evaluation, { snapshot }: BelayClient): ResolutionDetails<JsonValue> {
-  const { value, variant, reason, ruleId, revision, errorCode } = told;
-  return {
-    value: value as JsonValue,
-    reason,
-    ...(variant === undefined ? {} : { variant }),
-    // Both dictionaries use the same words.
-    ...(errorCode === undefined ? {} : { errorCode: ErrorCode[errorCode] }),
-    flagMetadata: {
-      flagSetId: `${snapshot.project}/${snapshot.environment}`,
-      version: String(revision),
-      ...(ruleId === undefined ? {} : { ruleId }),
-    },
-  };
 }

@@ -1,13 +1,14 @@
 /** Belay as the provider of `@openfeature/server-sdk`. */
+import { resolutionOf } from "@belay/core";
 import type { Client } from "@belay/core/client";
 import type { EvaluationContext, Json } from "@belay/protocol";
 import {
-  ErrorCode,
   type JsonValue,
   type EvaluationContext as OpenFeatureContext,
   OpenFeatureEventEmitter,
   type Provider,
   ProviderEvents,
+  ProviderFatalError,
   ProviderNotReadyError,
   type ResolutionDetails,
   type TrackingEventDetails,
@@ -40,8 +41,12 @@ export class BelayProvider implements Provider {
     this.#readyTimeoutMs = readyTimeoutMs;
   }
 
-  /** @throws ProviderNotReadyError where no rules came in time; the provider becomes ready by itself once they do */
+  /**
+   * @throws ProviderNotReadyError where no rules came in time; the provider becomes ready by itself once they do
+   * @throws ProviderFatalError over a client that was closed: it never decides again
+   */
   async initialize(): Promise<void> {
+    if (this.#client.state === "closed") throw new ProviderFatalError("the Belay client was closed");
     if (this.#client.state === "starting") await this.#client.ready({ timeoutMs: this.#readyTimeoutMs });
     this.#listen();
     if (this.#client.state === "starting") throw new ProviderNotReadyError("no rules came from the server yet");
@@ -94,14 +99,6 @@ export class BelayProvider implements Provider {
 
   #resolve<T extends JsonValue>(key: string, fallback: T, context: OpenFeatureContext): ResolutionDetails<T> {
     const told = this.#client.evaluate<Json>(key, context as EvaluationContext, fallback as Json);
-    const { value, variant, reason, ruleId, revision, errorCode } = told;
-    return {
-      value: value as T,
-      reason,
-      ...(variant === undefined ? {} : { variant }),
-      // Both dictionaries use the same words.
-      ...(errorCode === undefined ? {} : { errorCode: ErrorCode[errorCode] }),
-      flagMetadata: { version: String(revision), ...(ruleId === undefined ? {} : { ruleId }) },
-    };
+    return resolutionOf(told) as ResolutionDetails<T>;
   }
 }

@@ -45,56 +45,35 @@ export function useDefault(key: FlagKey): OfrepFailure {
   return { key, errorCode: "GENERAL", errorDetails: "The flag serves no value here: use the default." };
 }
 
-/**
- * The text of a success: `{"key", "value"?, "reason", "variant"?, "metadata"}`.
- *
- * @param opening `{"key":"…"`, made once a flag
- * @param shared text of the metadata that all answers of a revision have, made once a revision
- */
-export function successText(opening: string, outcome: Outcome, shared: string, context: EvaluationContext): string {
-  const { answer, metadata } = saidOf(outcome);
-  return `${opening}${answer},"metadata":{${shared}${metadata}${unitText(outcome, context)}}}`;
+/** The text of a success, in two parts: what every person hears, and the end, which may name the one who asked. */
+export interface SuccessText {
+  /** `{"key", "value"?, "reason", "variant"?, "metadata": {…`, the metadata not closed. */
+  readonly opening: string;
+  /** Absent where nothing is tracked. */
+  readonly tracks: Outcome["tracks"];
+}
+
+/** Puts an outcome into words. @param set text of the metadata that all answers of a revision have */
+export function successOf(key: FlagKey, { value, reason, variant, ruleId, tracks }: Outcome, set: string): SuccessText {
+  const { experiment, release, epoch } = tracks ?? {};
+  const answer = fields({ value, reason, variant });
+  const metadata = fields({ ruleId, experiment, release, epoch });
+  return { opening: `{"key":${JSON.stringify(key)}${answer},"metadata":{${set}${metadata}`, tracks };
+}
+
+/** The whole text for one context. Names whom an exposure would be of: a client need not know by what a split divides. */
+export function textFor({ opening, tracks }: SuccessText, context: EvaluationContext): string {
+  const unit = tracks?.unit(context);
+  return unit === undefined ? `${opening}}}` : `${opening},"unit":${JSON.stringify(unit)}}}`;
 }
 
 /** Text of the metadata that all answers of a revision have. */
-export function sharedMetadata(flagSetId: string, revision: number): string {
+export function setMetadata(flagSetId: string, revision: number): string {
   return `"flagSetId":${JSON.stringify(flagSetId)},"version":"${revision}"`;
-}
-
-export function openingOf(key: FlagKey): string {
-  return `{"key":${JSON.stringify(key)}`;
-}
-
-interface Said {
-  readonly answer: string;
-  readonly metadata: string;
-}
-
-/** Outcomes are constants of a compiled flag: each is put into words once, not once a person. */
-const said = new WeakMap<Outcome, Said>();
-
-function saidOf(outcome: Outcome): Said {
-  let words = said.get(outcome);
-  if (words === undefined) {
-    words = say(outcome);
-    said.set(outcome, words);
-  }
-  return words;
-}
-
-function say({ value, reason, variant, ruleId, tracks }: Outcome): Said {
-  const { experiment, release, epoch } = tracks ?? {};
-  return { answer: fields({ value, reason, variant }), metadata: fields({ ruleId, experiment, release, epoch }) };
 }
 
 /** `,"name":value` for each that is there. */
 function fields(named: Readonly<Record<string, unknown>>): string {
   const there = Object.entries(named).filter(([, value]) => value !== undefined);
   return there.map(([name, value]) => `,${JSON.stringify(name)}:${JSON.stringify(value)}`).join("");
-}
-
-/** Whom an exposure would be of: who reports exposures itself need not know by what a split divides. */
-function unitText({ tracks }: Outcome, context: EvaluationContext): string {
-  const unit = tracks?.unit(context);
-  return unit === undefined ? "" : `,"unit":${JSON.stringify(unit)}`;
 }

@@ -1,7 +1,7 @@
 import { type CompileOptions, compile, type Outcome, type Ruleset } from "@belay/core";
 import type { EvaluationContext, EvaluationCount, FlagKey, Revision } from "@belay/protocol";
 import type { Feed } from "../snapshots/feed.ts";
-import { type DefaultsMode, failureOf, type OfrepFailure, openingOf, sharedMetadata, successText, useDefault } from "./answer.ts";
+import { type DefaultsMode, failureOf, type OfrepFailure, setMetadata, successOf, textFor, useDefault } from "./answer.ts";
 
 /** One flag's answer: what failed, or the text of the success. */
 export type OneAnswer = { readonly failure: OfrepFailure } | { readonly text: string; readonly isValueless: boolean };
@@ -12,18 +12,18 @@ export class FlagSet {
   readonly #options: CompileOptions;
   #ruleset: Ruleset;
   /** Made at the first bulk evaluation of a revision. */
-  #sorted: readonly Row[] | undefined;
-  #shared: string;
+  #rows: readonly Row[] | undefined;
+  #metadata: string;
 
   constructor(feed: Feed, options: CompileOptions) {
     this.#feed = feed;
     this.#options = options;
     this.#ruleset = compile(feed.snapshot, options);
-    this.#shared = this.#sharedText();
+    this.#metadata = setMetadata(this.id, this.revision);
     feed.onChange((_, change) => {
       if (this.#ruleset.apply(change) === undefined) this.#ruleset = compile(this.#feed.snapshot, this.#options);
-      this.#sorted = undefined;
-      this.#shared = this.#sharedText();
+      this.#rows = undefined;
+      this.#metadata = setMetadata(this.id, this.revision);
     });
   }
 
@@ -50,21 +50,22 @@ export class FlagSet {
   say(key: FlagKey, outcome: Outcome, context: EvaluationContext): OneAnswer {
     const failure = failureOf(key, outcome, this.#ruleset.defect(key)?.reason);
     if (failure !== undefined) return { failure };
-    const text = successText(openingOf(key), outcome, this.#shared, context);
+    const text = textFor(successOf(key, outcome, this.#metadata), context);
     return { text, isValueless: outcome.value === undefined };
   }
 
   /**
-   * Decides all flags for one context: the texts of the answers, by key. Not counted: whoever asks for all of them has
-   * not met any yet.
+   * Decides all flags for one context: the texts of the answers as bytes, by key. Not counted: whoever asks for all of
+   * them has not met any yet.
    */
-  all(context: EvaluationContext, defaults: DefaultsMode): string {
-    let texts = "";
-    for (const { key, opening } of this.#rows()) {
-      const outcome = this.#ruleset.peek(key, context);
+  all(context: EvaluationContext, defaults: DefaultsMode): Buffer[] {
+    const texts: Buffer[] = [];
+    this.#rows ??= [...this.#ruleset.keys()].sort().map((key) => ({ key, texts: new Map() }));
+    for (const row of this.#rows) {
+      const outcome = this.#ruleset.peek(row.key, context);
       const isPlain = outcome.errorCode === undefined && (outcome.value !== undefined || defaults === "valueless");
-      const text = isPlain ? successText(opening, outcome, this.#shared, context) : this.#exception(key, outcome, defaults);
-      if (text !== undefined) texts += texts === "" ? text : `,${text}`;
+      const text = isPlain ? this.#success(row, outcome, context) : this.#exception(row.key, outcome, defaults);
+      if (text !== undefined) texts.push(text);
     }
     return texts;
   }
@@ -74,23 +75,27 @@ export class FlagSet {
     return this.#ruleset.takeCounts();
   }
 
-  #exception(key: FlagKey, outcome: Outcome, defaults: DefaultsMode): string | undefined {
+  #success({ key, texts }: Row, outcome: Outcome, context: EvaluationContext): Buffer {
+    const known = texts.get(outcome);
+    if (known !== undefined) return known;
+    const success = successOf(key, outcome, this.#metadata);
+    const text = Buffer.from(textFor(success, context));
+    if (success.tracks === undefined) texts.set(outcome, text);
+    return text;
+  }
+
+  #exception(key: FlagKey, outcome: Outcome, defaults: DefaultsMode): Buffer | undefined {
     const failure = failureOf(key, outcome, this.#ruleset.defect(key)?.reason);
     if (failure === undefined && defaults === "omit") return undefined;
-    return JSON.stringify(failure ?? useDefault(key));
-  }
-
-  #rows(): readonly Row[] {
-    this.#sorted ??= [...this.#ruleset.keys()].sort().map((key) => ({ key, opening: openingOf(key) }));
-    return this.#sorted;
-  }
-
-  #sharedText(): string {
-    return sharedMetadata(this.id, this.revision);
+    return Buffer.from(JSON.stringify(failure ?? useDefault(key)));
   }
 }
 
+/**
+ * A flag's answers of this revision, in words. Outcomes are constants: each is said once, not once a person, and as bytes:
+ * joining and encoding a thousand strings costs more than deciding a thousand flags.
+ */
 interface Row {
   readonly key: FlagKey;
-  readonly opening: string;
+  readonly texts: Map<Outcome, Buffer>;
 }

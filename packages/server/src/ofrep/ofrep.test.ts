@@ -115,7 +115,11 @@ describe("one flag", () => {
         errorDetails: expect.stringMatching(/^The flag's definition is malformed: ./),
       },
     });
-    const answers = JSON.parse(`[${flags.all({}, "valueless")}]`) as { key: string; value?: boolean; errorCode?: string }[];
+    const answers = JSON.parse(`[${flags.all({}, "valueless").join()}]`) as {
+      key: string;
+      value?: boolean;
+      errorCode?: string;
+    }[];
     expect(answers.map(({ key, value, errorCode }) => [key, value, errorCode])).toEqual([
       ["broken", undefined, "PARSE_ERROR"],
       ["fine", true, undefined],

@@ -14,6 +14,7 @@ import { feedOf } from "../snapshots/routes.ts";
 import type { Hub } from "../stream/hub.ts";
 import { assertRoom, openStream, readRevision } from "../stream/routes.ts";
 import { type DefaultsMode, missing, useDefault } from "./answer.ts";
+import { listed } from "./bytes.ts";
 import { installOfrepErrors } from "./errors.ts";
 import { Recorder } from "./exposures.ts";
 import { FlagSet } from "./flag-set.ts";
@@ -115,8 +116,8 @@ function bulkRoute(app: FastifyInstance, onRequest: Hooks, answering: AnsweringO
       reply.header("etag", tag).header("cache-control", "private, no-cache").header("vary", "authorization, x-api-key");
       if (tagMatches(request.headers["if-none-match"], tag)) return reply.code(304).send();
       const url = `${STREAM}?token=${access.streamToken(request)}&revision=${flags.revision}`;
-      const body = bulkText(flags, flags.all(context, defaults), url);
-      return reply.type("application/json; charset=utf-8").serializer(AS_IT_IS).send(body);
+      const body = bulkBody(flags, flags.all(context, defaults), url);
+      return reply.type("application/json; charset=utf-8").send(body);
     },
   );
 }
@@ -185,11 +186,11 @@ function bulkTag(
   return `"${flags.revision}-${hash.slice(0, 22)}"`;
 }
 
-function bulkText(flags: FlagSet, answers: string, requestUri: string): string {
+function bulkBody(flags: FlagSet, answers: readonly Buffer[], requestUri: string): Buffer {
   const metadata = JSON.stringify({ flagSetId: flags.id, version: String(flags.revision) });
   const streams = JSON.stringify([{ type: "sse", endpoint: { requestUri }, inactivityDelaySec: INACTIVITY_DELAY_S }]);
-  return `{"flags":[${answers}],"metadata":${metadata},"eventStreams":${streams}}`;
+  return listed('{"flags":[', answers, `],"metadata":${metadata},"eventStreams":${streams}}`);
 }
 
-/** The texts are JSON already. */
+/** The text is JSON already. */
 const AS_IT_IS = (text: unknown): string => text as string;

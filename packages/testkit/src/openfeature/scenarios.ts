@@ -1,0 +1,139 @@
+/*
+ * What the specification's suites ask of a provider, in tables of our own: evaluation of every type, targeting, errors,
+ * states, hooks, merging of contexts. They run everywhere; the suites themselves run where their folder is at hand.
+ */
+import type { Scenario, ScenarioStep } from "./gherkin.ts";
+
+const READY: ScenarioStep = { text: "a stable provider" };
+const EVALUATE: ScenarioStep = { text: "the flag was evaluated with details" };
+const BALLMER: ScenarioStep = {
+  text: 'a context containing a key "email", with type "String" and with value "ballmer@macrosoft.com"',
+};
+
+/** Type, name of its flags, a default that is neither served nor zero, what is served, its variant, zero. */
+const TYPES = [
+  ["Boolean", "boolean", "true", "true", "on", "false"],
+  ["String", "string", "mine", "hi", "greeting", ""],
+  ["Integer", "integer", "7", "10", "ten", "0"],
+  ["Float", "float", "0.7", "0.5", "half", "0"],
+  [
+    "Object",
+    "object",
+    '{"a": 1}',
+    '{"showImages": true, "title": "Check out these pics!", "imagesPerPage": 100}',
+    "template",
+    "{}",
+  ],
+] as const;
+
+const says = (text: string): ScenarioStep => ({ text });
+const ask = (type: string, key: string, fallback: string): ScenarioStep =>
+  says(`a ${type}-flag with key "${key}" and a fallback value "${fallback}"`);
+const value = (text: string): ScenarioStep => says(`the resolved details value should be "${text}"`);
+const reason = (text: string): ScenarioStep => says(`the reason should be "${text}"`);
+const code = (text: string): ScenarioStep => says(`the error-code should be "${text}"`);
+
+function ofType([type, name, fallback, served, variant, zero]: (typeof TYPES)[number]): Scenario[] {
+  const other = name === "string" ? "boolean-flag" : "string-flag";
+  const failure = (key: string, error: string, first = READY): ScenarioStep[] => [
+    ...[first, ask(type, key, fallback), EVALUATE],
+    ...[value(fallback), reason("ERROR"), code(error)],
+  ];
+  const targeted = [READY, ask(type, `${name}-targeted-zero-flag`, fallback)];
+  const noEmail = says('a context containing a key "email" with null value');
+  const steps: Record<string, ScenarioStep[]> = {
+    "is served with its variant and STATIC": [
+      ...[READY, ask(type, `${name}-flag`, fallback), EVALUATE, value(served), reason("STATIC")],
+      ...[says(`the variant should be "${variant}"`), says(`the flag key should be "${name}-flag"`)],
+    ],
+    "may be the type's zero": [READY, ask(type, `${name}-zero-flag`, fallback), EVALUATE, value(zero), reason("STATIC")],
+    "is zero for whom a rule meets": [...targeted, BALLMER, EVALUATE, value(zero), reason("TARGETING_MATCH")],
+    "falls through for nobody": [...targeted, EVALUATE, value(zero), reason("DEFAULT")],
+    "falls through for an attribute that is null": [...targeted, noEmail, EVALUATE, value(zero), reason("DEFAULT")],
+    "is the default where the flag is disabled": [
+      ...[READY, ask(type, `${name}-disabled-flag`, fallback), EVALUATE],
+      ...[value(fallback), reason("DISABLED")],
+    ],
+    "is the default where there is no flag": failure("nowhere", "FLAG_NOT_FOUND"),
+    "is the default where the flag is of another type": failure(other, "TYPE_MISMATCH"),
+    "is the default before rules came": failure(`${name}-flag`, "PROVIDER_NOT_READY", says("a not ready provider")),
+    "is the default for good": failure(`${name}-flag`, "PROVIDER_FATAL", says("a fatal provider")),
+  };
+  return named(`a ${name}`, steps);
+}
+
+const STATES: Record<string, ScenarioStep[]> = Object.fromEntries(
+  [
+    ["stable", "READY"],
+    ["not ready", "NOT_READY"],
+    ["error", "ERROR"],
+    ["fatal", "FATAL"],
+    ["stale", "STALE"],
+  ].map(([state, status]) => [
+    `that is ${state} says so`,
+    [says(`a ${state} provider`), says(`the provider status should be "${status}"`)],
+  ]),
+);
+
+const HOOKED = [READY, says("a client with added hook")];
+const hears = (moments: string, rows: Record<string, string>): ScenarioStep => ({
+  text: `the "${moments}" hooks should be called with evaluation details`,
+  table: [["data_type", "key", "value"], ...Object.entries(rows).map(([key, text]) => ["string", key, text])],
+});
+
+const HOOKS: Record<string, ScenarioStep[]> = {
+  "of a client hear of a success": [
+    ...[...HOOKED, ask("String", "string-flag", "mine"), EVALUATE, says('the "before" hook should have been executed')],
+    hears("after, finally", { flag_key: "string-flag", value: "hi", variant: "greeting", reason: "STATIC", error_code: "null" }),
+  ],
+  "of a client hear of an error": [
+    ...[...HOOKED, ask("String", "nowhere", "mine"), EVALUATE, says('the "error" hook should have been executed')],
+    hears("finally", { flag_key: "nowhere", value: "mine", variant: "null", reason: "ERROR", error_code: "FLAG_NOT_FOUND" }),
+  ],
+  "of one call run in order, and back": [
+    ...[READY, ask("Boolean", "boolean-flag", "false"), says("evaluation options containing specific hooks")],
+    ...[says("the flag was evaluated with details using the evaluation options")],
+    ...[says("the specified hooks should execute during evaluation"), says("the hook order should be maintained")],
+  ],
+};
+
+const LEVELS = ["API", "Transaction", "Client", "Invocation", "Before Hooks"];
+
+const CONTEXTS: Record<string, ScenarioStep[]> = {
+  "is left as it was, and so are details": [
+    ...[READY, ask("Boolean", "boolean-flag", "false"), says("an evaluation context with modifiable data"), EVALUATE],
+    ...[says("the original evaluation context should remain unmodified"), says("the evaluation details should be immutable")],
+  ],
+  ...Object.fromEntries(
+    LEVELS.map((level) => [
+      `of the ${level} level wins over those before`,
+      [
+        ...[READY, { text: "A table with levels of increasing precedence", table: LEVELS.map((each) => [each]) }],
+        says(`Context entries for each level from API level down to the "${level}" level, with key "who" and value "${level}"`),
+        ...[says("Some flag was evaluated"), says(`The merged context contains an entry with key "who" and value "${level}"`)],
+      ],
+    ]),
+  ),
+};
+
+const TARGETING: Record<string, ScenarioStep[]> = {
+  "by three attributes": [
+    ...[READY, ask("String", "complex-targeted", "mine"), BALLMER],
+    says('a context containing a key "age", with type "Integer" and with value "65"'),
+    says('a context containing a key "customer", with type "Boolean" and with value "false"'),
+    ...[EVALUATE, value("INTERNAL"), reason("TARGETING_MATCH")],
+  ],
+};
+
+/** All of it, for any SDK. */
+export const SCENARIOS: readonly Scenario[] = [
+  ...TYPES.flatMap(ofType),
+  ...named("a provider", STATES),
+  ...named("hooks", HOOKS),
+  ...named("a context", CONTEXTS),
+  ...named("targeting", TARGETING),
+];
+
+function named(subject: string, steps: Readonly<Record<string, readonly ScenarioStep[]>>): Scenario[] {
+  return Object.entries(steps).map(([name, each]) => ({ name: `${subject} ${name}`, steps: each }));
+}
