@@ -9,14 +9,14 @@ import { ControlPlane } from "./control/control-plane.ts";
 import { Follower } from "./control/follower.ts";
 import { Intake } from "./exposures/intake.ts";
 import { eventDoors } from "./exposures/routes.ts";
-import { prepareFirstStart } from "./first-start.ts";
+import { type FirstSecrets, prepareFirstStart } from "./first-start.ts";
 import { greeting } from "./greeting.ts";
+import { ProblemError } from "./http/problem.ts";
 import { Importer } from "./imports/importer.ts";
 import { importDoors } from "./imports/routes.ts";
 import { recordDoors } from "./record-doors.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
-import { LastKnownGoodKeeper } from "./snapshots/last-known-good.ts";
-import { type ChangeLog, openChangeLog, openPostgresChangeLog } from "./store/changes/index.ts";
+import { type ChangeLog, MirroredChangeLog, openChangeLog, postgresChangeLog } from "./store/changes/index.ts";
 import { withLease } from "./store/changes/lease.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
 import { openDeliveryStore } from "./store/deliveries/index.ts";
@@ -48,7 +48,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   try {
     const folder = await takeDataFolder(config.dataDirectory);
     closers.push(folder.release);
-    const log = await openLog(config, folder.path);
+    const log = await openLog(config, folder.path, (error) => app?.log.warn({ err: error }, "the change log is away"));
     closers.push(() => log.close());
     const events = await openEventStore({
       directory: join(folder.path, "events"),
@@ -72,11 +72,6 @@ export async function startServer(config: Config): Promise<RunningServer> {
       });
       closers.push(() => follower.close());
     }
-    const keeper = new LastKnownGoodKeeper(control, {
-      directory: join(folder.path, "last-known-good"),
-      onFault: (error) => app?.log.warn({ err: error }, "last-known-good file not written"),
-    });
-    closers.push(() => keeper.close());
     const retention = new RetentionKeeper({
       control,
       events,
@@ -121,11 +116,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     // Secrets are made only once they are sure to be shown: a taken port must not swallow them.
     const url = await listen(app, config);
     const { adminToken } = config;
-    // Servers that start at once on one database: one of them makes the first project, the others find it.
-    const first = await withLease(log, "first-start", { holder, now: Date.now }, async () => {
-      await control.follow();
-      return prepareFirstStart(control, { fillRandom, ...(adminToken === undefined ? {} : { adminToken }) });
-    });
+    const first = await startOnce(log, control, { holder, ...(adminToken === undefined ? {} : { adminToken }) });
     unready = undefined;
     return { url, greeting: greeting(url, folder.path, first), close };
   } catch (error) {
@@ -140,9 +131,31 @@ function environmentsOf(control: ControlPlane): (project: string, environment: s
   return (project, environment) => control.workspace.projects.get(project)?.environments.has(environment) === true;
 }
 
-/** PostgreSQL where several servers share it, else a file. */
-function openLog({ databaseUrl }: Config, folder: string): Promise<ChangeLog> {
-  return databaseUrl === undefined ? openChangeLog(join(folder, "changes.db")) : openPostgresChangeLog({ url: databaseUrl });
+/**
+ * Servers that start at once on one database: one of them makes the first project, the others find it. One that starts from
+ * its mirror has it already.
+ */
+async function startOnce(
+  log: ChangeLog,
+  control: ControlPlane,
+  { holder, adminToken }: { readonly holder: string; readonly adminToken?: string },
+): Promise<FirstSecrets | undefined> {
+  try {
+    return await withLease(log, "first-start", { holder, now: Date.now }, async () => {
+      await control.follow();
+      return prepareFirstStart(control, { fillRandom, ...(adminToken === undefined ? {} : { adminToken }) });
+    });
+  } catch (error) {
+    const isAway = error instanceof ProblemError && error.code === "store_unavailable";
+    if (isAway && control.workspace.projects.size > 0) return undefined;
+    throw error;
+  }
+}
+
+/** PostgreSQL where several servers share it, with a mirror here to start from while it is away; else a file. */
+async function openLog({ databaseUrl }: Config, folder: string, onFault: (error: unknown) => void): Promise<ChangeLog> {
+  if (databaseUrl === undefined) return openChangeLog(join(folder, "changes.db"));
+  return new MirroredChangeLog(postgresChangeLog({ url: databaseUrl }), { file: join(folder, "changes.mirror.json"), onFault });
 }
 
 async function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {

@@ -1,6 +1,7 @@
 import type { EpochMs } from "@belay/protocol";
 import pg from "pg";
 import { ProblemError } from "../../http/problem.ts";
+import { NewerSchemaError } from "../sqlite/migrations.ts";
 import type {
   ChangeFilter,
   ChangeId,
@@ -17,7 +18,7 @@ import type {
   StreamRevision,
 } from "./change-log.ts";
 import { decideGroup, type Ground, type Group } from "./group.ts";
-import { migratePostgres } from "./postgres-migrations.ts";
+import { MIGRATION_TIMEOUT_MS, migratePostgres } from "./postgres-migrations.ts";
 import { place, type SqlRow, type SqlValue, toChange, toDocument, toStreamRevision, whereOf } from "./rows.ts";
 
 export interface PostgresOptions {
@@ -33,20 +34,15 @@ const REWATCH_MS = 1_000;
 /**
  * The change log on PostgreSQL, for several nodes. Commits are taken one group after the other under a lock on the row
  * that holds the position, so that ids rise in the order in which commits become visible: a follower that read up to an id
- * has missed nothing before it.
+ * has missed nothing before it. The database may be away at first: the tables are made, or brought up to date, when it is
+ * first reached.
  */
-export async function openPostgresChangeLog({ url, timeoutMs = 900 }: PostgresOptions): Promise<ChangeLog> {
+export function postgresChangeLog({ url, timeoutMs = 900 }: PostgresOptions): ChangeLog {
   const connection = { connectionString: url, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs, keepAlive: true };
   const pool = new pg.Pool({ ...connection, max: 8, idleTimeoutMillis: 30_000 });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on("error", () => undefined);
-  try {
-    await migratePostgres(pool);
-  } catch (error) {
-    await pool.end();
-    throw fault(error);
-  }
-  return new PostgresChangeLog(pool, () => new pg.Client(connection));
+  return new PostgresChangeLog(pool, (more) => new pg.Client({ ...connection, ...more }));
 }
 
 interface Waiting {
@@ -55,14 +51,17 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+type MakeClient = (more?: pg.ClientConfig) => pg.Client;
+
 class PostgresChangeLog implements ChangeLog {
   readonly #pool: pg.Pool;
-  readonly #client: () => pg.Client;
+  readonly #client: MakeClient;
   readonly #watches = new Set<Watch>();
+  #migrated: Promise<void> | undefined;
   #waiting: Waiting[] = [];
   #isCommitting = false;
 
-  constructor(pool: pg.Pool, client: () => pg.Client) {
+  constructor(pool: pg.Pool, client: MakeClient) {
     this.#pool = pool;
     this.#client = client;
   }
@@ -100,7 +99,17 @@ class PostgresChangeLog implements ChangeLog {
     });
   }
 
+  /** Once for all that waits for it, and again after a failure. */
+  #ready(): Promise<void> {
+    this.#migrated ??= migratePostgres(this.#client({ query_timeout: MIGRATION_TIMEOUT_MS })).catch((error) => {
+      this.#migrated = undefined;
+      throw error;
+    });
+    return this.#migrated;
+  }
+
   async #transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    await this.#ready();
     const client = await this.#pool.connect();
     try {
       await client.query("begin");
@@ -117,6 +126,7 @@ class PostgresChangeLog implements ChangeLog {
 
   async #all(sql: string, values: readonly SqlValue[] = []): Promise<SqlRow[]> {
     try {
+      await this.#ready();
       return (await this.#pool.query<SqlRow>(numbered(sql), [...values])).rows;
     } catch (error) {
       throw fault(error);
@@ -239,13 +249,13 @@ class PostgresChangeLog implements ChangeLog {
 
 /** A connection that listens, made again whenever it breaks. What was missed meanwhile is asked for by telling once more. */
 class Watch {
-  readonly #make: () => pg.Client;
+  readonly #make: MakeClient;
   readonly #onChange: () => void;
   #client: pg.Client | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
-  constructor(make: () => pg.Client, onChange: () => void) {
+  constructor(make: MakeClient, onChange: () => void) {
     this.#make = make;
     this.#onChange = onChange;
     void this.#listen();
@@ -356,8 +366,8 @@ function numbered(sql: string): string {
 }
 
 /** What a failure means to a client. 53100 is PostgreSQL's own word for a full disk. */
-function fault(error: unknown): ProblemError {
-  if (error instanceof ProblemError) return error;
+function fault(error: unknown): Error {
+  if (error instanceof ProblemError || error instanceof NewerSchemaError) return error;
   const { code, message } = error as { code?: string; message?: string };
   if (code === "53100") return new ProblemError("disk_full", { what: "the change" });
   const reason = code ?? (/timeout/i.test(message ?? "") ? "it does not answer" : "it failed");

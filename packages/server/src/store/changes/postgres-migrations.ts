@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { NewerSchemaError } from "../sqlite/migrations.ts";
 
 /**
  * Steps that bring a PostgreSQL database to the schema of this version, in order. A step that was released is never
@@ -51,27 +52,26 @@ const STEPS: readonly string[] = [
 /** Any number that nothing else of this database locks: servers that start at once take their turns. */
 const LOCK = 4_404_404;
 
-/** Brings a database up to date. @throws Error when a newer version wrote it: an older one must not touch it. */
-export async function migratePostgres(pool: pg.Pool): Promise<void> {
-  const client = await pool.connect();
+/** Making tables may take longer than anything else, and so may waiting for another server that does. */
+export const MIGRATION_TIMEOUT_MS = 60_000;
+
+/** Brings a database up to date. @throws NewerSchemaError when a newer version wrote it: an older one must not touch it. */
+export async function migratePostgres(client: pg.Client): Promise<void> {
   try {
+    await client.connect();
     await client.query("begin");
     await client.query("select pg_advisory_xact_lock($1)", [LOCK]);
     await client.query("create table if not exists belay_schema (version integer not null)");
     const { rows } = await client.query<{ version: number }>("select coalesce(max(version), 0) as version from belay_schema");
     const found = rows[0]?.version ?? 0;
-    if (found > STEPS.length) {
-      throw new Error(`the data was written by a newer version (schema ${found}, this version knows ${STEPS.length})`);
-    }
+    if (found > STEPS.length) throw new NewerSchemaError(found, STEPS.length);
     for (const [index, step] of STEPS.entries()) {
       if (index < found) continue;
       await client.query(step);
       await client.query("insert into belay_schema (version) values ($1)", [index + 1]);
     }
     await client.query("commit");
-    client.release();
-  } catch (error) {
-    client.release(true);
-    throw error;
+  } finally {
+    await client.end().catch(() => undefined);
   }
 }

@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@belay/sdk-node";
-import { ADMIN_TOKEN, type ServerProcess, startServer } from "@belay/testkit";
+import { ADMIN_TOKEN, type ServerProcess, startServer, tempDir } from "@belay/testkit";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { readMirror } from "./mirror-file.ts";
 import { withPostgres } from "./postgres.fixture.ts";
 
 const P = "/api/v1/projects/default";
@@ -9,6 +11,9 @@ const P = "/api/v1/projects/default";
 withPostgres("two servers on one PostgreSQL", (postgres) => {
   let nodes: ServerProcess[];
   let sdkKey: string;
+  let env: Readonly<Record<string, string>>;
+  let folders: readonly string[];
+  let removeFolders: () => Promise<unknown>;
 
   const ask = async (node: number, method: string, path: string, body?: unknown) => {
     const answer = await fetch(`${nodes[node]?.url}${path}`, {
@@ -28,15 +33,21 @@ withPostgres("two servers on one PostgreSQL", (postgres) => {
     (await ask(node, "GET", `${P}/environments/production/flags/${flag}/rollout`)).body.percentage;
 
   beforeAll(async () => {
-    const env = { BELAY_DATABASE_URL: await postgres().database() };
-    nodes = await Promise.all([startServer({ env }), startServer({ env })]);
+    env = { BELAY_DATABASE_URL: await postgres().database() };
+    const dirs = await Promise.all([tempDir("node"), tempDir("node")]);
+    removeFolders = () => Promise.all(dirs.map((dir) => dir.remove()));
+    folders = dirs.map(({ path }) => join(path, "data"));
+    nodes = await Promise.all(folders.map((dataDir) => startServer({ env, dataDir })));
     sdkKey = (await ask(0, "POST", `${P}/keys`, { environment: "production", kind: "server" })).body.secret;
     for (const key of ["checkout", "search"]) await ask(0, "POST", `${P}/flags`, { key, type: "boolean" });
     for (const flag of ["checkout", "search"]) {
       await ask(0, "PUT", `${P}/environments/production/flags/${flag}/enabled`, { enabled: true });
     }
   });
-  afterAll(() => Promise.all(nodes.map((node) => node.stop())));
+  afterAll(async () => {
+    await Promise.all(nodes.map((node) => node.stop()));
+    await removeFolders();
+  });
 
   it("start together on an empty database: one project, one set of first keys", async () => {
     const { items } = (await ask(1, "GET", "/api/v1/projects")).body;
@@ -96,12 +107,26 @@ withPostgres("two servers on one PostgreSQL", (postgres) => {
       if (own === undefined) return context.skip("needs a server of its own to kill");
       await setPercentage(0, "checkout", 100);
       await expect.poll(() => percentageOf(1, "checkout"), { timeout: 10_000 }).toBe(100);
+      const mirrored = async () => readMirror(join(folders[1] as string, "changes.mirror.json"));
+      const { revision } = (await ask(1, "GET", `${P}/environments/production`)).body;
+      await expect
+        .poll(async () => (await mirrored())?.streams.find(({ environment }) => environment === "production")?.revision, {
+          timeout: 20_000,
+        })
+        .toBe(revision);
       await own.kill();
       const refused = await Promise.all([setPercentage(0, "checkout", 0), setPercentage(1, "checkout", 0)]);
       expect(refused).toMatchObject(Array.from({ length: 2 }, () => ({ status: 503, body: { code: "store_unavailable" } })));
       const snapshot = await fetch(`${nodes[1]?.url}/sdk/v1/snapshot`, { headers: { authorization: `Bearer ${sdkKey}` } });
       expect(snapshot.status).toBe(200);
       expect(await percentageOf(0, "checkout")).toBe(100);
+      // A server that starts now starts from what it last saw, on its data folder.
+      await nodes[1]?.kill();
+      nodes[1] = await startServer({ env, dataDir: folders[1] as string });
+      expect(await percentageOf(1, "checkout")).toBe(100);
+      const restarted = await fetch(`${nodes[1].url}/sdk/v1/snapshot`, { headers: { authorization: `Bearer ${sdkKey}` } });
+      expect(await restarted.json()).toEqual(await snapshot.json());
+      expect(await setPercentage(1, "checkout", 0)).toMatchObject({ status: 503 });
       await own.start();
       await expect.poll(() => setPercentage(0, "checkout", 30), { timeout: 10_000 }).toMatchObject({ status: 200 });
       await expect.poll(() => percentageOf(1, "checkout"), { timeout: 10_000 }).toBe(30);
