@@ -190,6 +190,28 @@ export type {
   Suspect,
   Witnessed,
 } from "./release.ts";
+export type {
+  ArmReport,
+  ArmValue,
+  Comparison,
+  ExperimentResults,
+  IncidentReport,
+  InteractionResult,
+  LossReport,
+  MetricResult,
+  NonInferiorityReport,
+  PredictionReport,
+  ProgressReport,
+  QualityReport,
+  SampleRatioReport,
+  SegmentResult,
+  SequentialReport,
+  SeriesPoint,
+  Stated,
+  StatedEffect,
+  StatedInterval,
+  Verdict,
+} from "./results.ts";
 export type { Snapshot, SnapshotChange, SnapshotFlag } from "./snapshot.ts";
 export type {
   DeliveryAttempt,

@@ -4,11 +4,13 @@ import type { ControlPlane } from "./control/control-plane.ts";
 import { experimentRoutes } from "./experiments/routes.ts";
 import { ledgerRoutes } from "./ledger/routes.ts";
 import { metricRoutes } from "./metrics/routes.ts";
+import { resultsRoutes } from "./results/routes.ts";
+import { createResults } from "./results/service.ts";
 import { retentionRoutes } from "./retention/routes.ts";
 import type { EventStore } from "./store/events/index.ts";
 import { unitRoutes } from "./units/routes.ts";
 
-/** The doors that need the state and the events both: the ledger, retention, erasure, metrics, experiments. */
+/** The doors that need the state and the events both: the ledger, retention, erasure, metrics, experiments, results. */
 export function recordDoors({
   events,
   now,
@@ -20,7 +22,9 @@ export function recordDoors({
     await app.register(ledgerRoutes, { access, control, events, now });
     await app.register(retentionRoutes, { access, control });
     await app.register(metricRoutes, { access, control, events, now });
-    await app.register(experimentRoutes, { access, control, events, now });
+    const results = createResults({ control, events, now });
+    await app.register(experimentRoutes, { access, control, events, now, results });
+    await app.register(resultsRoutes, { access, control, results });
     await app.register(unitRoutes, { access, control, events });
   };
 }

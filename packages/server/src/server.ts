@@ -15,6 +15,8 @@ import { ProblemError } from "./http/problem.ts";
 import { Importer } from "./imports/importer.ts";
 import { importDoors } from "./imports/routes.ts";
 import { recordDoors } from "./record-doors.ts";
+import { LookKeeper } from "./results/look-keeper.ts";
+import { createResults } from "./results/service.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
 import { type ChangeLog, MirroredChangeLog, openChangeLog, postgresChangeLog } from "./store/changes/index.ts";
 import { withLease } from "./store/changes/lease.ts";
@@ -94,6 +96,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error) => app?.log.warn({ err: error }, "webhooks not told yet"),
     });
     closers.push(() => courier.close());
+    const looks = new LookKeeper({
+      control,
+      log,
+      results: createResults({ control, events, now: Date.now }),
+      now: Date.now,
+      holder: randomUUID(),
+      onFault: (error, experiment) => app?.log.warn({ err: error, experiment }, "experiment not looked at yet"),
+    });
+    closers.push(() => looks.close());
     let unready: string | undefined = "it is starting";
     app = await buildApp({
       log,

@@ -42,6 +42,7 @@ GET /api/v1/projects/{project}/events/tail analyst
 GET /api/v1/projects/{project}/experiments viewer
 GET /api/v1/projects/{project}/experiments/{experiment} viewer
 GET /api/v1/projects/{project}/experiments/{experiment}/looks viewer
+GET /api/v1/projects/{project}/experiments/{experiment}/results viewer
 GET /api/v1/projects/{project}/export viewer
 GET /api/v1/projects/{project}/exports/{day} analyst
 GET /api/v1/projects/{project}/exposures analyst
@@ -83,6 +84,7 @@ POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/promotio
 POST /api/v1/projects/{project}/environments/{environment}/restore editor
 POST /api/v1/projects/{project}/erasures admin
 POST /api/v1/projects/{project}/experiments editor
+POST /api/v1/projects/{project}/experiments/{experiment}/decide editor
 POST /api/v1/projects/{project}/experiments/{experiment}/forecast analyst
 POST /api/v1/projects/{project}/experiments/{experiment}/start editor
 POST /api/v1/projects/{project}/experiments/{experiment}/stop editor

@@ -1,9 +1,12 @@
 import { canonicalJson } from "@belay/core";
 import type {
+  Advice,
   AnalysisPlan,
   AnalysisPlanDraft,
+  DecisionDraft,
   Experiment,
   ExperimentCreation,
+  ExperimentDecision,
   ExperimentDefinition,
   ExperimentEdit,
   ExperimentKey,
@@ -11,12 +14,13 @@ import type {
   ExperimentStatus,
   Frozen,
   FrozenMetric,
+  Look,
 } from "@belay/protocol";
 import { asJson, type Decision, type Refusal, refuse } from "../control/decision.ts";
 import { planHash } from "../control/plan-hash.ts";
 import { withoutNulls, writeProjectDocument } from "../control/project-document.ts";
 import { liveFlag } from "../flags/domain.ts";
-import type { ExperimentDocument, Held, ProjectState } from "../state/workspace.ts";
+import type { ExperimentDocument, Held, LooksDocument, ProjectState } from "../state/workspace.ts";
 import { allocationsOf, withNewPhases } from "./phases.ts";
 import { openPoints } from "./readiness.ts";
 
@@ -88,10 +92,77 @@ export function startExperiment(project: ProjectState, key: ExperimentKey, at: s
   return write(project, key, held, withPhases(project, key, after, at), "experiment.start");
 }
 
+/** A new phase where the flag's split has another allocation now; nothing to do otherwise. */
+export function openPhase(project: ProjectState, key: ExperimentKey, at: string): Decision<Experiment> {
+  const held = inStatus(project, key, ["running"]);
+  if ("code" in held) return held;
+  return write(project, key, held, withPhases(project, key, held.body, at), "experiment.phase");
+}
+
 export function stopExperiment(project: ProjectState, key: ExperimentKey, at: string): Decision<Experiment> {
   const held = inStatus(project, key, ["running"]);
   if ("code" in held) return held;
   return write(project, key, held, { ...held.body, status: "stopped", stoppedAt: at }, "experiment.stop");
+}
+
+export interface Decider {
+  readonly at: string;
+  readonly by: string;
+  /** What the results said when the decision was made. */
+  readonly advice: Advice;
+}
+
+/** Records what was decided. Against the advice only where it is asked for in so many words; then it is marked. */
+export function decideExperiment(
+  project: ProjectState,
+  key: ExperimentKey,
+  { outcome, variant, reason, againstAdvice = false }: DecisionDraft,
+  { at, by, advice }: Decider,
+): Decision<Experiment> {
+  const held = inStatus(project, key, ["running", "stopped"]);
+  if ("code" in held) return held;
+  const { body } = held;
+  const shipped =
+    outcome === "ship" ? (variant ?? (body.treatments.length === 1 ? body.treatments[0] : undefined)) : body.control;
+  if (shipped === undefined || (outcome === "ship" && !body.treatments.includes(shipped))) {
+    return refuse("unknown_variant", { field: "variant", received: variant ?? null, allowed: [...body.treatments] });
+  }
+  if (outcome !== "ship" && variant !== undefined && variant !== body.control) {
+    return refuse("invalid_field", { field: "variant", received: variant, reason: "only what ships can be chosen" });
+  }
+  const isAgainstAdvice = (outcome === "ship") !== (advice.advice === "ship");
+  if (isAgainstAdvice && !againstAdvice) {
+    const because = advice.because.length === 0 ? "nothing stands against it" : advice.because.join(", ");
+    return refuse("against_advice", { field: "outcome", key, advice: advice.advice, because });
+  }
+  const decision: ExperimentDecision = { outcome, variant: shipped, reason, at, by, advice, isAgainstAdvice };
+  const after: ExperimentDocument = { ...body, status: "decided", stoppedAt: body.stoppedAt ?? at, decision };
+  return write(project, key, held, after, "experiment.decide");
+}
+
+/** Adds looks to the ledger, once: nothing to do where there is one of that moment or a later one already. */
+export function addLooks(
+  project: ProjectState,
+  key: ExperimentKey,
+  looks: readonly Look[],
+  srmLogE: number | undefined,
+): Decision<LooksDocument> {
+  const held = inStatus(project, key, ["running", "stopped"]);
+  if ("code" in held) return held;
+  const before = project.looks.get(key);
+  const known: LooksDocument = before?.body ?? { looks: [] };
+  const at = looks[0]?.at;
+  const last = known.looks.at(-1)?.at;
+  const isLate = at === undefined || (last !== undefined && at <= last);
+  const after: LooksDocument = isLate
+    ? known
+    : {
+        looks: [...known.looks, ...looks],
+        ...(srmLogE === undefined ? {} : { srmLogEMax: Math.max(srmLogE, known.srmLogEMax ?? 0) }),
+      };
+  if (isLate && before === undefined) return { kind: "unchanged", answer: known, revision: project.revision };
+  const view = ({ body }: Held<LooksDocument>): LooksDocument => body;
+  return writeProjectDocument(project, { kind: "looks", key, action: "experiment.look", before, after, view });
 }
 
 /** The metrics of an experiment in one list, each once, with what it stands for. */

@@ -1,5 +1,14 @@
-import type { ExperimentCreation, ExperimentEdit, ExperimentStatus, Forecast, ForecastRequest, Look } from "@belay/protocol";
+import type {
+  DecisionDraft,
+  ExperimentCreation,
+  ExperimentEdit,
+  ExperimentStatus,
+  Forecast,
+  ForecastRequest,
+  Look,
+} from "@belay/protocol";
 import {
+  DecisionDraftSchema,
   ExperimentCreationSchema,
   ExperimentEditSchema,
   ForecastRequestSchema,
@@ -17,9 +26,10 @@ import { pageByKey } from "../http/cursor.ts";
 import { etagOf } from "../http/etag.ts";
 import { type PageQuery, pageFields, pathParams, projectOf } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
+import type { ResultsService } from "../results/service.ts";
 import type { ExperimentDocument, Held, ProjectState } from "../state/workspace.ts";
 import type { EventStore } from "../store/events/index.ts";
-import { createExperiment, editExperiment, experimentView, startExperiment, stopExperiment } from "./domain.ts";
+import { createExperiment, decideExperiment, editExperiment, experimentView, startExperiment, stopExperiment } from "./domain.ts";
 import { forecastOf } from "./forecast.ts";
 import { type Recent, recentOf } from "./recent.ts";
 
@@ -28,6 +38,7 @@ export interface ExperimentDoors {
   readonly control: ControlPlane;
   readonly events: Pick<EventStore, "pull">;
   readonly now: () => number;
+  readonly results: Pick<ResultsService, "advice">;
 }
 
 interface ProjectParams {
@@ -63,7 +74,7 @@ const FORECAST_DAYS = 7;
 
 /** Experiments from the first draft to the decision. */
 export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app, doors) => {
-  const { access, control, events, now } = doors;
+  const { access, control, events, now, results } = doors;
   const all = "/api/v1/projects/:project/experiments";
   const one = `${all}/:experiment`;
   const params = pathParams("project", "experiment");
@@ -145,6 +156,33 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
     );
   }
 
+  app.post<{ Params: ExperimentParams; Body: DecisionDraft }>(
+    `${one}/decide`,
+    {
+      onRequest: access.role("editor"),
+      schema: {
+        tags,
+        summary: "Record what was decided and why; against the advice of the results only with `againstAdvice`",
+        params,
+        body: DecisionDraftSchema,
+      },
+    },
+    async (request, reply) => {
+      const { project, experiment } = request.params;
+      seen(control, request);
+      const advice = await results.advice({ project, experiment });
+      return answerWrite(control, request, reply, {
+        precondition: experimentPrecondition(request.params),
+        decide: (workspace, at) =>
+          decideExperiment(stateOf(workspace, request.params), experiment, request.body, {
+            at: timeText(at),
+            by: request.actor?.name ?? "",
+            advice,
+          }),
+      });
+    },
+  );
+
   app.post<{ Params: ExperimentParams; Body: ForecastRequest }>(
     `${one}/forecast`,
     {
@@ -194,7 +232,7 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
 };
 
 /** The experiment of a path as the caller may see it: one in an environment out of its scope is not there. */
-function seen(
+export function seen(
   control: Pick<ControlPlane, "workspace">,
   { params: { project, experiment }, actor }: FastifyRequest<{ Params: ExperimentParams }>,
 ): { readonly state: ProjectState; readonly held: Held<ExperimentDocument> } {

@@ -6,6 +6,17 @@ import type { Engine } from "./engine.ts";
 import type { EventStore } from "./event-store.ts";
 import { SpooledStore } from "./spooled-store.ts";
 
+export type {
+  Aggregate,
+  AggregateRequest,
+  ArmCell,
+  Group,
+  MetricQuery,
+  OutcomeCell,
+  PairCell,
+  QuantileCell,
+  UnitValue,
+} from "./aggregate/request.ts";
 export type { ClickHouseOptions } from "./clickhouse/engine.ts";
 export { IMPORT_SDK } from "./engine.ts";
 export type { EventKind, EventQuery, EventStore, IncomingBatch, LedgerLine, Pull, PullFormat } from "./event-store.ts";

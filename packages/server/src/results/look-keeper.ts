@@ -1,0 +1,134 @@
+import type { ControlPlane } from "../control/control-plane.ts";
+import { addLooks, openPhase } from "../experiments/domain.ts";
+import { projectOf } from "../http/params.ts";
+import type { ExperimentDocument, Workspace } from "../state/workspace.ts";
+import type { ChangeLog } from "../store/changes/index.ts";
+import type { ResultsService } from "./service.ts";
+
+export interface LookKeeperOptions {
+  readonly control: ControlPlane;
+  /** One server of a cluster looks. */
+  readonly log: Pick<ChangeLog, "takeLease" | "releaseLease">;
+  readonly results: Pick<ResultsService, "looks">;
+  readonly now: () => number;
+  /** Names this server among those of a cluster. */
+  readonly holder: string;
+  /** Told when an experiment could not be looked at; the next round tries again. */
+  readonly onFault: (error: unknown, experiment: string) => void;
+}
+
+const DAY_MS = 86_400_000;
+const ROUND_MS = 60_000;
+const LEASE = "looks";
+const LEASE_MS = 10 * ROUND_MS;
+const ACTOR = { id: "scheduler", name: "Scheduler" };
+
+/**
+ * Writes the look ledger. A running experiment is looked at once a day, counted from its start: when to look must not depend on
+ * what is seen, so nobody's reading of a page is a look. After downtime one look makes up for those missed.
+ *
+ *   start ├── 24 h ──┤ look 1 ├── 24 h ──┤ look 2 ...
+ *
+ * It also opens a phase where a split's allocation changed, at once.
+ */
+export class LookKeeper {
+  readonly #options: LookKeeperOptions;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #round: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(options: LookKeeperOptions) {
+    this.#options = options;
+    options.control.onCommit((workspace, { documents }) => {
+      for (const { kind, project, environment, key } of documents) {
+        if (kind === "targeting" && project !== undefined) this.#notice(workspace, { project, environment, flag: key });
+      }
+    });
+    this.#timer = setInterval(() => void this.round(), ROUND_MS);
+    this.#timer.unref();
+  }
+
+  /** Looks at every experiment that is due. Calls that come while one runs share it. */
+  round(): Promise<void> {
+    this.#round ??= this.#runRound().finally(() => {
+      this.#round = undefined;
+    });
+    return this.#round;
+  }
+
+  /** Waits for what was begun. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    await this.#round;
+    await this.#options.log.releaseLease(LEASE, this.#options.holder);
+  }
+
+  async #runRound(): Promise<void> {
+    const { control, log, now, holder, onFault } = this.#options;
+    const at = now();
+    try {
+      const fence = await log.takeLease(LEASE, holder, { now: at, until: at + LEASE_MS });
+      if (fence === undefined) return;
+    } catch (error) {
+      onFault(error, "");
+      return;
+    }
+    for (const [project, { experiments }] of control.workspace.projects) {
+      for (const [experiment, { body }] of experiments) {
+        if (this.#isClosed) return;
+        if (body.status !== "running") continue;
+        await this.#openPhase(project, experiment);
+        if (isDue(body, lastLook(control.workspace, project, experiment), at)) await this.#look(project, experiment);
+      }
+    }
+  }
+
+  async #look(project: string, experiment: string): Promise<void> {
+    const { control, results, onFault } = this.#options;
+    try {
+      const { looks, srmLogE } = await results.looks({ project, experiment });
+      if (looks.length === 0) return;
+      await control.execute({
+        origin: { actor: ACTOR, requestId: "look" },
+        decide: (workspace) => addLooks(projectOf(workspace, project), experiment, looks, srmLogE),
+      });
+    } catch (error) {
+      onFault(error, experiment);
+    }
+  }
+
+  #notice(
+    { projects }: Workspace,
+    of: { readonly project: string; readonly environment: string | undefined; readonly flag: string },
+  ): void {
+    for (const [key, { body }] of projects.get(of.project)?.experiments ?? []) {
+      const isMeant = body.status === "running" && body.flag === of.flag && body.environment === of.environment;
+      if (isMeant) void this.#openPhase(of.project, key);
+    }
+  }
+
+  async #openPhase(project: string, experiment: string): Promise<void> {
+    const { control, onFault } = this.#options;
+    try {
+      await control.execute({
+        origin: { actor: ACTOR, requestId: "phase" },
+        decide: (workspace, at) => openPhase(projectOf(workspace, project), experiment, new Date(at).toISOString()),
+      });
+    } catch (error) {
+      onFault(error, experiment);
+    }
+  }
+}
+
+/** Has a whole day begun since the last look, counted from the start? */
+function isDue({ startedAt = "" }: ExperimentDocument, lastMs: number | undefined, nowMs: number): boolean {
+  const startedMs = Date.parse(startedAt);
+  const dayOf = (ms: number): number => Math.floor((ms - startedMs) / DAY_MS);
+  return dayOf(nowMs) > (lastMs === undefined ? 0 : dayOf(lastMs));
+}
+
+function lastLook({ projects }: Workspace, project: string, experiment: string): number | undefined {
+  const at = projects.get(project)?.looks.get(experiment)?.body.looks.at(-1)?.at;
+  return at === undefined ? undefined : Date.parse(at);
+}

@@ -1,0 +1,65 @@
+import type { FrozenMetric } from "@belay/protocol";
+import type { ExperimentDocument } from "../state/workspace.ts";
+import type { AggregateRequest, MetricQuery, UnitValue } from "../store/events/index.ts";
+
+/** What is asked of the event store for an experiment's results. */
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+export interface Span {
+  readonly fromMs: number;
+  readonly untilMs?: number;
+}
+
+/**
+ * The question for a span of exposures. The start is no bound: assignments that were imported, and units a running split
+ * had met before, belong to the experiment that tracks them.
+ */
+export function questionOf(
+  { project, experiment }: { readonly project: string; readonly experiment: string },
+  document: ExperimentDocument,
+  { span, asOfMs }: { readonly span: Span; readonly asOfMs: number },
+): AggregateRequest {
+  return {
+    project,
+    environment: document.environment,
+    experiment,
+    ...span,
+    asOfMs,
+    segments: document.segments,
+    metrics: (document.frozen?.metrics ?? []).map((metric) => metricQueryOf(metric, document)),
+  };
+}
+
+export function metricQueryOf(
+  { key, measure, window: { fromHours = 0, toHours } }: FrozenMetric,
+  { covariateDays }: Pick<ExperimentDocument, "covariateDays">,
+): MetricQuery {
+  const isAdjusted = covariateDays !== undefined && measure.kind !== "funnel" && measure.kind !== "quantile";
+  return {
+    key,
+    value: unitValueOf(measure),
+    window: { fromMs: fromHours * HOUR_MS, ...(toHours === undefined ? {} : { toMs: toHours * HOUR_MS }) },
+    ...(isAdjusted ? { covariateMs: covariateDays * DAY_MS } : {}),
+  };
+}
+
+function unitValueOf(measure: FrozenMetric["measure"]): UnitValue {
+  switch (measure.kind) {
+    case "proportion":
+    case "retention":
+      return { kind: "any", events: measure.events };
+    case "sum":
+    case "mean": {
+      const { cap, ...plain } = measure;
+      return cap !== undefined && "at" in cap ? { ...plain, cap: cap.at } : plain;
+    }
+    case "count":
+      return { kind: "count", events: measure.events };
+    case "ratio":
+    case "quantile":
+    case "funnel":
+      return measure;
+  }
+}

@@ -1,0 +1,297 @@
+import type { ExperimentResults } from "@belay/protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { E, P } from "../app.fixture.ts";
+import { DRAFT, layGround, track } from "../experiments/experiments.fixture.ts";
+import { NOON, type RecordingServer, recordingServer } from "../record-doors.fixture.ts";
+import { LookKeeper } from "./look-keeper.ts";
+import { createResults } from "./service.ts";
+
+const ONE = `${P}/experiments/checkout-test`;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+let server: RecordingServer;
+let ask: RecordingServer["ask"];
+beforeEach(async () => {
+  server = await recordingServer();
+  ({ ask } = server);
+  await layGround(server);
+});
+afterEach(() => server.close());
+
+interface Arm {
+  readonly variant: string;
+  readonly units: number;
+  readonly buyers: number;
+  readonly errors?: number;
+}
+
+/** Units of arms, met in the epoch of the split as it is now, an hour apart from what they did. */
+async function happen(
+  arms: readonly Arm[],
+  { atMs = NOON, prefix = "u", country }: { atMs?: number; prefix?: string; country?: string } = {},
+): Promise<void> {
+  const targeting = (await ask("GET", `${E}/flags/checkout`)).body.targeting;
+  const epoch = targeting.fallthrough.split[0].tracks.epoch;
+  const units = arms.flatMap(({ variant, units: n, buyers, errors = 0 }) =>
+    Array.from({ length: n }, (_, index) => ({
+      variant,
+      unit: `${prefix}-${variant}-${index}`,
+      buys: index < buyers,
+      errs: index < errors,
+    })),
+  );
+  await server.receive({
+    atMs,
+    exposures: units.map(({ variant, unit }) => ({
+      timeMs: atMs,
+      flag: "checkout",
+      variant,
+      experiment: "checkout-test",
+      epoch,
+      revision: epoch,
+      unit,
+      ...(country === undefined ? {} : { attributes: { country } }),
+    })),
+    metrics: [
+      ...units.filter(({ buys }) => buys).map(({ unit }) => ({ timeMs: atMs + HOUR_MS, name: "purchase", unit, value: 10 })),
+      ...units.filter(({ errs }) => errs).map(({ unit }) => ({ timeMs: atMs + HOUR_MS, name: "error", unit })),
+    ],
+  });
+}
+
+async function start(over: object = {}): Promise<void> {
+  await track(server);
+  expect((await ask("POST", `${P}/experiments`, { ...DRAFT, ...over })).status).toBe(201);
+  expect((await ask("POST", `${ONE}/start`, {})).body.status).toBe("running");
+}
+
+const read = async (): Promise<ExperimentResults> => {
+  const { status, body } = await ask("GET", `${ONE}/results`);
+  expect([status, body.code]).toEqual([200, undefined]);
+  return body;
+};
+
+describe("results", () => {
+  it("are those of a draft only once it has started", async () => {
+    await ask("POST", `${P}/experiments`, DRAFT);
+    expect((await ask("GET", `${ONE}/results`)).body.code).toBe("wrong_status");
+  });
+
+  it("say that nothing is known yet while nobody was exposed, with no number that is none", async () => {
+    await start();
+    const { status, text } = await ask("GET", `${ONE}/results`);
+    const { verdict, metrics, quality } = JSON.parse(text) as ExperimentResults;
+    expect([status, verdict.advice, quality.isGood]).toEqual([200, "not-enough-yet", true]);
+    expect(metrics[0]?.comparisons[0]?.absolute).toEqual({ status: "insufficient", reason: "too-few-units" });
+    expect(text).not.toMatch(/null|NaN|Infinity/);
+  });
+
+  it("have the effect of the score test with Newcombe's interval, and the log ratio", async () => {
+    await start();
+    await happen([
+      { variant: "long", units: 1_000, buyers: 100, errors: 50 },
+      { variant: "short", units: 1_000, buyers: 130, errors: 50 },
+    ]);
+    server.clock.now = NOON + 2 * HOUR_MS;
+    const { metrics, arms, progress } = await read();
+    expect(arms).toEqual([
+      { variant: "long", units: 1_000, crossed: 0, share: 0.5, designedShare: 0.5 },
+      { variant: "short", units: 1_000, crossed: 0, share: 0.5, designedShare: 0.5 },
+    ]);
+    const [buyers, , revenue] = metrics;
+    expect(buyers?.arms.map(({ value }) => value)).toMatchObject([{ value: 0.1 }, { value: 0.13 }]);
+    const [comparison] = buyers?.comparisons ?? [];
+    // z = 0.03 / sqrt(0.115 x 0.885 x 2 / 1000) = 2.1027, p = erfc(z / sqrt 2); Newcombe's method 10 by its formula.
+    expect(comparison?.absolute).toMatchObject({
+      status: "ok",
+      value: expect.closeTo(0.03, 12),
+      pValue: expect.closeTo(0.03548845, 8),
+      interval: { low: expect.closeTo(0.002002349, 8), high: expect.closeTo(0.058070485, 8), level: 0.95 },
+    });
+    expect(comparison?.relative).toMatchObject({ status: "ok", value: expect.closeTo(0.2985, 4) });
+    expect(comparison?.series.map(({ day }) => day)).toEqual(["2026-11-22"]);
+    expect(revenue?.metric).toBe("revenue");
+    expect(revenue?.comparisons[0]?.absolute).toMatchObject({ status: "ok", value: expect.closeTo(0.3, 12) });
+    expect(progress[0]?.fraction).toBeGreaterThan(0.02);
+    expect(progress[0]?.fraction).toBeLessThan(0.1);
+  });
+
+  it("of a ramp are compared within phases: a base rate that moves is no effect", async () => {
+    await start();
+    await track(server, { weights: { long: 90, short: 10 }, newEpoch: true });
+    await happen([
+      { variant: "long", units: 1_800, buyers: 180 },
+      { variant: "short", units: 200, buyers: 20 },
+    ]);
+    await track(server, { weights: { long: 50, short: 50 }, newEpoch: true });
+    await happen(
+      [
+        { variant: "long", units: 1_000, buyers: 300 },
+        { variant: "short", units: 1_000, buyers: 300 },
+      ],
+      { prefix: "v" },
+    );
+    server.clock.now = NOON + 2 * HOUR_MS;
+    const { metrics } = await read();
+    const [comparison] = metrics[0]?.comparisons ?? [];
+    expect(comparison?.absolute).toMatchObject({ value: expect.closeTo(0, 12), pValue: expect.closeTo(1, 12) });
+    expect(comparison?.method).toContain("within 2 phases");
+  });
+
+  it("show a mismatch of the arm sizes above all, and advise nothing", async () => {
+    await start({ segments: ["country"] });
+    await happen(
+      [
+        { variant: "long", units: 800, buyers: 80 },
+        { variant: "short", units: 800, buyers: 80 },
+      ],
+      { country: "DE" },
+    );
+    await happen(
+      [
+        { variant: "long", units: 900, buyers: 80 },
+        { variant: "short", units: 300, buyers: 80 },
+      ],
+      { country: "FR", prefix: "f" },
+    );
+    const { verdict, quality, segments } = await read();
+    expect([verdict.advice, verdict.because, quality.isGood]).toEqual(["fix-quality-first", ["sampleRatio"], false]);
+    expect(quality.sampleRatio).toMatchObject({ isMismatched: true, segments: ["country = FR"] });
+    expect(verdict.sentences[0]).toMatch(/^Sample ratio mismatch: /);
+    expect(segments.map(({ value, units, adjustedP }) => [value, units, typeof adjustedP])).toEqual([
+      ["DE", 1_600, "number"],
+      ["FR", 1_200, "number"],
+    ]);
+  });
+});
+
+describe("the look ledger", () => {
+  const keeperOf = (faults: unknown[] = []): LookKeeper =>
+    new LookKeeper({
+      control: server.control,
+      log: server.log,
+      results: createResults({ control: server.control, events: server.events, now: () => server.clock.now }),
+      now: () => server.clock.now,
+      holder: "here",
+      onFault: (error) => void faults.push(error),
+    });
+  const looks = async (): Promise<{ at: string; fraction: number; alphaSpent: number }[]> =>
+    (await ask("GET", `${ONE}/looks`)).body.items;
+
+  it("is written once a day by the scheduler, never by reading, and stays as it is", async () => {
+    await start();
+    await happen([
+      { variant: "long", units: 1_000, buyers: 100 },
+      { variant: "short", units: 1_000, buyers: 120 },
+    ]);
+    const faults: unknown[] = [];
+    const keeper = keeperOf(faults);
+    server.clock.now = NOON + DAY_MS - 1;
+    await keeper.round();
+    await read();
+    expect(await looks()).toEqual([]);
+    server.clock.now = NOON + DAY_MS;
+    await keeper.round();
+    await keeper.round();
+    await read();
+    const first = await looks();
+    expect(first).toMatchObject([
+      { at: "2026-11-23T12:00:00.000Z", metric: "buyers", treatment: "short", units: { control: 1_000, treatment: 1_000 } },
+    ]);
+    await happen(
+      [
+        { variant: "long", units: 3_000, buyers: 300 },
+        { variant: "short", units: 3_000, buyers: 390 },
+      ],
+      { atMs: NOON + DAY_MS, prefix: "v" },
+    );
+    // Three days of downtime are one look.
+    server.clock.now = NOON + 4 * DAY_MS;
+    await keeper.round();
+    const both = await looks();
+    expect([both.length, both[0]]).toEqual([2, first[0]]);
+    expect(both[1]?.fraction ?? 0).toBeGreaterThan(both[0]?.fraction ?? 1);
+    expect(both[1]?.alphaSpent ?? 0).toBeGreaterThan(both[0]?.alphaSpent ?? 1);
+    expect((await read()).looks).toEqual(both);
+    expect(faults).toEqual([]);
+    await keeper.close();
+  });
+
+  it("opens a phase when a split's allocation changes", async () => {
+    await start();
+    const keeper = keeperOf();
+    await track(server, { weights: { long: 80, short: 20 }, newEpoch: true });
+    await keeper.round();
+    const { phases } = (await ask("GET", ONE)).body;
+    expect(phases.map(({ weights }: { weights: object }) => weights)).toEqual([
+      { long: 0.5, short: 0.5 },
+      { long: 0.8, short: 0.2 },
+    ]);
+    await keeper.close();
+  });
+});
+
+describe("a decision", () => {
+  const decide = (body: object) => ask("POST", `${ONE}/decide`, body);
+
+  it("to ship needs an improvement and harmless guardrails; against the advice it is marked", async () => {
+    await start();
+    await happen([
+      { variant: "long", units: 500, buyers: 50 },
+      { variant: "short", units: 500, buyers: 50 },
+    ]);
+    const refused = await decide({ outcome: "ship", reason: "I like it" });
+    expect([refused.status, refused.body.code, refused.body.advice]).toEqual([409, "against_advice", "not-enough-yet"]);
+    expect((await decide({ outcome: "ship", variant: "none", reason: "x", againstAdvice: true })).body.code).toBe(
+      "unknown_variant",
+    );
+    const { body } = await decide({ outcome: "ship", reason: "the board wants it", againstAdvice: true });
+    expect(body).toMatchObject({
+      status: "decided",
+      decision: {
+        outcome: "ship",
+        variant: "short",
+        reason: "the board wants it",
+        isAgainstAdvice: true,
+        advice: { advice: "not-enough-yet" },
+      },
+    });
+    expect((await decide({ outcome: "inconclusive", reason: "x" })).body.code).toBe("wrong_status");
+  });
+
+  it("follows the advice where all of it holds", async () => {
+    await ask("PATCH", `${P}/metrics/errors`, { tolerance: 0.5, unseen: true });
+    await start();
+    await happen([
+      { variant: "long", units: 6_000, buyers: 600, errors: 600 },
+      { variant: "short", units: 6_000, buyers: 1_200, errors: 540 },
+    ]);
+    server.clock.now = NOON + 2 * HOUR_MS;
+    const { verdict } = await read();
+    expect([verdict.advice, verdict.because]).toEqual(["ship", []]);
+    expect(verdict.headline).toBe(
+      "Ship short: a primary metric improved, every guardrail is non-inferior and nothing got worse.",
+    );
+    expect((await decide({ outcome: "do-not-ship", reason: "too late" })).body.code).toBe("against_advice");
+    expect((await decide({ outcome: "ship", reason: "it sells more" })).body.decision).toMatchObject({
+      variant: "short",
+      isAgainstAdvice: false,
+    });
+  });
+
+  it("is advised against when a metric got worse", async () => {
+    await start();
+    await happen([
+      { variant: "long", units: 4_000, buyers: 400, errors: 40 },
+      { variant: "short", units: 4_000, buyers: 400, errors: 400 },
+    ]);
+    server.clock.now = NOON + 2 * HOUR_MS;
+    const { verdict } = await read();
+    expect([verdict.advice, verdict.because]).toEqual(["do-not-ship", ["errors"]]);
+    expect((await decide({ outcome: "do-not-ship", reason: "errors" })).body.decision).toMatchObject({
+      variant: "long",
+      isAgainstAdvice: false,
+    });
+  });
+});

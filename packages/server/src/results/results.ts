@@ -1,0 +1,370 @@
+import type {
+  ArmValue,
+  Comparison,
+  ExperimentResults,
+  FrozenMetric,
+  IncidentReport,
+  InteractionResult,
+  Look,
+  MetricResult,
+  PredictionReport,
+  ProgressReport,
+  SegmentResult,
+  Stated,
+  StatedEffect,
+} from "@belay/protocol";
+import { NO_PLAN_ALPHA } from "@belay/protocol";
+import {
+  type Arms,
+  adjustPValues,
+  andThen,
+  differenceOf,
+  type Estimate,
+  fitPrior,
+  marginal,
+  meanPoint,
+  type NormalPrior,
+  normalEstimate,
+  type Point,
+  type Result,
+  scorePrediction,
+  shrink,
+} from "@belay/stats";
+import type { ArmAccount } from "../ledger/domain.ts";
+import type { ExperimentDocument, LooksDocument } from "../state/workspace.ts";
+import type { Aggregate } from "../store/events/index.ts";
+import { type ArmSums, type ByEpoch, NOBODY, pooled, sumsOf } from "./cells.ts";
+import { armValue, type Estimated, estimateEffect, unitsOf } from "./estimate.ts";
+import { armsOf, pBefore, qualityOf } from "./quality.ts";
+import { type ComparisonPlan, comparisonPlan, lookAt, nonInferiorityReport, sequentialReport } from "./sequential.ts";
+import { adviceFor, verdictOf } from "./verdict.ts";
+
+/** From sums to what people read: pure. Everything is computed from what is in `Facts`, so any result can be had again. */
+export interface Facts {
+  readonly project: string;
+  readonly experiment: string;
+  readonly document: ExperimentDocument;
+  readonly looks: LooksDocument;
+  readonly atMs: number;
+  readonly lagMs: number;
+  readonly aggregate: Aggregate;
+  readonly accounts: readonly ArmAccount[];
+  /** Effects that finished experiments ended with, as shares of control. */
+  readonly past: readonly Point[];
+  readonly incidents: readonly IncidentFacts[];
+  readonly interactions: readonly InteractionResult[];
+}
+
+/** The sums of units first exposed before, in and after an incident. */
+export interface IncidentFacts {
+  readonly key: string;
+  readonly reason: string;
+  readonly during: Aggregate;
+  readonly others: readonly Aggregate[];
+}
+
+/** Standard deviation of true relative effects while fewer than 20 experiments say what it is: 2 %. */
+const PRIOR_SD = 0.02;
+const DAY_MS = 86_400_000;
+
+export function resultsOf(facts: Facts): ExperimentResults {
+  const { project, experiment, document, looks, atMs, lagMs, aggregate } = facts;
+  const variants = [document.control, ...document.treatments];
+  const study = new Study(facts);
+  const metrics = study.metrics.map((metric) => study.metricResult(metric));
+  const { report: quality } = study.quality();
+  const arms = armsOf({ variants, cells: aggregate.arms, phases: document.phases });
+  const prediction = predictionOf(document, metrics);
+  return {
+    project,
+    experiment,
+    hypothesis: document.hypothesis,
+    status: document.status,
+    control: document.control,
+    at: new Date(atMs).toISOString(),
+    lagMs,
+    ...(document.frozen === undefined ? {} : { hash: document.frozen.hash }),
+    verdict: verdictOf({ metrics, quality, arms, document, advice: adviceFor(metrics, quality) }),
+    quality,
+    arms,
+    metrics,
+    segments: study.segments(),
+    interactions: facts.interactions,
+    progress: study.progress(),
+    ...(prediction === undefined ? {} : { prediction }),
+    incidents: study.incidents(),
+    phases: document.phases,
+    looks: looks.looks,
+  };
+}
+
+/** The looks that are due now, for the ledger; and the evidence of a sample ratio mismatch to keep with them. */
+export function looksOf(facts: Facts): { readonly looks: readonly Look[]; readonly srmLogE?: number } {
+  const study = new Study(facts);
+  const { srmLogE } = study.quality();
+  return { looks: study.looks(), ...(srmLogE === undefined ? {} : { srmLogE }) };
+}
+
+/** One computation over one set of facts. */
+class Study {
+  readonly metrics: readonly FrozenMetric[];
+  readonly #facts: Facts;
+  readonly #plan: ComparisonPlan;
+  readonly #prior: NormalPrior;
+  readonly #alpha: number;
+
+  constructor(facts: Facts) {
+    const { document, past } = facts;
+    this.#facts = facts;
+    this.metrics = document.frozen?.metrics ?? [];
+    this.#alpha = document.plan?.alpha ?? NO_PLAN_ALPHA;
+    const comparisons = document.metrics.primary.length * document.treatments.length;
+    this.#plan = comparisonPlan(document.plan, NO_PLAN_ALPHA, comparisons);
+    const prior = fitPrior(past, { defaultSd: PRIOR_SD });
+    this.#prior = prior.status === "ok" ? prior : { mean: 0, sd: PRIOR_SD };
+  }
+
+  metricResult(metric: FrozenMetric): MetricResult {
+    const { document, aggregate } = this.#facts;
+    const sums = sumsOf(aggregate, metric);
+    const { key, version, good, measure } = metric;
+    return {
+      metric: key,
+      version,
+      role: roleOf(document, key),
+      kind: measure.kind,
+      good,
+      arms: [document.control, ...document.treatments].map((variant): ArmValue => {
+        const epochs = sums.get(variant) ?? NOBODY;
+        const units = [...epochs.values()].reduce((sum, arm) => sum + unitsOf(arm), 0);
+        return { variant, units, value: armValue(metric, epochs) };
+      }),
+      comparisons: document.treatments.map((treatment) => this.#comparison(metric, treatment, sums)),
+    };
+  }
+
+  #comparison(metric: FrozenMetric, treatment: string, sums: ReadonlyMap<string, ByEpoch>): Comparison {
+    const { document } = this.#facts;
+    const role = roleOf(document, metric.key);
+    // Alpha is divided over what may win; every other metric is watched for harm at the whole of it.
+    const plan = role === "primary" ? this.#plan : { ...this.#plan, alpha: this.#alpha, isPlanned: false };
+    const effect = this.#effect(metric, treatment, sums);
+    const looks = role === "primary" ? this.#looksOf(metric.key, treatment) : [];
+    const sequential = sequentialReport(plan, looks, effect.point);
+    const sign = metric.good === "increase" ? 1 : -1;
+    const better = effect.point.status === "ok" ? sign * effect.point.value : 0;
+    const isRejected = sequential.status === "ok" && sequential.rejectedBy.length > 0;
+    return {
+      treatment,
+      method: effect.method,
+      absolute: effect.absolute,
+      relative: effect.relative,
+      shrunken: andThen(effect.relative, ({ value, standardError }) =>
+        shrink({ value, variance: standardError ** 2 }, this.#prior, { alpha: this.#alpha }),
+      ),
+      ...(effect.varianceRatio === undefined ? {} : { varianceRatio: effect.varianceRatio }),
+      sequential,
+      ...(role === "guardrail" ? { nonInferiority: nonInferiorityReport(plan, effect.arms, metric) } : {}),
+      isImproved: isRejected && better > 0,
+      isDeteriorated: isRejected && better < 0,
+      series: this.#series(metric, treatment),
+    };
+  }
+
+  #effect(metric: FrozenMetric, treatment: string, sums: ReadonlyMap<string, ByEpoch>): Estimated {
+    const { control } = this.#facts.document;
+    const arms = { control: sums.get(control) ?? NOBODY, treatment: sums.get(treatment) ?? NOBODY };
+    return estimateEffect(metric, arms, this.#alpha);
+  }
+
+  #looksOf(metric: string, treatment: string): readonly Look[] {
+    return this.#facts.looks.looks.filter((look) => look.metric === metric && look.treatment === treatment);
+  }
+
+  #series(metric: FrozenMetric, treatment: string): Comparison["series"] {
+    const { aggregate } = this.#facts;
+    const days = new Set(aggregate.outcomes.flatMap((cell) => (cell.metric === metric.key ? [cell.day] : [])));
+    return [...days]
+      .sort((a, b) => a - b)
+      .flatMap((throughDay) => {
+        const { relative } = this.#effect(metric, treatment, sumsOf(aggregate, metric, { throughDay }));
+        if (relative.status !== "ok") return [];
+        const { low, high } = relative.interval;
+        return [{ day: new Date(throughDay * DAY_MS).toISOString().slice(0, 10), value: relative.value, low, high }];
+      });
+  }
+
+  segments(): readonly SegmentResult[] {
+    const { document, aggregate } = this.#facts;
+    const found = segmentValues(aggregate).flatMap((segment) =>
+      this.#primaries().flatMap((metric) => {
+        const sums = sumsOf(aggregate, metric, { segment });
+        return document.treatments.map((treatment): SegmentResult => {
+          const { relative } = this.#effect(metric, treatment, sums);
+          const attribute = document.segments[segment.index] ?? "";
+          const units = [document.control, treatment].reduce((sum, arm) => sum + armUnits(sums.get(arm) ?? NOBODY), 0);
+          return { attribute, value: segment.value, metric: metric.key, treatment, units, relative };
+        });
+      }),
+    );
+    const tested = found.filter(({ relative }) => relative.status === "ok");
+    const pValues = tested.flatMap(({ relative }) => (relative.status === "ok" ? [relative.pValue] : []));
+    const adjusted = adjustPValues(pValues, { method: "holm", alpha: this.#alpha });
+    return found.map((segment) => {
+      const test = adjusted.status === "ok" ? adjusted.tests[tested.indexOf(segment)] : undefined;
+      return test === undefined ? segment : { ...segment, adjustedP: test.adjustedP };
+    });
+  }
+
+  quality(): ReturnType<typeof qualityOf> {
+    const { document, aggregate, accounts, looks } = this.#facts;
+    const { srmLogEMax } = looks;
+    return qualityOf({
+      variants: [document.control, ...document.treatments],
+      phases: document.phases,
+      cells: aggregate.arms,
+      segments: document.segments,
+      accounts,
+      pValuesBefore: document.covariateDays === undefined ? [] : this.#pValuesBefore(),
+      ...(srmLogEMax === undefined ? {} : { srmLogEBefore: srmLogEMax }),
+    });
+  }
+
+  /** Did the arms differ before anybody was treated? Means of the covariate of every metric that is no ratio. */
+  #pValuesBefore(): number[] {
+    const { document, aggregate } = this.#facts;
+    return this.metrics.flatMap((metric) => {
+      const sums = sumsOf(aggregate, metric);
+      return document.treatments.flatMap((treatment) => {
+        const arms = [document.control, treatment].map((arm) => pooled(sums.get(arm) ?? NOBODY));
+        const [control, treated] = arms.map((joint) => (joint?.means.length === 3 ? meanPoint(marginal(joint, 1)) : undefined));
+        if (control?.status !== "ok" || treated?.status !== "ok") return [];
+        const p = pBefore(differenceOf({ control, treatment: treated }));
+        return p === undefined ? [] : [p];
+      });
+    });
+  }
+
+  looks(): readonly Look[] {
+    const { document, aggregate, atMs } = this.#facts;
+    return this.#primaries().flatMap((metric) => {
+      const sums = sumsOf(aggregate, metric);
+      return document.treatments.flatMap((treatment) => {
+        const { point } = this.#effect(metric, treatment, sums);
+        if (point.status !== "ok") return [];
+        const units = {
+          control: armUnits(sums.get(document.control) ?? NOBODY),
+          treatment: armUnits(sums.get(treatment) ?? NOBODY),
+        };
+        const about = { at: new Date(atMs).toISOString(), metric: metric.key, treatment, units };
+        const look = lookAt(this.#plan, this.#looksOf(metric.key, treatment), point, about);
+        return look === undefined ? [] : [look];
+      });
+    });
+  }
+
+  progress(): readonly ProgressReport[] {
+    const { document, atMs } = this.#facts;
+    const startedMs = Date.parse(document.startedAt ?? "");
+    return this.#primaries().flatMap((metric) => {
+      const sums = sumsOf(this.#facts.aggregate, metric);
+      return document.treatments.map((treatment): ProgressReport => {
+        const { point, relative } = this.#effect(metric, treatment, sums);
+        const fraction =
+          point.status === "ok" && this.#plan.isPlanned ? 1 / point.variance / this.#plan.informationMax : undefined;
+        const daysLeft = fraction === undefined ? undefined : daysToGo(fraction, (atMs - startedMs) / DAY_MS);
+        return {
+          metric: metric.key,
+          treatment,
+          ...(fraction === undefined ? {} : { fraction }),
+          ...(relative.status === "ok" ? { precision: (relative.interval.high - relative.interval.low) / 2 } : {}),
+          ...(daysLeft === undefined ? {} : { daysLeft }),
+        };
+      });
+    });
+  }
+
+  incidents(): readonly IncidentReport[] {
+    const { document, aggregate, incidents } = this.#facts;
+    return incidents.flatMap(({ key, reason, during, others }) =>
+      this.#primaries().flatMap((metric) =>
+        document.treatments.map((treatment): IncidentReport => {
+          const without = this.#effect(metric, treatment, mergedEpochs(others.map((part) => sumsOf(part, metric))));
+          const inside = this.#effect(metric, treatment, sumsOf(during, metric));
+          return {
+            incident: key,
+            reason,
+            metric: metric.key,
+            treatment,
+            with: this.#effect(metric, treatment, sumsOf(aggregate, metric)).relative,
+            without: without.relative,
+            interaction: differenceBetween(inside.relative, without.relative, this.#alpha),
+          };
+        }),
+      ),
+    );
+  }
+
+  #primaries(): readonly FrozenMetric[] {
+    return this.metrics.filter(({ key }) => this.#facts.document.metrics.primary.includes(key));
+  }
+}
+
+function roleOf({ metrics }: ExperimentDocument, key: string): MetricResult["role"] {
+  if (metrics.primary.includes(key)) return "primary";
+  return metrics.guardrails.includes(key) ? "guardrail" : "secondary";
+}
+
+function armUnits(epochs: ByEpoch): number {
+  return [...epochs.values()].reduce((sum, arm) => sum + unitsOf(arm), 0);
+}
+
+function segmentValues({ arms }: Aggregate): readonly { readonly index: number; readonly value: string }[] {
+  const found = new Map<string, { readonly index: number; readonly value: string }>();
+  for (const { segment } of arms) {
+    if (segment !== undefined) found.set(JSON.stringify([segment.index, segment.value]), segment);
+  }
+  return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, segment]) => segment);
+}
+
+/** At the pace so far; nothing in the first hour, of which no pace can be read. */
+function daysToGo(fraction: number, days: number): number | undefined {
+  if (fraction >= 1) return 0;
+  return days > 1 / 24 && fraction > 0 ? Math.ceil((days * (1 - fraction)) / fraction) : undefined;
+}
+
+/** Parts of an experiment's time as further strata, each phase of each part by itself. */
+function mergedEpochs(parts: readonly ReadonlyMap<string, ByEpoch>[]): ReadonlyMap<string, ByEpoch> {
+  const merged = new Map<string, Map<number, ArmSums>>();
+  for (const [index, part] of parts.entries()) {
+    for (const [variant, epochs] of part) {
+      const own = merged.get(variant) ?? new Map<number, ArmSums>();
+      merged.set(variant, own);
+      for (const [epoch, sums] of epochs) own.set(epoch * parts.length + index, sums);
+    }
+  }
+  return merged;
+}
+
+function differenceBetween(inside: Result<Estimate>, outside: Result<Estimate>, alpha: number): Stated<StatedEffect> {
+  return andThen(inside, (treatment) =>
+    andThen(outside, (control) => {
+      const points: Arms<Point> = {
+        control: { value: control.value, variance: control.standardError ** 2 },
+        treatment: { value: treatment.value, variance: treatment.standardError ** 2 },
+      };
+      return normalEstimate(differenceOf(points), { alpha });
+    }),
+  );
+}
+
+function predictionOf({ prediction }: ExperimentDocument, metrics: readonly MetricResult[]): PredictionReport | undefined {
+  const comparison = metrics.find(({ metric }) => metric === prediction?.metric)?.comparisons[0];
+  if (prediction === undefined || comparison === undefined) return undefined;
+  const [low, high] = prediction.interval;
+  const predicted = { mean: prediction.mean, interval: { low, high, level: prediction.level } };
+  const { relative } = comparison;
+  const actual: Stated<{ value: number }> = relative.status === "ok" ? { status: "ok", value: relative.value } : relative;
+  const score = actual.status === "ok" ? scorePrediction(predicted, actual.value) : actual;
+  return { metric: prediction.metric, treatment: comparison.treatment, predicted, actual, score };
+}

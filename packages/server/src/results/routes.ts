@@ -1,0 +1,51 @@
+import type { Schema } from "@belay/protocol/schemas";
+import { oneOf } from "@belay/protocol/schemas";
+import { Type } from "@sinclair/typebox";
+import type { FastifyPluginAsync } from "fastify";
+import type { Access } from "../access/access.ts";
+import type { ControlPlane } from "../control/control-plane.ts";
+import { seen } from "../experiments/routes.ts";
+import { pathParams } from "../http/params.ts";
+import type { ResultsService } from "./service.ts";
+
+export interface ResultsDoors {
+  readonly access: Pick<Access, "role">;
+  readonly control: Pick<ControlPlane, "workspace">;
+  readonly results: Pick<ResultsService, "results">;
+}
+
+type ResultsFormat = "json" | "csv" | "html";
+
+interface ResultsQuery {
+  readonly format?: ResultsFormat;
+}
+
+const FORMATS: readonly ResultsFormat[] = ["json", "csv", "html"];
+
+const ResultsQuerySchema: Schema<ResultsQuery> = Type.Unsafe<ResultsQuery>(
+  Type.Object({ format: Type.Optional(oneOf(FORMATS)) }, { additionalProperties: false }),
+);
+
+/** What an experiment has shown. Reading it is no look: however often, no alpha is spent. */
+export const resultsRoutes: FastifyPluginAsync<ResultsDoors> = async (app, { access, control, results }) => {
+  app.get<{ Params: { project: string; experiment: string }; Querystring: ResultsQuery }>(
+    "/api/v1/projects/:project/experiments/:experiment/results",
+    {
+      onRequest: access.role("viewer"),
+      // A HEAD would compute everything to say nothing.
+      exposeHeadRoute: false,
+      schema: {
+        tags: ["experiments"],
+        summary: "The results: the decision in words, quality, effects with intervals; as JSON, CSV or a page to keep",
+        params: pathParams("project", "experiment"),
+        querystring: ResultsQuerySchema,
+      },
+    },
+    async (request, reply) => {
+      seen(control, request);
+      const found = await results.results(request.params);
+      reply.header("belay-lag-ms", found.lagMs).header("cache-control", "no-store");
+      return reply.send(found);
+    },
+  );
+};
