@@ -166,6 +166,57 @@ describe("results", () => {
   });
 });
 
+describe("the same results", () => {
+  /** Two days of units, whose names and segments are what an attacker would choose. */
+  async function seeded(): Promise<void> {
+    await start({ segments: ["country"], hypothesis: "<script>alert(1)</script> & co" });
+    const day = (buyers: number, atMs: number, prefix: string, country: string): Promise<void> =>
+      happen(
+        [
+          { variant: "long", units: 400, buyers: 40, errors: 8 },
+          { variant: "short", units: 400, buyers, errors: 8 },
+        ],
+        { atMs, prefix, country },
+      );
+    await day(48, NOON, "a", "=1+1");
+    await day(60, NOON + DAY_MS, "b", "<img src=x>");
+    server.clock.now = NOON + 2 * DAY_MS;
+  }
+
+  it("are a page that needs no script and no other file, and shows what was named as text", async () => {
+    await seeded();
+    const { text, headers } = await ask("GET", `${ONE}/results?format=html`);
+    expect(headers["content-type"]).toBe("text/html; charset=utf-8");
+    expect(headers["content-security-policy"]).toMatch(/^default-src 'none'; style-src 'sha256-[\w+/]{43}='; /);
+    expect(text).not.toMatch(/<script|<img|<link|style="|\bon\w+="|https?:|NaN|Infinity|undefined/);
+    expect(text).toContain("&#60;script&#62;alert(1)&#60;/script&#62; &#38; co");
+    // The forest of metrics, the course of the primary metric, the forest of segments.
+    expect(text.match(/<svg /g)).toHaveLength(3);
+    expect(text.indexOf("<h1>")).toBeLessThan(text.indexOf("Can these numbers be trusted?"));
+    expect(text.indexOf("Can these numbers be trusted?")).toBeLessThan(text.indexOf("<h2>Effects"));
+    const opened = [...text.matchAll(/<(\w+)[ >]/g)]
+      .map(([, tag]) => tag)
+      .filter((tag) => tag === "g" || tag === "table" || tag === "section");
+    const closed = [...text.matchAll(/<\/(g|table|section)>/g)];
+    expect(closed).toHaveLength(opened.length);
+  });
+
+  it("are rows, a formula made text", async () => {
+    await seeded();
+    const { text, headers } = await ask("GET", `${ONE}/results?format=csv`);
+    const [head, ...rows] = text
+      .trimEnd()
+      .split("\r\n")
+      .map((line) => line.split(","));
+    expect(headers["content-disposition"]).toBe('attachment; filename="checkout-test-results.csv"');
+    const column = (name: string): (string | undefined)[] => rows.map((row) => row[head?.indexOf(name) ?? -1]);
+    expect(column("metric")).toEqual(["buyers", "errors", "revenue", "buyers", "buyers"]);
+    expect(column("segment_value")).toEqual(["", "", "", "<img src=x>", "'=1+1"]);
+    expect(rows.every((row) => row.length === head?.length)).toBe(true);
+    expect(Number(column("absolute")[0])).toBeCloseTo(0.035, 12);
+  });
+});
+
 describe("the look ledger", () => {
   const keeperOf = (faults: unknown[] = []): LookKeeper =>
     new LookKeeper({

@@ -6,6 +6,8 @@ import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { seen } from "../experiments/routes.ts";
 import { pathParams } from "../http/params.ts";
+import { resultsCsv } from "./csv.ts";
+import { REPORT_POLICY, resultsReport } from "./report.ts";
 import type { ResultsService } from "./service.ts";
 
 export interface ResultsDoors {
@@ -45,7 +47,15 @@ export const resultsRoutes: FastifyPluginAsync<ResultsDoors> = async (app, { acc
       seen(control, request);
       const found = await results.results(request.params);
       reply.header("belay-lag-ms", found.lagMs).header("cache-control", "no-store");
-      return reply.send(found);
+      const { format = "json" } = request.query;
+      if (format === "json") return reply.send(found);
+      const name = `${request.params.experiment}-results`;
+      if (format === "csv") {
+        reply.type("text/csv; charset=utf-8").header("content-disposition", `attachment; filename="${name}.csv"`);
+        return reply.send(resultsCsv(found));
+      }
+      reply.type("text/html; charset=utf-8").header("content-security-policy", REPORT_POLICY);
+      return reply.send(resultsReport(found));
     },
   );
 };

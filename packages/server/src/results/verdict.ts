@@ -1,6 +1,7 @@
 import type { Advice, ArmReport, Comparison, MetricResult, QualityReport, Verdict } from "@belay/protocol";
 import { type MetricEvidence, shipAdvice } from "@belay/stats";
 import type { ExperimentDocument } from "../state/workspace.ts";
+import { count, percent, reasonText, signed } from "./words.ts";
 
 /** What to do, in words: pure, and never stronger than the numbers. */
 
@@ -75,7 +76,7 @@ export function verdictOf({ metrics, quality, arms, document, advice }: Spoken):
       ...metrics.flatMap(({ metric, role, good, comparisons }) =>
         comparisons.map((comparison) => metricSentence({ metric, role, good }, comparison)),
       ),
-      `${units.toLocaleString("en")} units have been exposed in ${document.phases.length === 1 ? "one phase" : `${document.phases.length} phases`}.`,
+      `${count(units)} units have been exposed in ${document.phases.length === 1 ? "one phase" : `${document.phases.length} phases`}.`,
     ],
   };
 }
@@ -124,7 +125,7 @@ function metricSentence(
   { treatment, relative, sequential, nonInferiority, isImproved, isDeteriorated }: Comparison,
 ): string {
   const name = `${metric} (${role}) with ${treatment}`;
-  if (relative.status !== "ok") return `${name}: no result, ${relative.reason.replaceAll("-", " ")}.`;
+  if (relative.status !== "ok") return `${name}: no result, ${reasonText(relative.reason)}.`;
   const interval = sequential.status === "ok" ? sequential.interval : relative.interval;
   const change = `${signed(relative.value)}, between ${signed(interval.low)} and ${signed(interval.high)}`;
   if (isImproved) return `${name} improved: ${change}.`;
@@ -134,14 +135,4 @@ function metricSentence(
   }
   const wanted = role === "guardrail" ? "not yet shown to be harmless" : `no ${good} shown yet`;
   return `${name}: ${wanted}, ${change}.`;
-}
-
-/** +2.3 %, with a digit more where it is small. */
-function signed(share: number): string {
-  return `${share < 0 ? "−" : "+"}${percent(Math.abs(share))}`;
-}
-
-function percent(share: number): string {
-  const value = 100 * share;
-  return `${value.toFixed(Math.abs(value) < 10 ? 2 : 1)} %`;
 }
