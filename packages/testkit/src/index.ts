@@ -12,6 +12,7 @@ export { hasPostgres, POSTGRES_HINT, type PostgresServer, startPostgres } from "
 export { hasZooKeeper, startZooKeeper, ZOOKEEPER_HINT, type ZooKeeper } from "./engines/zookeeper.ts";
 export { type FaultProxy, type NetworkFaults, startFaultProxy } from "./fault-proxy.ts";
 export { freePort } from "./free-port.ts";
+export { type PowerCutDisk, powerCutDisk, whyNoPowerCuts } from "./power-cut.ts";
 export {
   type Behaviour,
   type DoorDocument,

@@ -1,7 +1,7 @@
 /* What a start finds in a spool folder: segments that wait to be loaded, and what was received so far. */
 import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { type Received, ReceivedSum, type Remembered } from "../received.ts";
 import { type BatchFrame, rememberedOf, seqsOf } from "./batch-frame.ts";
 import { encodeFrame, scanFrames } from "./frame.ts";
@@ -35,7 +35,7 @@ export interface Found {
 
 /** Reads the journal, then the frames it does not cover; a folder that is not there is made. */
 export async function recoverSpool(directory: string, received: Received, now: () => number): Promise<Found> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeFolder(directory);
   const { journal, head } = await openJournal(directory, received);
   const segments: SpoolSegment[] = [];
   let { position } = head;
@@ -68,6 +68,14 @@ export async function recoverSpool(directory: string, received: Received, now: (
     segments.push({ ...common, bytes, sinceMs: frames[0]?.receivedAtMs ?? now(), unjournalled, position, isChecked: true });
   }
   return { id: head.spool, journal, segments, lastSegment: Math.max(head.segment, segments.at(-1)?.number ?? 0), position };
+}
+
+/** Makes a folder and those above it; their names are on the disk when this resolves. */
+async function makeFolder(directory: string): Promise<void> {
+  const first = await mkdir(directory, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  const steps = relative(dirname(first), directory).split(sep);
+  for (let depth = 0; depth < steps.length; depth += 1) await syncDirectory(join(dirname(first), ...steps.slice(0, depth)));
 }
 
 /** The whole frames of a segment. A torn end is cut off; lines the disk damaged are set aside in a copy of the file. */
