@@ -212,8 +212,11 @@ export interface SegmentEdit extends Reasoned {
   readonly when: Condition;
 }
 
-/** `server` reads the full snapshot; `client` only what browsers may see. */
-export type SdkKeyKind = "server" | "client";
+/**
+ * `server` reads the full snapshot; `client` only what browsers may see of it. `remote` is for pages whose flags have rules
+ * that must not reach them: it reads no rules at all, and every flag's answer, one context at a time.
+ */
+export type SdkKeyKind = "server" | "client" | "remote";
 
 export interface SdkKey {
   readonly id: string;

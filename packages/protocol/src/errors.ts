@@ -388,7 +388,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     403,
     "Wrong kind of key",
     "This door takes {needed}.",
-    "Use an SDK key for /sdk and OFREP, an access token for /api.",
+    "Use an SDK key for /sdk and OFREP, of kind `server` or `client` where rules are read; an access token for /api.",
   ),
   too_many_requests: entry(429, "Too many requests", "The limit is {limit}.", "Wait for the time in Retry-After."),
   too_many_streams: entry(

@@ -8,7 +8,7 @@ const PACKAGE = join(dirname(fileURLToPath(import.meta.url)), "..");
 const PACKAGES = join(PACKAGE, "..");
 
 /** Doors of the package: name in the package to source. */
-const DOORS = { index: "src/index.ts", react: "src/react.tsx", openfeature: "src/openfeature.ts" };
+const DOORS = { index: "src/index.ts", remote: "src/remote.ts", react: "src/react.tsx", openfeature: "src/openfeature.ts" };
 
 /**
  * @param {{ input: string | Record<string, string>, dir: string, isWhole?: boolean }} options what to bundle, the folder it

@@ -1,7 +1,8 @@
 import { hasTypeOf, unitText } from "@belay/core";
-import { rulesOf } from "@belay/core/compact";
-import type { Evaluation, EvaluationContext, Exposure, FlagKey, Json, MetricEvent } from "@belay/protocol";
-import { type LeanClient, open, type Widened } from "./lean-client.ts";
+import { type CompactRules, rulesOf } from "@belay/core/compact";
+import type { Evaluation, EvaluationContext, Exposure, FlagKey, Json, MetricEvent, Snapshot } from "@belay/protocol";
+import { type Follow, follow } from "./follow.ts";
+import { type Inner, type LeanClient, open, type Widened } from "./lean-client.ts";
 import type { ClientOptions } from "./options.ts";
 
 export interface TrackDetails {
@@ -34,11 +35,20 @@ export interface BelayClient extends LeanClient {
  * belay.isEnabled("checkout-v2");
  */
 export function createClient(options: ClientOptions = {}): BelayClient {
+  return complete(options, rulesOf, follow)[0];
+}
+
+/** The complete client on a source of documents, and its inside. */
+export function complete(
+  options: ClientOptions,
+  rulesOf: (document: Snapshot) => CompactRules,
+  follow: Follow,
+): readonly [BelayClient, Inner] {
   const { contextAttributes = [], bootstrap, context = {} } = options;
   const rendered = bootstrap && rulesOf(bootstrap);
   const recorded = (context: EvaluationContext): Exposure["attributes"] =>
     Object.fromEntries(contextAttributes.map((name) => [name, context[name]])) as Exposure["attributes"];
-  const [lean, inner] = open(options, contextAttributes.length > 0 ? recorded : undefined);
+  const [lean, inner] = open(options, rulesOf, follow, contextAttributes.length > 0 ? recorded : undefined);
 
   const told = <T extends Json>(outcome: ReturnType<typeof inner.answer>): Evaluation<Widened<T>> => {
     const { value, variant, reason, ruleId, errorCode } = outcome;
@@ -54,7 +64,7 @@ export function createClient(options: ClientOptions = {}): BelayClient {
   };
 
   // Onto the lean client and not around it: its getters stay getters.
-  return Object.assign(lean, {
+  const client = Object.assign(lean, {
     evaluate: <T extends Json>(key: FlagKey, fallback: T) => told<T>(inner.noted(key, fallback)),
     peek: <T extends Json>(key: FlagKey, fallback: T) => told<T>(inner.answer(key, fallback)),
     peekRendered: <T extends Json>(key: FlagKey, fallback: T) => {
@@ -69,4 +79,5 @@ export function createClient(options: ClientOptions = {}): BelayClient {
       else inner.record?.({ name, unit, value, properties: properties as MetricEvent["properties"] });
     },
   });
+  return [client, inner];
 }

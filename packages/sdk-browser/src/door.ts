@@ -7,8 +7,8 @@ export interface Trouble extends Error {
   readonly retryAfterMs?: number | undefined;
 }
 
-/** Asks a door; resolves with an answer of 2xx, rejects with the trouble otherwise. */
-export type Ask = (path: "stream" | "snapshot" | "events", request: RequestInit) => Promise<Response>;
+/** Asks a door by its path below `/sdk/v1/`; resolves with an answer of 2xx, rejects with the trouble otherwise. */
+export type Ask = (path: string, request: RequestInit) => Promise<Response>;
 
 export function doorsOf(url: string): Ask {
   return async (path, request) => {

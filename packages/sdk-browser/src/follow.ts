@@ -43,8 +43,10 @@ export interface Following {
   close(): void;
 }
 
-/** Starts following. */
-export function follow(ask: Ask, key: string, pollMs: number, host: FollowHost): Following {
+/** Starts following a server with a key; polls are `pollMs` apart. */
+export type Follow = (ask: Ask, key: string, pollMs: number, host: FollowHost) => Following;
+
+export const follow: Follow = (ask, key, pollMs, host) => {
   let isClosed = false;
   let failures = 0;
   let isPolling = false;
@@ -173,7 +175,7 @@ export function follow(ask: Ask, key: string, pollMs: number, host: FollowHost):
       wake();
     },
   };
-}
+};
 
 /** What is missing is fetched at once, the first time. */
 function misfit(): Error {

@@ -1,9 +1,9 @@
 import { applyToSnapshot, hasTypeOf } from "@belay/core";
-import { failure, type Outcome, pointOf, rulesOf } from "@belay/core/compact";
+import { type CompactRules, failure, type Outcome, pointOf, rulesOf } from "@belay/core/compact";
 import type { EvaluationContext, Exposure, FlagKey, Json, Revision, Snapshot } from "@belay/protocol";
 import { applicationOf, type ClientEvents, type ClientState, type Listener } from "./application.ts";
 import { doorsOf } from "./door.ts";
-import { type Following, follow } from "./follow.ts";
+import { type Follow, type Following, follow } from "./follow.ts";
 import type { ClientOptions } from "./options.ts";
 import { type DeliveryReport, type Outbox, outboxOf } from "./outbox.ts";
 import { SDK } from "./version.ts";
@@ -41,11 +41,13 @@ export interface Inner {
   answer(key: FlagKey, fallback: Json): Outcome;
   /** As `answer`, counted and recorded. */
   noted(key: FlagKey, fallback: Json): Outcome;
+  /** Brings other rules into force, or another context, and tells which flags now answer otherwise. */
+  change(snapshot: Snapshot, context: EvaluationContext): void;
   readonly record: Outbox["record"] | undefined;
   warn(message: string): void;
 }
 
-const NO_RULES: Snapshot = { format: 1, project: "", environment: "", revision: 0, spaces: {}, segments: {}, flags: {} };
+export const NO_RULES: Snapshot = { format: 1, project: "", environment: "", revision: 0, spaces: {}, segments: {}, flags: {} };
 const NOT_READY = failure("PROVIDER_NOT_READY");
 const NO_REPORT: DeliveryReport = { produced: 0, stored: 0, dropped: 0, queued: 0 };
 const READY_TIMEOUT_MS = 5_000;
@@ -57,16 +59,20 @@ const UNIT_LENGTH_MAX = 1_024;
  * and `track`.
  */
 export function createLeanClient(options: ClientOptions = {}): LeanClient {
-  return open(options)[0];
+  return open(options, rulesOf, follow)[0];
 }
 
 /**
  * Makes a client and starts it.
  *
+ * @param rulesOf what makes a document decide
+ * @param follow what brings documents
  * @param attributesOf what of a context is recorded with its exposures
  */
 export function open(
   options: ClientOptions,
+  rulesOf: (document: Snapshot) => CompactRules,
+  follow: Follow,
   attributesOf?: (context: EvaluationContext) => Exposure["attributes"],
 ): readonly [LeanClient, Inner] {
   const { url, clientKey, bootstrap, keeper, pollIntervalMs = 60_000, logger = console } = options;
@@ -107,12 +113,6 @@ export function open(
     emit("change", { revision: snapshot.revision, keys: keys.filter(differs) });
   };
 
-  const swap = (next: Snapshot): void => {
-    held = next.revision;
-    change(next, context);
-    keeper?.write(name, next);
-  };
-
   /** Hiding may be the last that is heard of a page. */
   const look = (): void => {
     if (document.hidden) outbox?.leave();
@@ -135,10 +135,14 @@ export function open(
     following = follow(ask, clientKey, Math.max(pollIntervalMs, 1_000), {
       held: () => held,
       take: (next) => {
-        if (held !== undefined && next.revision <= held) return true;
-        const isFit = !("from" in next) || next.from === held;
-        if (isFit) swap("from" in next ? applyToSnapshot(snapshot, next) : next);
-        return isFit;
+        if (next.revision <= (held ?? -1)) return true;
+        const isChange = "from" in next;
+        if (isChange && next.from !== held) return false;
+        const whole = isChange ? applyToSnapshot(snapshot, next) : next;
+        held = whole.revision;
+        change(whole, context);
+        keeper?.write(name, whole);
+        return true;
       },
       confirmed: (forMs) => {
         clearTimeout(staleTimer);
@@ -223,6 +227,7 @@ export function open(
     },
     answer,
     noted,
+    change,
     record: outbox?.record,
     warn,
   };

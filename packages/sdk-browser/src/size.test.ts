@@ -11,6 +11,7 @@ const BUDGETS = [
   ["init, isEnabled, value, streaming, exposures that survive the tab", 'export { createLeanClient } from "sdk";', 6 * KIB],
   ["everything: evaluate, peek and track too", 'export { createClient } from "sdk";', 6.4 * KIB],
   ["with rules kept and values rendered", 'export { createClient, fromValues, localKeeper } from "sdk";', 6.6 * KIB],
+  ["answers that a server decided", 'export { createRemoteClient } from "remote";', 5 * KIB],
   ["deciding alone, without a client", 'export { rulesOf } from "compact";', 2.6 * KIB],
   ["one constructor of rules from values alone", 'export { fromValues } from "sdk";', 0.3 * KIB],
 ] as const;

@@ -26,11 +26,11 @@ function numberKey(digits: string): string {
   return String.fromCharCode(digits.length) + digits;
 }
 
-const INSTANT = /^(\d{4}-\d\d-(\d\d))[t ](\d\d:[0-5]\d):([0-5]\d|60)(?:\.(\d{1,6})\d*)?(?:z|([+-])([01]\d|2[0-3]):([0-5]\d))$/i;
-
 /** Milliseconds since 1970 of an RFC 3339 date-time, to the microsecond; second 60 is the next minute's first. */
 export function instantKey(text: string): number | undefined {
-  const [, date, day, time, second, fraction = "", sign = "+", hours = 0, minutes = 0] = INSTANT.exec(text) ?? [];
+  const [, date, day, time, second, fraction = "", sign = "+", hours = 0, minutes = 0] =
+    /^(\d{4}-\d\d-(\d\d))[t ](\d\d:[0-5]\d):([0-5]\d|60)(?:\.(\d{1,6})\d*)?(?:z|([+-])([01]\d|2[0-3]):([0-5]\d))$/i.exec(text) ??
+    [];
   const at = Date.parse(`${date}T${time}Z`);
   // A day that the month does not have becomes one of the next month, or no date at all.
   if (new Date(at).getUTCDate() !== Number(day)) return undefined;
@@ -39,11 +39,9 @@ export function instantKey(text: string): number | undefined {
   return wholeMs + Number(fraction.padEnd(6, "0")) / 1_000;
 }
 
-const FOUR = /^(.*:)?(\d+)\.(\d+)\.(\d+)\.(\d+)$/;
-
 /** The 128 bits of an IPv6 address as a text of 0 and 1; an IPv4 address as the IPv6 address that stands for it. */
 export function addressKey(text: string): string | undefined {
-  const [, before = "::ffff:", ...octets] = (text.length <= 45 && FOUR.exec(text)) || [];
+  const [, before = "::ffff:", ...octets] = (text.length <= 45 && /^(.*:)?(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text)) || [];
   // A leading zero means octal to some readers and decimal to others: refused.
   if (octets.some((octet) => String(Number(octet) & 255) !== octet)) return undefined;
   const six = octets.length > 0 ? `${before}0:0` : text;

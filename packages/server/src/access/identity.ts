@@ -22,7 +22,7 @@ export interface SdkIdentity {
   readonly id: string;
   readonly project: string;
   readonly environment: string;
-  /** `server` sees the full snapshot, `client` only what browsers may see. */
+  /** `server` sees the full snapshot, `client` only what browsers may see, `remote` answers and no rules. */
   readonly kind: SdkKeyKind;
 }
 

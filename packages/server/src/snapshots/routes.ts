@@ -20,7 +20,7 @@ export const snapshotRoutes: FastifyPluginAsync<SnapshotDoors> = async (app: Fas
       schema: { tags: ["sdk"], summary: "The environment's snapshot; its ETag is the revision" },
     },
     async (request, reply) => {
-      const feed = feedOf(feeds, request.sdk);
+      const feed = feedOfRules(feeds, request.sdk);
       // A key decides what it may see, so nobody but its holder may keep the answer.
       reply.header("cache-control", "private, no-cache").header("vary", "authorization, accept-encoding");
       reply.header("etag", etagOf(feed.revision));
@@ -32,7 +32,13 @@ export const snapshotRoutes: FastifyPluginAsync<SnapshotDoors> = async (app: Fas
   );
 };
 
-/** The feed that a key reads. */
+/** The feed whose rules a key reads. Throws `wrong_key_kind` for one that may see answers only. */
+export function feedOfRules(feeds: Feeds, sdk: SdkIdentity | undefined): Feed {
+  if (sdk?.kind === "remote") throw new ProblemError("wrong_key_kind", { needed: "an SDK key of kind `server` or `client`" });
+  return feedOf(feeds, sdk);
+}
+
+/** The feed that answers a key. */
 export function feedOf(feeds: Feeds, sdk: SdkIdentity | undefined): Feed {
   const feed = sdk === undefined ? undefined : feeds.of(sdk);
   if (feed === undefined) throw new ProblemError("environment_not_found", { key: sdk?.environment ?? "" });

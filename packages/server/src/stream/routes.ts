@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from "fastify"
 import type { Access } from "../access/access.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Feeds } from "../snapshots/feeds.ts";
-import { feedOf } from "../snapshots/routes.ts";
+import { feedOfRules } from "../snapshots/routes.ts";
 import type { Hub } from "./hub.ts";
 
 export interface StreamDoors {
@@ -27,7 +27,7 @@ export const streamRoutes: FastifyPluginAsync<StreamDoors> = async (app: Fastify
     },
     (request, reply) => {
       assertRoom(hub);
-      const feed = feedOf(feeds, request.sdk);
+      const feed = feedOfRules(feeds, request.sdk);
       const held = readRevision(request.headers["last-event-id"]);
       openStream(reply);
       hub.open(reply.raw, request.sdk?.id ?? "", feed, feed.catchUp(held));

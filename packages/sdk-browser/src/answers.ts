@@ -1,0 +1,73 @@
+/*
+ * Finished answers for one context, as the server gives them (OFREP's bulk evaluation), in the form of a snapshot that
+ * serves each to everybody: so whatever holds, keeps or hydrates rules does the same with answers.
+ */
+import { type CompactRules, failure, type Outcome, pointOf } from "@belay/core/compact";
+import type { EvaluationContext, FlagKey, Json, Reason, Snapshot, SnapshotFlag, Tracks } from "@belay/protocol";
+
+/** What the server said of one flag. */
+interface Answer {
+  readonly key: FlagKey;
+  /** Absent: the caller's default. */
+  readonly value?: Json;
+  readonly variant?: string;
+  readonly reason?: Reason;
+  readonly errorCode?: Outcome["errorCode"];
+  readonly metadata?: { readonly ruleId?: string; readonly unit?: string; readonly epoch?: number } & Partial<
+    Record<"experiment" | "release", string>
+  >;
+}
+
+/** A bulk evaluation as it came. */
+export interface Bulk {
+  readonly flags: readonly Answer[];
+  readonly metadata: { readonly flagSetId: string; readonly version: string };
+  /** Where a change is told. */
+  readonly eventStreams: readonly { readonly endpoint: { readonly requestUri: string } }[];
+}
+
+/** Answers, and for whom. */
+interface AnswerSnapshot extends Snapshot {
+  readonly flags: { readonly [key: FlagKey]: SnapshotFlag & { readonly answer: Answer } };
+  readonly whom: string;
+}
+
+/** A context in a word that tells nothing about it. */
+export function whomOf(context: EvaluationContext): string {
+  const text = JSON.stringify(context);
+  return `${pointOf("whom", text)}-${pointOf("answers", text)}`;
+}
+
+/** Are these answers for this context? Rules a page was rendered with are for whoever it was rendered for. */
+export function isFor(snapshot: Snapshot | undefined, context: EvaluationContext): boolean {
+  return (snapshot as Partial<AnswerSnapshot> | undefined)?.whom === whomOf(context);
+}
+
+export function snapshotOf({ flags, metadata: { flagSetId, version } }: Bulk, context: EvaluationContext): AnswerSnapshot {
+  const [project = "", environment = ""] = flagSetId.split("/");
+  const entries = flags.map((answer) => [answer.key, flagOf(answer)] as const);
+  const document = { format: 1 as const, project, environment, revision: Number(version), spaces: {}, segments: {} };
+  return { ...document, flags: Object.fromEntries(entries), whom: whomOf(context) };
+}
+
+function flagOf(answer: Answer): AnswerSnapshot["flags"][string] {
+  const { value, variant = "served" } = answer;
+  const type = typeof value as SnapshotFlag["type"];
+  const served = value === undefined ? { variants: {} } : { variants: { [variant]: value }, fallthrough: { variant } };
+  return { type, enabled: true, rules: [], ...served, answer };
+}
+
+/** Says what the server said. The context is the one that the answers are for. */
+export function answersOf({ flags }: Snapshot): CompactRules {
+  const outcomes = new Map(Object.entries(flags).map(([key, flag]) => [key, outcomeOf(flag as AnswerSnapshot["flags"][string])]));
+  return { decide: (key) => outcomes.get(key) ?? failure("FLAG_NOT_FOUND") };
+}
+
+function outcomeOf({ answer, variants }: Partial<AnswerSnapshot["flags"][string]>): Outcome {
+  // A page rendered from values alone has no more than those.
+  if (answer === undefined) return { value: Object.values(variants ?? {})[0], reason: "STATIC" };
+  const { value, variant, reason = "ERROR", errorCode, metadata: { ruleId, unit, epoch, experiment, release } = {} } = answer;
+  const subject = { ...(experiment ? { experiment } : { release }), ...(epoch === undefined ? {} : { epoch }) } as Tracks;
+  const tracks = unit === undefined ? undefined : { subject, unit: () => unit };
+  return { value, variant, reason, ruleId, errorCode, tracks };
+}

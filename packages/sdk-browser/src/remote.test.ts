@@ -1,0 +1,148 @@
+/* Answers instead of rules: the bundle in a real browser against the real, built server. */
+import { type ServerProcess, startServer } from "@belay/testkit";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { bundled } from "./bundle.fixture.ts";
+import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
+import type * as sdk from "./index.ts";
+import type * as remote from "./remote.ts";
+
+const TARGETING = "/environments/production/flags";
+
+// Without a browser there is nothing to run in; the fixture says so loudly.
+describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rules", () => {
+  let server: ServerProcess;
+  let browser: Browser;
+  let site: Site;
+  let key: string;
+
+  async function call(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
+    const response = await fetch(`${server.url}/api/v1/projects/default${path}`, {
+      method,
+      headers: { authorization: `Bearer ${server.adminToken}`, "content-type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    expect(response.status, `${method} ${path}: ${await response.clone().text()}`).toBeLessThan(300);
+    return (await response.json()) as Record<string, unknown>;
+  }
+
+  async function exposed(): Promise<string[]> {
+    const response = await fetch(`${server.url}/api/v1/projects/default/exposures?environment=production&format=ndjson`, {
+      headers: { authorization: `Bearer ${server.adminToken}` },
+    });
+    const rows = (await response.text()).split("\n").filter((line) => line !== "");
+    return rows.map((line) => JSON.parse(line)).map((row) => [row.unit, row.experiment, row.variant, row.sdk].join(" "));
+  }
+
+  beforeAll(async () => {
+    server = await startServer();
+    key = String((await call("POST", "/keys", { environment: "production", kind: "remote" }))["secret"]);
+    await call("POST", "/flags", { key: "vip" });
+    await call("PUT", `${TARGETING}/vip`, {
+      enabled: true,
+      rules: [{ id: "named", when: { attribute: "mail", op: "in", value: ["ann@example.com"] }, serve: { variant: "on" } }],
+      fallthrough: { variant: "off" },
+    });
+    await call("POST", "/flags", { key: "pricing", type: "string", variants: { c: "compact", r: "roomy" }, by: "company" });
+    await call("PUT", `${TARGETING}/pricing`, {
+      enabled: true,
+      rules: [],
+      fallthrough: { weights: { c: 50, r: 50 }, tracks: { experiment: "pricing-test" } },
+    });
+    await call("POST", "/flags", { key: "checkout" });
+    await call("PUT", `${TARGETING}/checkout/rollout`, { percentage: 0 });
+    const { text, folder } = await bundled('export * from "sdk"; export * from "remote";');
+    await folder.remove();
+    site = await openSite(text);
+    browser = await launch();
+  });
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+    await server?.stop();
+  });
+
+  /** Starts a client for ann, who works for acme, and waits until it is live or `timeoutMs` are over. */
+  const start = (page: Page, timeoutMs = 15_000): Promise<string> =>
+    page.evaluate(
+      ([url, clientKey, timeoutMs]) => {
+        const { createRemoteClient, localKeeper } = globalThis.bundle as unknown as typeof remote & typeof sdk;
+        globalThis.heard = [];
+        const context = { targetingKey: "ann", mail: "ann@example.com", company: "acme" };
+        const logger = { warn: () => {} };
+        globalThis.belay = createRemoteClient({ url, clientKey, context, keeper: localKeeper, logger });
+        belay.on("change", ({ keys }) => heard.push(...keys));
+        return belay.ready({ timeoutMs });
+      },
+      [server.url, key, timeoutMs] as const,
+    );
+  const answers = (page: Page): Promise<unknown[]> =>
+    page.evaluate(() => [belay.isEnabled("vip"), belay.evaluate("pricing", "none"), belay.isEnabled("nowhere", true)]);
+
+  it("hands rules to nobody: neither its key nor its answers tell of them", async () => {
+    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+    for (const door of ["snapshot", "stream"]) {
+      const refused = await fetch(`${server.url}/sdk/v1/${door}`, { headers });
+      expect([refused.status, (await refused.json()).code]).toEqual([403, "wrong_key_kind"]);
+    }
+    const body = JSON.stringify({ context: { targetingKey: "x" } });
+    const answered = await fetch(`${server.url}/ofrep/v1/evaluate/flags`, { method: "POST", headers, body });
+    expect(await answered.text()).not.toMatch(/ann@|"rules"|"split"|salt|"when"|weights/);
+  });
+
+  it("answers as the server decides, follows changes, and exposes whom the split divides, once", async () => {
+    const { page, faults } = await openPage(browser, site.url);
+    expect(await start(page)).toBe("live");
+    const [vip, pricing, missing] = await answers(page);
+    expect([vip, missing]).toEqual([true, true]);
+    expect(pricing).toMatchObject({ reason: "SPLIT", revision: expect.any(Number), variant: expect.stringMatching(/^[cr]$/) });
+    await page.evaluate(() => {
+      for (let turn = 0; turn < 50; turn++) belay.value("pricing", "none");
+      return belay.flush();
+    });
+    const { variant } = pricing as { variant: string };
+    await expect.poll(exposed).toEqual([`acme pricing-test ${variant} browser/0.1.0`]);
+    await call("PUT", `${TARGETING}/checkout/rollout`, { percentage: 100 });
+    await expect.poll(() => page.evaluate(() => belay.isEnabled("checkout"))).toBe(true);
+    expect(await page.evaluate(() => heard)).toContain("checkout");
+    await call("PUT", `${TARGETING}/checkout/rollout`, { percentage: 0 });
+    await expect.poll(() => page.evaluate(() => belay.isEnabled("checkout"))).toBe(false);
+    expect(faults).toEqual([]);
+  });
+
+  it("never answers one person with another's values, and asks at once for the next", async () => {
+    const { page } = await openPage(browser, site.url);
+    await start(page);
+    const inBetween = await page.evaluate(() => {
+      const before = belay.isEnabled("vip");
+      belay.identify({ targetingKey: "bob", mail: "bob@example.com", company: "globex" });
+      return [before, belay.isEnabled("vip"), belay.evaluate("pricing", "none")];
+    });
+    expect(inBetween.slice(0, 2)).toEqual([true, false]);
+    expect(inBetween[2]).toMatchObject({ value: "none", errorCode: "PROVIDER_NOT_READY" });
+    await expect.poll(() => page.evaluate(() => belay.value("pricing", "none"))).toMatch(/^(compact|roomy)$/);
+    expect(await page.evaluate(() => [belay.isEnabled("vip", true), belay.evaluate("vip", true).reason])).toEqual([
+      false,
+      "DEFAULT",
+    ]);
+  });
+
+  it("starts from the answers kept for this very person while the server is away", async () => {
+    const { page } = await openPage(browser, site.url);
+    await start(page);
+    expect(await page.evaluate(() => JSON.stringify(localStorage))).not.toMatch(/ann@example/);
+    await page.route(`${server.url}/**`, (route) => route.abort());
+    await page.reload();
+    expect(await start(page, 200)).toBe("stale");
+    const [vip, pricing] = await answers(page);
+    expect([vip, (pricing as { reason: string }).reason]).toEqual([true, "STALE"]);
+    const other = await page.evaluate(() => {
+      belay.identify({ targetingKey: "bob" });
+      return belay.evaluate("vip", false);
+    });
+    expect(other).toMatchObject({ value: false, errorCode: "PROVIDER_NOT_READY" });
+  });
+});
