@@ -2,8 +2,8 @@
  * Finished answers for one context, as the server gives them (OFREP's bulk evaluation), in the form of a snapshot that
  * serves each to everybody: so whatever holds, keeps or hydrates rules does the same with answers.
  */
-import { type CompactRules, failure, type Outcome, pointOf } from "@belay/core/compact";
-import type { EvaluationContext, FlagKey, Json, Reason, Snapshot, SnapshotFlag, Tracks } from "@belay/protocol";
+import { type CompactRules, failure, type Outcome, pointOf, type Tracked } from "@belay/core/compact";
+import type { EvaluationContext, FlagKey, Json, Reason, Snapshot, SnapshotFlag } from "@belay/protocol";
 
 /** What the server said of one flag. */
 interface Answer {
@@ -67,7 +67,11 @@ function outcomeOf({ answer, variants }: Partial<AnswerSnapshot["flags"][string]
   // A page rendered from values alone has no more than those.
   if (answer === undefined) return { value: Object.values(variants ?? {})[0], reason: "STATIC" };
   const { value, variant, reason = "ERROR", errorCode, metadata: { ruleId, unit, epoch, experiment, release } = {} } = answer;
-  const subject = { ...(experiment ? { experiment } : { release }), ...(epoch === undefined ? {} : { epoch }) } as Tracks;
-  const tracks = unit === undefined ? undefined : { subject, unit: () => unit };
+  const arm = {
+    ...(experiment ? { experiment } : { release }),
+    ...(epoch === undefined ? {} : { epoch }),
+    variant: variant ?? "",
+  };
+  const tracks = unit === undefined ? undefined : { arm: arm as Tracked["arm"], unit: () => unit };
   return { value, variant, reason, ruleId, errorCode, tracks };
 }
