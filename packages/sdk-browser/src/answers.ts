@@ -32,12 +32,6 @@ interface AnswerSnapshot extends Snapshot {
   readonly whom: string;
 }
 
-/** A context in a word that tells nothing about it. */
-export function whomOf(context: EvaluationContext): string {
-  const text = JSON.stringify(context);
-  return `${pointOf("whom", text)}-${pointOf("answers", text)}`;
-}
-
 /** Are these answers for this context? Rules a page was rendered with are for whoever it was rendered for. */
 export function isFor(snapshot: Snapshot | undefined, context: EvaluationContext): boolean {
   return (snapshot as Partial<AnswerSnapshot> | undefined)?.whom === whomOf(context);
@@ -48,6 +42,12 @@ export function snapshotOf({ flags, metadata: { flagSetId, version } }: Bulk, co
   const entries = flags.map((answer) => [answer.key, flagOf(answer)] as const);
   const document = { format: 1 as const, project, environment, revision: Number(version), spaces: {}, segments: {} };
   return { ...document, flags: Object.fromEntries(entries), whom: whomOf(context) };
+}
+
+/** A context in a word that tells nothing about it. */
+function whomOf(context: EvaluationContext): string {
+  const text = JSON.stringify(context);
+  return `${pointOf("whom", text)}-${pointOf("answers", text)}`;
 }
 
 function flagOf(answer: Answer): AnswerSnapshot["flags"][string] {
