@@ -1,6 +1,7 @@
 import type { Exposure, MetricEvent } from "@belay/protocol";
 import { tempDir } from "@belay/testkit";
 import { type TestServer, testServer } from "./app.fixture.ts";
+import { eventDoors } from "./exposures/routes.ts";
 import { recordDoors } from "./record-doors.ts";
 import { batchOf } from "./store/events/events.fixture.ts";
 import { type EventStore, openEventStore } from "./store/events/index.ts";
@@ -30,7 +31,9 @@ export async function recordingServer(): Promise<RecordingServer> {
   let server: TestServer | undefined;
   const now = (): number => server?.clock.now ?? NOON;
   const events = await openEventStore({ directory: folder.path, database: "here", segmentAgeMs: 50 });
-  server = await testServer({ doors: [recordDoors({ events, now })] });
+  server = await testServer({
+    doors: [(access) => eventDoors({ access, events, hasEnvironment: () => true, now }), recordDoors({ events, now })],
+  });
   const { close, ...rest } = server;
   let seq = 0;
   let batches = 0;

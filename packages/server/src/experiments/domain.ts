@@ -283,7 +283,7 @@ function layerFault(project: ProjectState, key: ExperimentKey, { layer: claim }:
 }
 
 /** Ranges of a layer that experiments hold: from their draft until they are stopped. */
-function claimsOf(
+export function claimsOf(
   { experiments }: Pick<ProjectState, "experiments">,
   layer: string,
 ): readonly { readonly experiment: ExperimentKey; readonly range: readonly [from: number, to: number] }[] {

@@ -124,7 +124,7 @@ interface Differences {
 function plain({ family, alpha }: Context, sums: Arms<ArmSums>, points: Result<Arms<Ok<Point>>>): Differences {
   if (family === "share") {
     const shares = { control: shareOf(sums.control), treatment: shareOf(sums.treatment) };
-    return { absolute: proportionDifference(shares, { alpha }), relative: proportionRelative(shares, { alpha }) };
+    return { absolute: proportionDifference(shares, { alpha }), relative: relativeShare(shares, alpha) };
   }
   if (family === "mean") {
     const moments = { control: marginal(jointOf(sums.control), 0), treatment: marginal(jointOf(sums.treatment), 0) };
@@ -134,6 +134,13 @@ function plain({ family, alpha }: Context, sums: Arms<ArmSums>, points: Result<A
     absolute: andThen(points, (both) => normalEstimate(differenceOf(both), { alpha })),
     relative: andThen(points, (both) => relativeEffect(both, { alpha })),
   };
+}
+
+/** With the standard error of the effect itself: the method's own is that of the logarithm of the ratio. */
+function relativeShare(shares: Arms<Proportion>, alpha: number): Result<Estimate> {
+  return andThen(proportionRelative(shares, { alpha }), ({ value, standardError, interval, pValue }) =>
+    ok({ value, standardError: standardError * (1 + value), interval, pValue }),
+  );
 }
 
 function adjusted({ family, alpha }: Context, { control, treatment }: Arms<ArmSums>): Differences {

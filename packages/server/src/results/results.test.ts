@@ -166,6 +166,77 @@ describe("results", () => {
   });
 });
 
+describe("an incident", () => {
+  it("is reported with, without, and by whether it changed the effect", async () => {
+    await start();
+    const half = (buyers: number, prefix: string, atMs: number): Promise<void> =>
+      happen(
+        [
+          { variant: "long", units: 1_000, buyers: 200 },
+          { variant: "short", units: 1_000, buyers },
+        ],
+        { prefix, atMs },
+      );
+    await half(220, "before", NOON);
+    await half(100, "during", NOON + 10 * HOUR_MS);
+    await half(220, "after", NOON + 20 * HOUR_MS);
+    const [from, to] = [9, 15].map((hours) => new Date(NOON + hours * HOUR_MS).toISOString());
+    await ask("POST", `${P}/incidents`, { key: "outage", reason: "payments were down", from, to });
+    server.clock.now = NOON + 24 * HOUR_MS;
+    const { incidents } = await read();
+    expect(incidents).toMatchObject([{ incident: "outage", reason: "payments were down", metric: "buyers", treatment: "short" }]);
+    const [report] = incidents;
+    // 540 against 600 of 3,000 each; 440 against 400 of 2,000 each; 100 against 200 of 1,000 each.
+    expect(report?.with).toMatchObject({ status: "ok", value: expect.closeTo(-0.1, 3) });
+    expect(report?.without).toMatchObject({ status: "ok", value: expect.closeTo(0.1, 3) });
+    expect(report?.interaction).toMatchObject({ status: "ok", value: expect.closeTo(-0.6, 2) });
+    expect(report?.interaction.status === "ok" && report.interaction.pValue < 1e-6).toBe(true);
+  });
+});
+
+describe("experiments on the same units", () => {
+  it("are screened for interaction by the cells of both", async () => {
+    await start();
+    await ask("POST", `${P}/flags`, { key: "price" });
+    await ask("PUT", `${E}/flags/price`, {
+      enabled: true,
+      rules: [],
+      fallthrough: { weights: { on: 50, off: 50 }, tracks: { experiment: "price-test" } },
+    });
+    const other = { ...DRAFT, key: "price-test", flag: "price", control: "off", treatments: ["on"] };
+    await ask("POST", `${P}/experiments`, other);
+    expect((await ask("POST", `${P}/experiments/price-test/start`, {})).body.status).toBe("running");
+    // Both treatments together sell, neither alone does.
+    const cells = [
+      { variant: "long", other: "off", buyers: 110 },
+      { variant: "long", other: "on", buyers: 110 },
+      { variant: "short", other: "off", buyers: 110 },
+      { variant: "short", other: "on", buyers: 330 },
+    ];
+    for (const { variant, other: theirs, buyers } of cells) {
+      const units = Array.from({ length: 1_100 }, (_, index) => `${variant}-${theirs}-${index}`);
+      const exposure = (unit: string, flag: string, of: string, experiment: string) =>
+        ({ timeMs: NOON, flag, variant: of, experiment, epoch: 1, revision: 1, unit }) as const;
+      await server.receive({
+        exposures: units.flatMap((unit) => [
+          exposure(unit, "checkout", variant, "checkout-test"),
+          exposure(unit, "price", theirs, "price-test"),
+        ]),
+        metrics: units.slice(0, buyers).map((unit) => ({ timeMs: NOON + 1, name: "purchase", unit })),
+      });
+    }
+    server.clock.now = NOON + HOUR_MS;
+    const { interactions } = await read();
+    expect(interactions).toMatchObject([
+      { experiment: "price-test", metric: "buyers", treatments: ["short", "on"], units: 4_400, effect: { status: "ok" } },
+    ]);
+    const [found] = interactions;
+    expect(found?.effect.status === "ok" ? found.effect.value : undefined).toBeCloseTo(0.2, 12);
+    expect(found?.adjustedP).toBeLessThan(1e-10);
+    expect(found?.smallestDetectable).toBeGreaterThan(0.05);
+  });
+});
+
 describe("the same results", () => {
   /** Two days of units, whose names and segments are what an attacker would choose. */
   async function seeded(): Promise<void> {
