@@ -12,9 +12,9 @@ export interface Engine {
   readonly page: (request: PageRequest) => Promise<Page>;
   /**
    * The same rows as a whole Parquet file or Arrow IPC stream, also when there are none; columns and types are those of
-   * `formats.ts`. Absent in an engine that cannot: such pulls are refused then.
+   * `formats.ts`.
    */
-  readonly document?: (request: DocumentRequest) => Promise<Page>;
+  readonly document: (request: DocumentRequest) => Promise<Page>;
   readonly ledger: (query: LedgerQuery) => Promise<readonly LedgerLine[]>;
   readonly aggregate?: (request: AggregateRequest) => Promise<Aggregate>;
   readonly pairs?: (request: PairsRequest) => Promise<readonly PairCell[]>;
@@ -44,6 +44,15 @@ export interface PageRequest extends SpanRequest {
 
 export interface DocumentRequest extends SpanRequest {
   readonly format: DocumentFormat;
+}
+
+/** Which columns a document has, and how it is written. */
+export type DocumentOf = Pick<DocumentRequest, "kind" | "format">;
+
+/** Makes whole documents of lines, for engines that write none: each line an object, free-form columns as their text. */
+export interface Press {
+  readonly press: (request: DocumentOf, lines: Uint8Array) => Promise<Uint8Array>;
+  readonly close: () => Promise<void>;
 }
 
 interface SpanRequest extends EventQuery {

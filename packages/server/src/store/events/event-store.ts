@@ -17,7 +17,7 @@ export interface EventStore {
    * Streams the events that fit a query, in order of arrival. Every event acknowledged before the call is among them
    * unless `lagMs` says otherwise; events that arrive later are not, so that a pull ends.
    *
-   * @throws `invalid_cursor`, `not_acceptable` where the engine does not write the format, `store_unavailable`; the stream of pages itself fails only when the engine stays away.
+   * @throws `invalid_cursor`, `store_unavailable`; the stream of pages itself fails only when the engine stays away.
    */
   readonly pull: (request: PullRequest) => Promise<Pull>;
   /** How many events fit a query, without reading them. Exact at the moment it is asked. */

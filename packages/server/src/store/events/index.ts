@@ -63,7 +63,8 @@ async function openEngine(options: EventStoreOptions, spoolDirectory: string, no
   const { directory, clickHouse, database } = options;
   if (clickHouse !== undefined) {
     const { ClickHouseEngine } = await import("./clickhouse/engine.ts");
-    return ClickHouseEngine.open({ ...clickHouse, directory: join(directory, "clickhouse"), now });
+    const press = new ChildEngine({ directory: join(directory, "press"), spoolDirectory, idleMs: IDLE_MS });
+    return ClickHouseEngine.open({ ...clickHouse, directory: join(directory, "clickhouse"), press, now });
   }
   const folders = { directory: join(directory, "duckdb"), spoolDirectory };
   return database === "here" ? openHere(folders) : new ChildEngine({ ...folders, idleMs: IDLE_MS });

@@ -1,5 +1,5 @@
 import { joinerOf } from "./documents/joiner.ts";
-import type { DocumentRequest, Engine, Extent, Page } from "./engine.ts";
+import type { Engine, Extent, Page } from "./engine.ts";
 import type { DocumentFormat, PullRequest, RowFormat } from "./event-store.ts";
 import { headerOf } from "./formats.ts";
 import { patiently } from "./patience.ts";
@@ -19,13 +19,13 @@ export async function* rowBytes(
 
 /** The bytes of a pull as one document, joined from those of its pages. */
 export async function* documentBytes(
-  document: (request: DocumentRequest) => Promise<Page>,
+  engine: Pick<Engine, "document">,
   request: PullRequest & { readonly format: DocumentFormat },
   after: number,
   extent: Extent,
 ): AsyncGenerator<Uint8Array> {
   const joiner = joinerOf(request.format);
-  const ask = (span: Span): Promise<Page> => document({ ...request, ...span });
+  const ask = (span: Span): Promise<Page> => engine.document({ ...request, ...span });
   let isEmpty = true;
   for await (const { bytes } of pagesOf({ ask, sizes: DOCUMENT_SIZES }, request, after, extent)) {
     isEmpty = false;

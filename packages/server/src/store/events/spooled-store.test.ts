@@ -32,6 +32,7 @@ class ListEngine implements Engine {
 
   extent = async () => ({ rows: this.ids.length });
   page = async () => ({ bytes: new Uint8Array(0), rows: 0 });
+  document = async () => ({ bytes: new Uint8Array(0), rows: 0 });
   ledger = async () => [];
   retain = async () => 0;
   erase = async () => 0;

@@ -156,13 +156,11 @@ export class SpooledStore implements EventStore {
     await stopped;
   }
 
-  /** How the format of a pull is written. @throws `not_acceptable` when the engine does not. */
+  /** How the format of a pull is written. */
   #writing({ format, ...query }: PullRequest): (after: number, extent: Extent) => AsyncGenerator<Uint8Array> {
     const engine = this.#engine;
     if (!isDocument(format)) return (after, extent) => rowBytes(engine, { ...query, format }, after, extent);
-    const document = engine.document?.bind(engine);
-    if (document === undefined) throw new ProblemError("not_acceptable", { received: format, allowed: ["ndjson", "csv"] });
-    return (after, extent) => documentBytes(document, { ...query, format }, after, extent);
+    return (after, extent) => documentBytes(engine, { ...query, format }, after, extent);
   }
 
   /** What is to be forgotten may still be in the spool: it is forgotten only when everything is loaded. */

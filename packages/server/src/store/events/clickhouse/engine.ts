@@ -1,10 +1,19 @@
-import { type Engine, EngineAway, type Extent, type LoadableSegment, type Page, type PageRequest } from "../engine.ts";
+import {
+  type DocumentRequest,
+  type Engine,
+  EngineAway,
+  type Extent,
+  type LoadableSegment,
+  type Page,
+  type PageRequest,
+  type Press,
+} from "../engine.ts";
 import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
 import { Deletion } from "./deletion.ts";
 import { Fleet } from "./fleet.ts";
 import { LoadBook } from "./load-book.ts";
 import { Loader } from "./loader.ts";
-import { extentSql, ledgerSql, pageSql } from "./query-sql.ts";
+import { extentSql, type LinesRequest, ledgerSql, pageSql } from "./query-sql.ts";
 import { READING } from "./server.ts";
 import { Tables } from "./tables.ts";
 
@@ -21,6 +30,8 @@ export interface ClickHouseOptions {
 export interface ClickHouseEngineOptions extends ClickHouseOptions {
   /** Folder of what is kept on this machine: what was loaded and what is being loaded. */
   readonly directory: string;
+  /** Makes Parquet and Arrow: old versions write neither. */
+  readonly press: Press;
   readonly now: () => number;
 }
 
@@ -33,22 +44,24 @@ export class ClickHouseEngine implements Engine {
   readonly #fleet: Fleet;
   readonly #deletion: Deletion;
   readonly #loader: Loader;
+  readonly #press: Press;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(tables: Tables, fleet: Fleet, loader: Loader) {
+  private constructor(tables: Tables, fleet: Fleet, loader: Loader, press: Press) {
     this.#tables = tables;
     this.#fleet = fleet;
     this.#deletion = new Deletion(tables);
     this.#loader = loader;
+    this.#press = press;
   }
 
   /** Opens the book; the servers are looked for when they are needed. @throws Error when a name or an address is none. */
-  static async open({ directory, urls, cluster, now }: ClickHouseEngineOptions): Promise<ClickHouseEngine> {
+  static async open({ directory, urls, cluster, press, now }: ClickHouseEngineOptions): Promise<ClickHouseEngine> {
     const { database, servers } = readUrls(urls);
     const tables = new Tables({ database, ...(cluster === undefined ? {} : { cluster }) });
     const fleet = new Fleet(servers, tables);
     const book = await LoadBook.open(directory);
-    return new ClickHouseEngine(tables, fleet, new Loader({ tables, fleet, book, now }));
+    return new ClickHouseEngine(tables, fleet, new Loader({ tables, fleet, book, now }), press);
   }
 
   load(segments: readonly LoadableSegment[]): Promise<void> {
@@ -64,7 +77,20 @@ export class ClickHouseEngine implements Engine {
     return { rows: found.n, first: found.first, last: found.last };
   }
 
-  async page(request: PageRequest): Promise<Page> {
+  page(request: PageRequest): Promise<Page> {
+    return this.#lines(request);
+  }
+
+  async document(request: DocumentRequest): Promise<Page> {
+    const { bytes: lines, ...page } = await this.#lines({ ...request, format: "flat" });
+    return {
+      ...page,
+      bytes: await this.#press.press({ kind: request.kind, format: request.format }, lines),
+      weight: lines.length,
+    };
+  }
+
+  async #lines(request: LinesRequest): Promise<Page> {
     const server = await this.#fleet.server();
     const usual = readPage(await server.read(pageSql(this.#tables, request, "usual"), PAGING));
     if (!usual.isRare) return usual.page;
@@ -87,6 +113,7 @@ export class ClickHouseEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    await this.#press.close();
     await this.#fleet.close();
     await this.#turn;
   }

@@ -6,7 +6,7 @@ import { EngineAway, type LoadableSegment } from "../engine.ts";
 import { batchOf, exposureOf, metricOf, TEN_OCLOCK } from "../events.fixture.ts";
 import { newDatabase, withClickHouse } from "./clickhouse.fixture.ts";
 import { ClickHouseEngine } from "./engine.ts";
-import { writeSegment } from "./segments.fixture.ts";
+import { NO_PRESS, writeSegment } from "./segments.fixture.ts";
 import { type StatementFault, type StatementProxy, startStatementProxy } from "./statement-proxy.fixture.ts";
 
 withClickHouse("loading into ClickHouse", (server) => {
@@ -34,7 +34,7 @@ withClickHouse("loading into ClickHouse", (server) => {
     const url = new URL(server().url);
     if (through === "proxy") url.host = new URL(proxy.url).host;
     url.pathname = database;
-    return ClickHouseEngine.open({ urls: [url.href], directory, now: Date.now });
+    return ClickHouseEngine.open({ urls: [url.href], directory, press: NO_PRESS, now: Date.now });
   }
 
   /** Two segments with all there is to load, of a project of their own; two days, so that there are two parts per table. */

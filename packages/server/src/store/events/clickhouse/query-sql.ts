@@ -1,9 +1,12 @@
 /* How questions become SQL. */
 import type { PageRequest } from "../engine.ts";
 import type { EventKind, EventQuery, LedgerQuery } from "../event-store.ts";
-import { type Escaping, linesOf } from "./row-text.ts";
+import { type Escaping, type LineFormat, linesOf } from "./row-text.ts";
 import { anyOf, receivedBefore, receivedSince, text, whole } from "./sql.ts";
 import type { TableName, Tables } from "./tables.ts";
+
+/** A page of lines, of those too that a document is made of. */
+export type LinesRequest = Omit<PageRequest, "format"> & { readonly format: LineFormat };
 
 const TABLE_OF: Readonly<Record<EventKind, TableName>> = { exposures: "exposures", metrics: "metric_events" };
 
@@ -17,7 +20,7 @@ export function extentSql(tables: Tables, query: EventQuery): string {
  * A page as one row of binary: how many rows, the position of the last, whether there are characters that need every escape,
  * and the lines as one text. To be run on one thread, which keeps the lines in order.
  */
-export function pageSql(tables: Tables, request: PageRequest, escaping: Escaping): string {
+export function pageSql(tables: Tables, request: LinesRequest, escaping: Escaping): string {
   const rows = `select * from ${tables.name(TABLE_OF[request.kind])}
     where position > ${whole(request.after)} and position <= ${whole(request.through)} and ${whereOf(request)}
     order by position limit ${whole(request.limit)}`;

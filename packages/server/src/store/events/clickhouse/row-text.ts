@@ -3,9 +3,12 @@
  * function that writes JSON text, so it is made of replacements, once per line and not per column: until then a byte that
  * no UTF-8 text holds stands for the quotes of the line itself.
  */
-import type { EventKind, PullFormat } from "../event-store.ts";
+import type { EventKind, RowFormat } from "../event-store.ts";
 import { COLUMNS, type Column, FORMULA_START } from "../formats.ts";
 import { text } from "./sql.ts";
+
+/** `flat` is NDJSON whose free-form objects are their text, as columns of a document have them. */
+export type LineFormat = RowFormat | "flat";
 
 /** How much is escaped: control characters other than tab and line ends are so rare that rows are looked through for them. */
 export type Escaping = "usual" | "every";
@@ -14,9 +17,10 @@ export type Escaping = "usual" | "every";
  * A select of `position`, `line` and `is_rare` from another select, the rows of a kind. Where `is_rare` is 1 the line is right
  * only if `every` character was escaped.
  */
-export function linesOf(kind: EventKind, format: PullFormat, escaping: Escaping, rows: string): string {
+export function linesOf(kind: EventKind, format: LineFormat, escaping: Escaping, rows: string): string {
   const dated = `select *, ${DATE_OF_TIME} from (${rows})`;
-  return format === "csv" ? csvLines(COLUMNS[kind], dated) : jsonLines(COLUMNS[kind], escaping, dated);
+  if (format === "csv") return csvLines(COLUMNS[kind], dated);
+  return format === "flat" ? flatLines(COLUMNS[kind], escaping, dated) : jsonLines(COLUMNS[kind], escaping, dated);
 }
 
 const QUOTE = "'\\xff'";
@@ -37,14 +41,25 @@ type Replacement = readonly [character: string, escape: string];
 function jsonLines(columns: readonly Column[], escaping: Escaping, rows: string): string {
   const at = columns.findIndex(({ type }) => type === "json");
   const name = columns[at]?.name ?? "";
-  const pieces = columns.map(
-    (column, index) => `'${index === 0 ? "{" : ","}', ${QUOTE}, '${column.name}', ${QUOTE}, ':', ${jsonCell(column)}`,
-  );
+  const pieces = columns.map(jsonPiece);
   const head = `concat(${[...pieces.slice(0, at), `',', ${QUOTE}, '${name}', ${QUOTE}, ':'`].join(", ")})`;
   const tail = `concat(${[...pieces.slice(at + 1), "'}'"].join(", ")})`;
-  const isRare = "match(concat(head, tail), '[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f]')";
+  const isRare = `match(concat(head, tail), ${RARE_ONE})`;
   return `select position, concat(${escaped("head", escaping)}, json, ${escaped("tail", escaping)}, '\\n') as line, ${isRare} as is_rare
     from (select position, ${head} as head, ${tail} as tail, ifNull(${name}, 'null') as json from (${rows}))`;
+}
+
+function flatLines(columns: readonly Column[], escaping: Escaping, rows: string): string {
+  const flat = columns.map((column): Column => (column.type === "json" ? { ...column, type: "text" } : column));
+  const whole = `concat(${[...flat.map(jsonPiece), "'}'"].join(", ")})`;
+  return `select position, concat(${escaped("whole", escaping)}, '\\n') as line, match(whole, ${RARE_ONE}) as is_rare
+    from (select position, ${whole} as whole from (${rows}))`;
+}
+
+const RARE_ONE = "'[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f]'";
+
+function jsonPiece(column: Column, index: number): string {
+  return `'${index === 0 ? "{" : ","}', ${QUOTE}, '${column.name}', ${QUOTE}, ':', ${jsonCell(column)}`;
 }
 
 function jsonCell(column: Column): string {

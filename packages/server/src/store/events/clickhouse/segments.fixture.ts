@@ -1,9 +1,15 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { LoadableSegment } from "../engine.ts";
+import type { LoadableSegment, Press } from "../engine.ts";
 import type { IncomingBatch } from "../event-store.ts";
 import { Received } from "../received.ts";
 import { encodeBatch } from "../spool/batch-frame.ts";
+
+/** For tests that pull no documents. */
+export const NO_PRESS: Press = {
+  press: () => Promise.reject(new Error("no document was expected")),
+  close: () => Promise.resolve(),
+};
 
 /** Writes batches as a segment of a spool, as if each came from an instance of its own. */
 export async function writeSegment(

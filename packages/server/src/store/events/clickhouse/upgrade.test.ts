@@ -5,7 +5,7 @@ import { batchOf, exposureOf } from "../events.fixture.ts";
 import { withoutDiffers } from "../spool/earlier-frames.fixture.ts";
 import { newDatabase, withClickHouse } from "./clickhouse.fixture.ts";
 import { ClickHouseEngine } from "./engine.ts";
-import { writeSegment } from "./segments.fixture.ts";
+import { NO_PRESS, writeSegment } from "./segments.fixture.ts";
 
 withClickHouse("ClickHouse tables of an earlier version", (server) => {
   test("are given the columns they lack, and take its segments too", async () => {
@@ -17,7 +17,7 @@ withClickHouse("ClickHouse tables of an earlier version", (server) => {
       await folder.remove();
     });
     const open = (): Promise<ClickHouseEngine> =>
-      ClickHouseEngine.open({ urls: [`${server().url}/${database}`], directory, now: Date.now });
+      ClickHouseEngine.open({ urls: [`${server().url}/${database}`], directory, press: NO_PRESS, now: Date.now });
     const earlier = await open();
     await earlier.extent({ kind: "exposures", project: "default" });
     await earlier.close();

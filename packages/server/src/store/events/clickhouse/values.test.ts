@@ -1,4 +1,8 @@
-import { tempDir } from "@belay/testkit";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type TempDir, tempDir } from "@belay/testkit";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { tableFromIPC } from "apache-arrow";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { rowsOf } from "../event-store.contract.ts";
@@ -10,7 +14,7 @@ import { identifier, text, whole } from "./sql.ts";
 
 withClickHouse("values in ClickHouse", (server) => {
   const database = newDatabase();
-  const folders: { remove: () => Promise<void> }[] = [];
+  const folders: TempDir[] = [];
   let clickHouse: EventStore;
   let duckDb: EventStore;
 
@@ -36,6 +40,36 @@ withClickHouse("values in ClickHouse", (server) => {
       .toString()
       .replace(/"cursor":"\d+"/g, "")
       .replace(/,"\d+"\r\n/g, "\r\n");
+  }
+
+  /** What other tools read in the documents of a pull, without the cursors. */
+  async function inDocuments(
+    store: EventStore,
+    project: string,
+    kind: EventKind,
+  ): Promise<{ arrow: string[]; parquet: string[] }> {
+    const bytes = async (format: PullFormat): Promise<Buffer> => {
+      const { pages } = await store.pull({ project, kind, format });
+      const chunks: Uint8Array[] = [];
+      for await (const page of pages) chunks.push(page);
+      return Buffer.concat(chunks);
+    };
+    const shown = (row: object): string =>
+      JSON.stringify(row, (name, value: unknown) =>
+        name === "cursor" ? undefined : typeof value === "bigint" ? String(value) : value,
+      );
+    const arrow = tableFromIPC(await bytes("arrow"))
+      .toArray()
+      .map((row) => shown((row as { toJSON(): object }).toJSON()));
+    const path = join(folders[0]?.path ?? "", `${kind}.parquet`);
+    await writeFile(path, await bytes("parquet"));
+    const instance = await DuckDBInstance.create(":memory:");
+    const connection = await instance.connect();
+    const read = await connection.runAndReadAll(`select * from '${path}' order by cursor::bigint`);
+    const parquet = read.getRowObjectsJson().map(shown);
+    connection.closeSync();
+    instance.closeSync();
+    return { arrow, parquet };
   }
 
   test("any text is a literal that means just it: 300 of any characters, lone surrogates as U+FFFD", async () => {
@@ -120,6 +154,37 @@ withClickHouse("values in ClickHouse", (server) => {
     const rows = await rowsOf(clickHouse, { project: "whole" });
     expect(rows.map((row) => row["clock_offset_ms"])).toEqual(clocks);
     expect(rows.map((row) => [row["seq"], row["epoch"], row["revision"]])).toEqual(clocks.map(() => [most, most, most]));
+  });
+
+  test("Parquet and Arrow hold what the embedded database's hold: JSON to the byte, times, doubles, nothing at all", async () => {
+    const project = "documents";
+    const control = "nul\u0000 bell\u0007";
+    const exposures = [
+      exposureOf(1, {
+        unit: control,
+        differs: true,
+        attributes: { b: 1, a: [1.5, -0, 1e-7], nested: { ü: null, "": "\u2028" } },
+      }),
+      exposureOf(2, {
+        unit: "q\"'\\,\n😀",
+        differs: false,
+        timeMs: 253_402_300_799_999,
+        attributes: { control, lone: "\ud800" },
+      }),
+      exposureOf(3, { rule: "r", timeMs: 0 }),
+      ...Array.from({ length: 5_000 }, (_, index) => exposureOf(index + 4)),
+    ];
+    const metrics = [0.1 + 0.2, 1e21, -1e-300, 5e-324, -0.5].map((value, index) => metricOf(6_000 + index, { value }));
+    for (const store of [clickHouse, duckDb]) await store.append(batchOf({ project, exposures, metrics }));
+    for (const [kind, rows] of [
+      ["exposures", 5_003],
+      ["metrics", 5],
+    ] as const) {
+      const [theirs, ours] = [await inDocuments(clickHouse, project, kind), await inDocuments(duckDb, project, kind)];
+      expect([theirs.arrow.length, theirs.parquet.length]).toEqual([rows, rows]);
+      expect(theirs).toEqual(ours);
+    }
+    expect(await inDocuments(clickHouse, "nobody", "exposures")).toEqual({ arrow: [], parquet: [] });
   });
 
   test("people find first exposures, evaluations per minute and plain times by SQL", async () => {

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "../aggregate/request.ts";
 import {
+  type DocumentOf,
   type DocumentRequest,
   type Engine,
   EngineAway,
@@ -9,6 +10,7 @@ import {
   type LoadableSegment,
   type Page,
   type PageRequest,
+  type Press,
 } from "../engine.ts";
 import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
 import type { DuckDbOptions } from "./database.ts";
@@ -28,7 +30,7 @@ export interface ChildEngineOptions extends DuckDbOptions {
  * The DuckDB engine in a process of its own, started at the first question and again after it ended, however it ended.
  * What was asked of a process that ended fails with `EngineAway`.
  */
-export class ChildEngine implements Engine {
+export class ChildEngine implements Engine, Press {
   readonly #options: ChildEngineOptions;
   #child: Child | undefined;
   #idle: NodeJS.Timeout | undefined;
@@ -61,6 +63,10 @@ export class ChildEngine implements Engine {
     return this.#ask("document", request);
   }
 
+  press(request: DocumentOf, lines: Uint8Array): Promise<Uint8Array> {
+    return this.#ask("press", request, lines);
+  }
+
   ledger(query: LedgerQuery): Promise<readonly LedgerLine[]> {
     return this.#ask("ledger", query);
   }
@@ -88,7 +94,7 @@ export class ChildEngine implements Engine {
     await this.#ending;
   }
 
-  async #ask<T>(method: keyof Engine, ...args: readonly unknown[]): Promise<T> {
+  async #ask<T>(method: Question["method"], ...args: readonly unknown[]): Promise<T> {
     await this.#ending;
     if (this.#isClosed) throw new EngineAway("the server is stopping");
     this.#child ??= new Child(this.#options, () => {
@@ -154,7 +160,7 @@ class Child {
     return this.#asked.size > 0;
   }
 
-  ask(method: keyof Engine, args: readonly unknown[]): Promise<unknown> {
+  ask(method: Question["method"], args: readonly unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#lastId += 1;
       const id = this.#lastId;

@@ -2,7 +2,6 @@
  * The process that owns the DuckDB file. It is its own so that a heavy query, a native crash or a lack of memory costs no
  * flag evaluation and no acknowledgement; the spool makes ending it at any moment safe.
  */
-import type { Engine } from "../engine.ts";
 import { EventDatabase } from "./database.ts";
 import type { Answer, Ping, Question } from "./messages.ts";
 
@@ -23,7 +22,7 @@ async function main(directory: string, spoolDirectory: string): Promise<void> {
   tell({ opened: true });
 }
 
-async function answer(database: Engine, { id, method, args }: Question): Promise<Answer> {
+async function answer(database: EventDatabase, { id, method, args }: Question): Promise<Answer> {
   try {
     const call = database[method] as (...args: unknown[]) => Promise<unknown>;
     return { id, value: await call.apply(database, [...args]) };

@@ -1,14 +1,14 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { type DuckDBBlobValue, type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "../aggregate/request.ts";
-import type { DocumentRequest, Engine, Extent, LoadableSegment, Page, PageRequest } from "../engine.ts";
-import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
+import type { DocumentOf, DocumentRequest, Engine, Extent, LoadableSegment, Page, PageRequest } from "../engine.ts";
+import type { EventKind, EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
 import { COLUMNS } from "../formats.ts";
 import { aggregate, pairs } from "./aggregate/aggregation.ts";
 import { forgetProject } from "./aggregate/kept-state.ts";
-import { columnsSql, ledgerSql, pageSql, TABLE_OF, weighSql, whereOf } from "./query-sql.ts";
+import { columnsSql, ledgerSql, pageSql, pressSql, TABLE_OF, weighSql, whereOf } from "./query-sql.ts";
 import {
   fillTables,
   readExposures,
@@ -101,8 +101,23 @@ export class EventDatabase implements Engine {
     const [row] = await this.#ask({ sql: weighSql(request.kind, where, request), values: where.values });
     const [rows, last, weight] = row as [number, number | null, number];
     const span = { ...request, through: last ?? request.after };
-    const bytes = request.format === "parquet" ? await this.#parquet(span, where) : await this.#arrow(span, where);
+    const moments = request.format === "parquet" ? "us" : "ms";
+    const bytes = await this.#document(request, { sql: columnsSql(request.kind, where, span, moments), values: where.values });
     return last === null ? { bytes, rows: 0 } : { bytes, rows, last, weight };
+  }
+
+  /** A document of lines that came from elsewhere: each an object of the kind's columns, free-form ones as their text. */
+  async press(request: DocumentOf, lines: Uint8Array): Promise<Uint8Array> {
+    const path = this.#newPage("ndjson");
+    try {
+      await writeFile(path, lines);
+      return await this.#document(request, {
+        sql: pressSql(request.kind, path, request.format === "parquet" ? "us" : "ms"),
+        values: [],
+      });
+    } finally {
+      await rm(path, { force: true });
+    }
   }
 
   async ledger(query: LedgerQuery): Promise<readonly LedgerLine[]> {
@@ -154,25 +169,32 @@ export class EventDatabase implements Engine {
     this.#instance.closeSync();
   }
 
-  async #parquet(span: DocumentRequest, where: Where): Promise<Uint8Array> {
-    this.#pagesMade += 1;
-    const path = join(this.#pages, `${this.#pagesMade}.parquet`);
-    const sql = `copy (${columnsSql(span.kind, where, span, "us")}) to ${text(path)} (format parquet, compression zstd)`;
+  #document({ kind, format }: DocumentOf, rows: Where): Promise<Uint8Array> {
+    return format === "parquet" ? this.#parquet(rows) : this.#arrow(kind, rows);
+  }
+
+  async #parquet({ sql, values }: Where): Promise<Uint8Array> {
+    const path = this.#newPage("parquet");
     try {
-      await this.#ask({ sql, values: where.values });
+      await this.#ask({ sql: `copy (${sql}) to ${text(path)} (format parquet, compression zstd)`, values });
       return await readFile(path);
     } finally {
       await rm(path, { force: true });
     }
   }
 
-  async #arrow(span: DocumentRequest, where: Where): Promise<Uint8Array> {
+  async #arrow(kind: EventKind, { sql, values }: Where): Promise<Uint8Array> {
     // Its library is read at the first such pull: most servers never need it.
     const { arrowStream } = await import("./arrow-stream.ts");
     return this.#onConnection(async (connection) => {
-      const reader = await connection.runAndReadAll(columnsSql(span.kind, where, span, "ms"), [...where.values]);
-      return arrowStream(COLUMNS[span.kind], reader.getColumns());
+      const reader = await connection.runAndReadAll(sql, [...values]);
+      return arrowStream(COLUMNS[kind], reader.getColumns());
     });
+  }
+
+  #newPage(extension: string): string {
+    this.#pagesMade += 1;
+    return join(this.#pages, `${this.#pagesMade}.${extension}`);
   }
 
   async #isLoaded({ spool, number }: LoadableSegment): Promise<boolean> {

@@ -1,9 +1,9 @@
-import type { Engine } from "../engine.ts";
+import type { EventDatabase } from "./database.ts";
 
 /** What the server asks of the process that owns the database file. */
 export interface Question {
   readonly id: number;
-  readonly method: keyof Engine;
+  readonly method: keyof EventDatabase;
   readonly args: readonly unknown[];
 }
 

@@ -47,6 +47,30 @@ export function columnsSql(kind: EventKind, where: Where, span: Omit<Span, "limi
   return `select ${columns.join(", ")} from ${TABLE_OF[kind]} where ${within(span)} and ${where.sql} order by position`;
 }
 
+/** The same from a file of lines, in the order of their cursors. */
+export function pressSql(kind: EventKind, path: string, moments: "us" | "ms"): string {
+  const columns = COLUMNS[kind].map((column) => `${ofLine(column, moments)} as ${column.name}`);
+  const types = COLUMNS[kind].map(({ name, type }) => `${name}: '${LINE_TYPES[type]}'`);
+  return `select ${columns.join(", ")} from read_json(${text(path)}, format = 'newline_delimited', columns = {${types.join(", ")}}) line
+    order by line.cursor::BIGINT`;
+}
+
+/** In lines moments are text, and free-form objects too: what reads JSON would write them anew. */
+const LINE_TYPES: Readonly<Record<Column["type"], string>> = {
+  text: "VARCHAR",
+  json: "VARCHAR",
+  whole: "BIGINT",
+  number: "DOUBLE",
+  truth: "BOOLEAN",
+  moment: "VARCHAR",
+};
+
+function ofLine({ name, type }: Column, moments: "us" | "ms"): string {
+  if (type !== "moment") return `line.${name}`;
+  const time = `replace(line.${name}, 'Z', '')::TIMESTAMP`;
+  return moments === "us" ? `timezone('UTC', ${time})` : `epoch_ms(${time})`;
+}
+
 const within = ({ after, through }: Omit<Span, "limit">): string => `position > ${after} and position <= ${through}`;
 
 function typed(column: Column, moments: "us" | "ms"): string {
