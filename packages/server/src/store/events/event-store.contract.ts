@@ -260,6 +260,26 @@ export function eventStoreContract(name: string, makeBench: () => Promise<EventS
       expect(await units({ project: "other" })).toEqual(["a"]);
     });
 
+    test("what the ledger says was stored stays so when a unit is erased and when old events go", async () => {
+      const arm = { experiment: "checkout-test", variant: "treatment" };
+      const first = { exposures: [exposureOf(1, { unit: "a" }), exposureOf(2, { unit: "b" })], receivedAtMs: 1_000 };
+      await store.append(batchOf({ ...first, ledger: [{ ...arm, produced: 2, dropped: 0 }] }));
+      await store.settle();
+      const second = { exposures: [exposureOf(3, { unit: "a" })], receivedAtMs: 2_000 };
+      await store.append(batchOf({ ...second, ledger: [{ ...arm, produced: 3, dropped: 0 }] }));
+      await store.append(batchOf({ instance: "gone", exposures: [exposureOf(1, { unit: "c" })], receivedAtMs: 1_000 }));
+      const told = async (): Promise<unknown> =>
+        (await store.ledger({ project: "default" })).map(({ instance, produced, stored }) => [instance, produced, stored]);
+      expect(await store.erase("default", "a")).toBe(2);
+      expect(await told()).toEqual([
+        ["gone", 0, 1],
+        ["instance-1", 3, 3],
+      ]);
+      expect(await store.retain("default", 2_000)).toBe(2);
+      // An instance that said nothing since is forgotten whole: half of one would look like loss.
+      expect(await told()).toEqual([["instance-1", 3, 3]]);
+    });
+
     test("retention forgets what was received before a moment, in one project", async () => {
       await store.append(batchOf({ exposures: [exposureOf(1)], receivedAtMs: 1_000 }));
       await store.append(batchOf({ exposures: [exposureOf(2)], metrics: [metricOf(3)], receivedAtMs: 2_000 }));

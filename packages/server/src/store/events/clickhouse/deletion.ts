@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { EngineAway } from "../engine.ts";
 import type { ClickHouseServer } from "./server.ts";
 import { receivedBefore, text, whole } from "./sql.ts";
-import { AGING_TABLES, type TableName, type Tables, UNIT_TABLES } from "./tables.ts";
+import { AGING_TABLES, ARM_TABLES, type TableName, type Tables, UNIT_TABLES } from "./tables.ts";
 
 /** Takes rows out for good: whole days by their partition, what is left row by row. Answers when no row is left. */
 export class Deletion {
@@ -19,6 +19,7 @@ export class Deletion {
       const gone = await this.#retainIn(server, table, project, sinceMs);
       if (UNIT_TABLES.includes(table)) events += gone;
     }
+    await this.#forgetSilent(server, project, sinceMs);
     return events;
   }
 
@@ -34,6 +35,28 @@ export class Deletion {
       if (found?.n !== 0) await this.#deleteRows(server, table, where);
     }
     return events;
+  }
+
+  /**
+   * The ledger of instances that were not heard since a moment. What is left of one must still add up: reports are running
+   * totals, and half of what it stored would look like loss.
+   */
+  async #forgetSilent(server: ClickHouseServer, project: string, sinceMs: number): Promise<void> {
+    const of = `project = ${text(project)}`;
+    const heard = ARM_TABLES.map(
+      (table) =>
+        `select environment, instance, toUInt8(${receivedBefore(sinceMs)}) as is_old from ${this.#tables.name(table)} where ${of}`,
+    );
+    const silent = await server.rows<{ environment: string; instance: string }>(
+      `select environment, instance from (${heard.join(" union all ")})
+        group by environment, instance having min(is_old) = 1 order by environment, instance`,
+    );
+    for (let from = 0; from < silent.length; from += INSTANCES_TOGETHER) {
+      const some = silent.slice(from, from + INSTANCES_TOGETHER);
+      const names = some.map(({ environment, instance }) => `(${text(environment)}, ${text(instance)})`);
+      const where = `${of} and (environment, instance) in (${names.join(", ")})`;
+      for (const table of ARM_TABLES) await this.#deleteRows(server, table, where);
+    }
   }
 
   async #retainIn(server: ClickHouseServer, table: TableName, project: string, sinceMs: number): Promise<number> {
@@ -83,3 +106,5 @@ const second = (ms: number): string => whole(Math.min(Math.max(0, Math.floor(ms 
 /** On a cluster every server must have done it. */
 const DELETING = { timeoutMs: 60_000, settings: { distributed_ddl_task_timeout: "50" } } as const;
 const PAUSE_MS = 50;
+/** A statement has 256 KiB. */
+const INSTANCES_TOGETHER = 500;

@@ -237,11 +237,7 @@ const VIEWS: readonly View[] = [
 export const UNIT_TABLES: readonly TableName[] = ["exposures", "metric_events"];
 
 /** Tables whose rows grow old, with how old rows of a project are told. */
-export const AGING_TABLES: readonly TableName[] = [
-  "exposures",
-  "metric_events",
-  "arm_reports",
-  "arm_stored",
-  "arm_duplicates",
-  "evaluation_counts_loaded",
-];
+export const AGING_TABLES: readonly TableName[] = ["exposures", "metric_events", "evaluation_counts_loaded"];
+
+/** What the ledger is made from: an instance's rows go together, once it was not heard for so long. */
+export const ARM_TABLES: readonly TableName[] = ["arm_reports", "arm_stored", "arm_duplicates"];

@@ -8,7 +8,7 @@ import type { EventKind, EventQuery, LedgerLine, LedgerQuery } from "../event-st
 import { COLUMNS } from "../formats.ts";
 import { aggregate, pairs } from "./aggregate/aggregation.ts";
 import { forgetProject } from "./aggregate/kept-state.ts";
-import { columnsSql, ledgerSql, pageSql, pressSql, TABLE_OF, weighSql, whereOf } from "./query-sql.ts";
+import { columnsSql, ledgerSql, pageSql, pressSql, silentSql, TABLE_OF, weighSql, whereOf } from "./query-sql.ts";
 import {
   fillTables,
   readExposures,
@@ -18,7 +18,7 @@ import {
   SETTLE_FIRST_EXPOSURES,
 } from "./segment-sql.ts";
 import { moment, text, type Where } from "./sql.ts";
-import { AGING_TABLES, TABLES, UNIT_TABLES } from "./tables.ts";
+import { AGING_TABLES, ARM_TABLES, TABLES, UNIT_TABLES } from "./tables.ts";
 
 export interface DuckDbOptions {
   /** Folder of the database file and of what it spills; made when it is not there. */
@@ -149,10 +149,12 @@ export class EventDatabase implements Engine {
   }
 
   retain(project: string, sinceMs: number): Promise<number> {
-    return this.#delete(
-      project,
-      AGING_TABLES.map(([table, age]) => ({ table, sql: `project = ? and ${age} < ${moment(sinceMs)}`, values: [project] })),
-    );
+    const since = moment(sinceMs);
+    const silent = { sql: silentSql(since), values: [project, ...ARM_TABLES.map(() => project)] };
+    return this.#delete(project, [
+      ...AGING_TABLES.map(([table, age]) => ({ table, sql: `project = ? and ${age} < ${since}`, values: [project] })),
+      ...ARM_TABLES.map((table) => ({ table, ...silent })),
+    ]);
   }
 
   erase(project: string, unit: string): Promise<number> {

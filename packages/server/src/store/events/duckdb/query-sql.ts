@@ -2,6 +2,7 @@
 import type { EventKind, EventQuery, LedgerQuery, RowFormat } from "../event-store.ts";
 import { COLUMNS, type Column, FORMULA_START } from "../formats.ts";
 import { moment, text, type Where } from "./sql.ts";
+import { ARM_TABLES } from "./tables.ts";
 
 export const TABLE_OF: Readonly<Record<EventKind, string>> = { exposures: "exposures", metrics: "metric_events" };
 
@@ -82,6 +83,17 @@ export interface Span {
   readonly after: number;
   readonly through: number;
   readonly limit: number;
+}
+
+/**
+ * Rows of the ledger's tables whose instance was not heard since a moment. Takes the project, and once more per table. What is
+ * left of an instance must still add up: reports are running totals, and half of what it stored would look like loss.
+ */
+export function silentSql(since: string): string {
+  const heard = ARM_TABLES.map(
+    (table) => `select environment, instance from ${table} where project = ? and received_at >= ${since}`,
+  );
+  return `project = ? and (environment, instance) not in (${heard.join(" union all ")})`;
 }
 
 export function ledgerSql(query: LedgerQuery): Where {

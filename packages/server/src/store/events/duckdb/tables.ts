@@ -56,6 +56,9 @@ export const UNIT_TABLES: readonly string[] = ["exposures", "metric_events", "fi
 
 /** Tables whose rows grow old, with the column of their age. */
 export const AGING_TABLES: readonly (readonly [table: string, moment: string])[] = [
-  ...[...UNIT_TABLES, "arm_reports", "arm_stored", "arm_duplicates"].map((table) => [table, "received_at"] as const),
+  ...UNIT_TABLES.map((table) => [table, "received_at"] as const),
   ["evaluation_counts", "minute"],
 ];
+
+/** What the ledger is made from: an instance's rows go together, once it was not heard for so long. */
+export const ARM_TABLES: readonly string[] = ["arm_reports", "arm_stored", "arm_duplicates"];
