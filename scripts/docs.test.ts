@@ -38,6 +38,26 @@ describe("the pages hold together", () => {
   });
 });
 
+describe("docs/faults.md", () => {
+  const cases = [...readFileSync(join(ROOT, "docs", "faults.md"), "utf8").matchAll(/^\| (\d+) \|.*\| ([^|]+) \|$/gm)].map(
+    ([, number, tests = ""]) => ({
+      number: Number(number),
+      tests: [...tests.matchAll(/`([^`]+)`/g)].map(([, path = ""]) => path),
+    }),
+  );
+
+  it("has every case from 1 to 39, once", () => {
+    expect(cases.map(({ number }) => number)).toEqual(Array.from({ length: 39 }, (_, at) => at + 1));
+  });
+
+  it("names tests that bear the case's number", () => {
+    const without = cases.filter(
+      ({ number, tests }) => tests.length === 0 || !tests.every((path) => faultsTested(path).has(number)),
+    );
+    expect(without).toEqual([]);
+  });
+});
+
 describe("TypeScript shown in the pages", () => {
   it("compiles as it stands, against the packages as built", () => {
     const programs = pages.flatMap(programsOf);
@@ -45,6 +65,12 @@ describe("TypeScript shown in the pages", () => {
     expect(compile(programs)).toBe("");
   });
 });
+
+/** Numbers that titles of the file's tests bear: `fault 7`, `faults 28 and 29`. */
+function faultsTested(path: string): Set<number> {
+  const titles = readFileSync(join(ROOT, path), "utf8").matchAll(/\bfaults? (\d+(?:(?:, | and )\d+)*)/g);
+  return new Set([...titles].flatMap(([, numbers = ""]) => numbers.split(/\D+/).map(Number)));
+}
 
 function brokenLinks({ path, text }: RepositoryFile): string[] {
   return links(text).flatMap(({ line, target }) => {

@@ -15,6 +15,7 @@ import { reportText } from "./hot-path/report.ts";
 import { introduceAll, machineOf, type Run, runRounds } from "./hot-path/run.ts";
 import type { Scenario } from "./hot-path/scenario.ts";
 import { SCENARIOS } from "./hot-path/scenarios.ts";
+import { PINNED_TO } from "./hot-path/spawn-sample.ts";
 
 const RESULTS = new URL("../results/", import.meta.url);
 const PAGE = new URL("../../docs/benchmarks.md", import.meta.url);
@@ -40,7 +41,13 @@ async function measure(): Promise<Run> {
   const scenarios = chosenScenarios();
   const contenders = await introduceAll(chosenContenders(), (line) => console.log(line));
   const able = contenders.filter(({ introduction }) => introduction !== undefined).map(({ key }) => key);
-  const figures = await runRounds(scenarios, able, rounds, (line) => console.log(line));
+  console.log(
+    `${scenarios.length} figures of ${able.length} contenders, ${PINNED_TO === undefined ? "not pinned (no taskset)" : `calls pinned to processor ${PINNED_TO}`}`,
+  );
+  const startedAt = performance.now();
+  const figures = await runRounds(scenarios, able, rounds, (line) =>
+    console.log(`${((performance.now() - startedAt) / 60_000).toFixed(1).padStart(5)} min  ${line}`),
+  );
   const command = ["npm run", hasRivals() ? "bench:rivals" : "bench -- hot-path", ...process.argv.slice(2)].join(" ");
   return { date: new Date().toISOString().slice(0, 10), machine: machineOf(), command, rounds, contenders, figures };
 }

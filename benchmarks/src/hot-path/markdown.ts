@@ -24,7 +24,7 @@ export function sectionOf(run: Run, scenarios: readonly Scenario[]): string {
     `- date: ${run.date}`,
     `- machine: ${run.machine}`,
     `- command: \`${run.command}\``,
-    `- ${run.rounds} interleaved rounds, one process a sample, medians; \`x bare\` is the multiple of a bare in-place murmur3 of the same ids in the same process`,
+    `- ${run.rounds} interleaved rounds, one process a sample, medians; the last column says of how many samples; \`x Belay\` compares multiples of the yardstick where there is one; \`x bare\` is the multiple of a bare in-place murmur3 of the same ids in the same process`,
   ];
   const tables = scenariosOf(run, scenarios).map((scenario) => tableOf(run, scenario));
   return [facts.join("\n"), goalsOf(run), ...tables, contendersOf(run)].filter((part) => part !== "").join("\n\n");

@@ -42,7 +42,7 @@ const run: Run = {
 };
 
 it("takes the median of the values, and of each sample's own multiple of its own yardstick", () => {
-  expect(middleOf(belay)).toEqual({ value: 33, fastest: 30, slowest: 90, timesBare: 1.5 });
+  expect(middleOf(belay)).toEqual({ samples: 3, value: 33, fastest: 30, slowest: 90, timesBare: 1.5 });
   expect(middleOf(absent)).toBeUndefined();
 });
 
@@ -74,8 +74,8 @@ describe("goals", () => {
 
 it("lists the fastest first and who has no figure last, with the reason", () => {
   expect(rowsOf(run, scenario)).toEqual([
-    { contender: "belay", median: "33.0", spread: "30.0 to 90.0", timesBare: "1.50x", timesOurs: "" },
-    { contender: "growthbook", median: "900", spread: "900 to 900", timesBare: "45.0x", timesOurs: "30.0x" },
+    { contender: "belay", median: "33.0", spread: "30.0 to 90.0 of 3", timesBare: "1.50x", timesOurs: "" },
+    { contender: "growthbook", median: "900", spread: "one sample", timesBare: "45.0x", timesOurs: "30.0x" },
     { contender: "unleash", median: "-", spread: "has no exposures", timesBare: "", timesOurs: "" },
   ]);
 });
@@ -101,6 +101,6 @@ describe("the page", () => {
   it("says when, where and how", () => {
     const section = sectionOf(run, [scenario]);
     expect(section).toContain("- machine: a machine\n- command: `npm run bench:rivals`");
-    expect(section).toContain("| growthbook | 900 | 45.0x | 30.0x | 900 to 900 |");
+    expect(section).toContain("| growthbook | 900 | 45.0x | 30.0x | one sample |");
   });
 });

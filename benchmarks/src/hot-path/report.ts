@@ -1,6 +1,6 @@
 import { OURS } from "./contenders.ts";
 import { heapPerThousand, judgeGoals, NO_BYTES, rounded } from "./goals.ts";
-import { type Contender, type Figure, middleOf, type Run } from "./run.ts";
+import { type Contender, type Figure, type Middle, middleOf, type Run } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** One line of a scenario's table, as texts. */
@@ -57,10 +57,14 @@ function rowOf(figure: Figure, reference: Figure | undefined): Row {
   return {
     contender: figure.contender,
     median: rounded(middle.value),
-    spread: `${rounded(middle.fastest)} to ${rounded(middle.slowest)}`,
+    spread: spreadOf(middle),
     timesBare: middle.timesBare === undefined ? "" : `${rounded(middle.timesBare)}x`,
     timesOurs: isComparable ? `${rounded(timesOurs ?? middle.value / ours.value)}x` : "",
   };
+}
+
+function spreadOf({ fastest, slowest, samples }: Middle): string {
+  return samples === 1 ? "one sample" : `${rounded(fastest)} to ${rounded(slowest)} of ${samples}`;
 }
 
 function tableText(run: Run, scenario: Scenario): string {

@@ -18,7 +18,7 @@ export const S1: readonly Scenario[] = [
     id: "S1-bytes",
     title: "the same, allocated per call",
     unit: "bytes",
-    roundsMax: 3,
+    roundsMax: 1,
     measure: (rival) => weighCalls(rival, rolloutCall),
   },
 ];

@@ -30,7 +30,7 @@ export const S3: readonly Scenario[] = [
     id: "S3-bytes",
     title: "exposures on, allocated per call",
     unit: "bytes",
-    roundsMax: 3,
+    roundsMax: 1,
     excuses: needsTracking,
     measure: (rival) => weighCalls(rival, trackedCall),
   },

@@ -18,7 +18,7 @@ export const S4: readonly Scenario[] = [
     id: "S4-bytes",
     title: "the same, allocated per call",
     unit: "bytes",
-    roundsMax: 3,
+    roundsMax: 1,
     measure: (rival) => weighCalls(rival, unknownCall),
   },
 ];

@@ -11,14 +11,14 @@ export const S7: readonly Scenario[] = [
     id: "S7-1k",
     title: "heap of a client with 1,000 flags",
     unit: "kB",
-    roundsMax: 3,
+    roundsMax: 1,
     measure: (rival) => weighClient(rival, 1_000),
   },
   {
     id: "S7-10k",
     title: "heap of a client with 10,000 flags",
     unit: "kB",
-    roundsMax: 3,
+    roundsMax: 1,
     measure: (rival) => weighClient(rival, 10_000),
   },
 ];

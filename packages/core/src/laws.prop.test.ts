@@ -86,7 +86,7 @@ const chiSquare = (seen: readonly number[], expected: readonly number[]): number
   seen.reduce((sum, count, i) => sum + (count - (expected[i] ?? 0)) ** 2 / (expected[i] ?? 1), 0);
 const CRITICAL = { df1: 10.83, df9: 27.88, df99: 148.23 };
 
-describe("two spaces", () => {
+describe("fault 12: two spaces", () => {
   it("are independent: chi-square of the 2x2 table of two 50 % flags over 100,000 ids has p > 0.001", () => {
     const [a, b] = [served(rollout(500_000, "k3v9x2qa")), served(rollout(500_000, "q7m2p4ra"))];
     const cells = [0, 0, 0, 0];

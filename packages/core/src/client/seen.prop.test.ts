@@ -47,7 +47,7 @@ describe("who has been seen", () => {
     expect(mistaken).toBe(0);
   });
 
-  it("keeps its memory at 8 MiB over two million units, and still knows the last 262,144", () => {
+  it("fault 38: keeps its memory at 8 MiB over two million units, and still knows the last 262,144", () => {
     const seen = new Seen();
     for (let n = 0; n < 2_000_000; n += 1) seen.add(`user-${n}`, 7);
     expect(seen.bytes).toBe(8 * 1_024 * 1_024);

@@ -331,7 +331,7 @@ describe("SPEC 9: stale and live", () => {
 });
 
 describe("SPEC 10: a herd comes back spread", () => {
-  it("1,000 clients of a restarted server: at most 100 new streams in any second, all within 60 s", () => {
+  it("fault 16: 1,000 clients of a restarted server: at most 100 new streams in any second, all within 60 s", () => {
     const dice = seeded(20);
     const waits = Array.from({ length: 1_000 }, () => {
       const hintMs = 1_000 + dice.fraction() * 9_000;

@@ -12,7 +12,7 @@ const SEED = Number(process.env["BELAY_SEED"] ?? 30);
 const LANES = 6;
 
 test(
-  `${KILLS} kill -9 during ingestion (seed ${SEED}): what was acknowledged is there exactly once`,
+  `fault 30: ${KILLS} kill -9 during ingestion (seed ${SEED}): what was acknowledged is there exactly once`,
   async () => {
     const folder = await tempDir("crash");
     const dice = seeded(SEED);

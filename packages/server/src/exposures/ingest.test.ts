@@ -132,7 +132,7 @@ describe("heads", () => {
 });
 
 describe("partial rejection", () => {
-  test("one bad event of 100 is told by its index, and 99 are stored", async () => {
+  test("fault 32: one bad event of 100 is told by its index, and 99 are stored", async () => {
     const exposures = Array.from({ length: 100 }, (_, index) => exposureOf(index + 1));
     const bad = exposures.map((exposure, index) => (index === 41 ? { ...exposure, unit: 42 } : exposure));
     const { status, receipt } = await post(batch({ exposures: bad }));
@@ -231,7 +231,7 @@ describe("acknowledgements that get lost", () => {
   }, 120_000);
 });
 
-describe("clocks", () => {
+describe("fault 35: clocks", () => {
   const hour = 3_600_000;
   test.each([
     ["three hours ahead", 3 * hour],
