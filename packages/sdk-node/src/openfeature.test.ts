@@ -149,6 +149,12 @@ describe("the provider", () => {
     ]);
   });
 
+  it("is stale over rules that nobody confirmed, and decides by them", async () => {
+    const client = await clientFor({ bootstrap: RULES, url: "http://127.0.0.1:1", sdkKey: "k" });
+    await expect.poll(() => client.providerStatus, { timeout: 10_000 }).toBe("STALE");
+    expect(await client.getBooleanDetails("boolean-flag", false)).toMatchObject({ value: true, reason: "STALE" });
+  });
+
   it("becomes ready, tells changed flags, keeps people apart, and sends what is tracked", async () => {
     const door = await startSdkDoor({ sdkKey: "k", snapshot: snapshotOf(7, { ...FLAGS, pricing: experiment() }) });
     try {

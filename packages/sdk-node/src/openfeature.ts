@@ -50,6 +50,10 @@ export class BelayProvider implements Provider {
     if (this.#client.state === "starting") await this.#client.ready({ timeoutMs: this.#readyTimeoutMs });
     this.#listen();
     if (this.#client.state === "starting") throw new ProviderNotReadyError("no rules came from the server yet");
+    // Rules kept from before are rules, but nobody confirmed them: said once OpenFeature has called the provider ready.
+    setTimeout(() => {
+      if (this.#client.state === "stale") this.events.emit(ProviderEvents.Stale);
+    });
   }
 
   async onClose(): Promise<void> {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+// The parser of the Gherkin project itself: it fills in outlines and backgrounds. Steps need no framework around them.
 import { AstBuilder, compile, GherkinClassicTokenMatcher, Parser } from "@cucumber/gherkin";
 
 /** One scenario with its outline's row filled in and the background's steps before its own. */
