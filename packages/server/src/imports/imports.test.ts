@@ -36,6 +36,7 @@ describe("a file of assignments", () => {
       release: null,
       epoch: 7,
       revision: 0,
+      differs: null,
       attributes: null,
       sdk: "import",
       instance: `import-${view.id}`,
@@ -69,12 +70,13 @@ describe("a file of assignments", () => {
 });
 
 test("a pull of our own, in each format, is imported again with no mapping, and says the same", async () => {
-  const file = 'unit,arm,at,attributes\n"q""uo,te\nx",a,2019-03-01,"{""a"":[1,null]}"\nzoë-😀,b,2019-03-02T00:00:00.001Z,\n';
+  const file =
+    'unit,arm,at,differs,attributes\n"q""uo,te\nx",a,2019-03-01,true,"{""a"":[1,null]}"\nzoë-😀,b,2019-03-02T00:00:00.001Z,FALSE,\n';
   await bench.import(ASSIGNMENTS, file);
   const metrics = '{"unit":"ann","name":"purchase","time":"2020-01-01T00:00:00Z","value":12.25,"properties":{"sku":"x"}}\n';
   await bench.import("kind=metric-events", metrics, NDJSON);
   const essence = (row: Readonly<Record<string, unknown>>): unknown[] =>
-    ["time", "flag", "variant", "experiment", "unit", "attributes", "name", "value", "properties"].map(
+    ["time", "flag", "variant", "differs", "experiment", "unit", "attributes", "name", "value", "properties"].map(
       (name) => row[name] ?? null,
     );
   const before = { exposures: await bench.rows(), metrics: await bench.rows("metric-events") };

@@ -6,7 +6,7 @@ export type ImportFormat = "csv" | "ndjson" | "parquet";
 
 /** The fields of an event that a file can give, by kind, those that every row must have first. */
 export const FIELDS: Readonly<Record<EventKind, readonly ImportField[]>> = {
-  exposures: ["unit", "variant", "time", "flag", "experiment", "release", "epoch", "revision", "rule", "attributes"],
+  exposures: ["unit", "variant", "time", "flag", "experiment", "release", "epoch", "revision", "rule", "differs", "attributes"],
   metrics: ["unit", "name", "time", "value", "properties"],
 };
 
@@ -25,6 +25,7 @@ export type ImportField =
   | "epoch"
   | "revision"
   | "rule"
+  | "differs"
   | "attributes"
   | "name"
   | "value"

@@ -43,6 +43,7 @@ export class RowReader {
         throw fields.fault("experiment", undefined, "a row belongs to an experiment or to a release, to one of them");
       }
       const rule = fields.text("rule", EVENT_LIMITS.nameLength);
+      const differs = fields.truth("differs");
       const event: Exposure = {
         seq,
         timeMs,
@@ -54,6 +55,7 @@ export class RowReader {
         epoch: fields.whole("epoch") ?? 0,
         revision: fields.whole("revision") ?? 0,
         unit,
+        ...(differs === undefined ? {} : { differs }),
       };
       return { event, text: fields.object("attributes") };
     }, cells);
@@ -153,6 +155,12 @@ class Fields {
     const number = numberOf(value);
     if (number === undefined) throw this.fault(field, value, "it is no number such as 12.5, nor true or false");
     return number;
+  }
+
+  truth(field: ImportField): boolean | undefined {
+    const number = this.number(field);
+    if (number === undefined || number === 0 || number === 1) return number === undefined ? undefined : number === 1;
+    throw this.fault(field, number, "it is neither true nor false");
   }
 
   whole(field: ImportField): number | undefined {
