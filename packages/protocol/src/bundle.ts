@@ -1,18 +1,42 @@
 /** A project as one JSON document, what importing it would change, and a flag's way from one environment to another. */
 
 import type { Reasoned, RuleDraft, ServeDraft } from "./api.ts";
+import type { ExperimentDefinition, ExperimentKey } from "./experiment.ts";
 import type { Condition, FlagKind, FlagTest, FlagType, Space, Targeting } from "./flag.ts";
 import type { Json } from "./json.ts";
-import type { FlagKey, Revision, SegmentKey, VariantName } from "./names.ts";
+import type { MetricDefinition, MetricKey } from "./metric.ts";
+import type { FlagKey, Ppm, Revision, SegmentKey, VariantName } from "./names.ts";
 import type { Movement } from "./preview.ts";
 
-/** What decides in a project: flags with their salts, segments, targetings. No keys, tokens, revisions or history. */
+/**
+ * What decides and measures in a project: flags, layers and holdouts with their salts, segments, targetings, metrics and
+ * experiments as they are defined. No keys, tokens, revisions, results or history.
+ */
 export interface Bundle {
   readonly format: 1;
   readonly project: { readonly name: string; readonly privateAttributes: readonly string[] };
   readonly segments: { readonly [key: SegmentKey]: BundledSegment };
   readonly flags: { readonly [key: FlagKey]: BundledFlag };
   readonly environments: { readonly [key: string]: BundledEnvironment };
+  readonly layers?: { readonly [key: string]: BundledLayer };
+  readonly holdouts?: { readonly [key: string]: BundledHoldout };
+  readonly metrics?: { readonly [key: MetricKey]: BundledMetric };
+  /** Imported as drafts; one that has started here stays as it is. */
+  readonly experiments?: { readonly [key: ExperimentKey]: ExperimentDefinition };
+}
+
+export interface BundledLayer {
+  readonly description: string;
+  readonly space: Space;
+}
+
+export interface BundledHoldout extends BundledLayer {
+  readonly share: Ppm;
+  readonly endedAt?: string;
+}
+
+export interface BundledMetric extends MetricDefinition {
+  readonly archived: boolean;
 }
 
 export interface BundledSegment {
@@ -62,7 +86,7 @@ export interface ImportDraft extends ImportRequest, Reasoned {
 
 /** One definition that an import writes; `before` is absent where it is new. */
 export interface PlannedChange {
-  readonly kind: "project" | "flag" | "segment" | "targeting";
+  readonly kind: "project" | "flag" | "segment" | "targeting" | "layer" | "holdout" | "metric" | "experiment";
   readonly key: string;
   /** Of a targeting. */
   readonly environment?: string;

@@ -48,6 +48,13 @@ export interface ExperimentResults {
   readonly progress: readonly ProgressReport[];
   readonly prediction?: PredictionReport;
   readonly incidents: readonly IncidentReport[];
+  /** What effects are shrunken toward: fitted to finished experiments once there are 20, a default before. */
+  readonly prior: {
+    readonly mean: number;
+    readonly sd: number;
+    readonly source: "fitted" | "default";
+    readonly tests: number;
+  };
   readonly phases: readonly Phase[];
   /** The look ledger so far: what every sequential number here is computed from. */
   readonly looks: readonly Look[];

@@ -2,7 +2,9 @@ import { Type } from "@sinclair/typebox";
 import type { Bundle, BundledFlag, BundledTargeting, ImportDraft, ImportRequest, PromotionDraft } from "../bundle.ts";
 import type { Condition, Space } from "../flag.ts";
 import { FlagCreationSchema, ReasonSchema, TargetingDraftSchema } from "./api.ts";
+import { ExperimentDefinitionSchema } from "./experiment.ts";
 import { FlagKindSchema, FlagTypeSchema, JsonSchema, KeySchema } from "./flag.ts";
+import { BundledMetricSchema } from "./metric.ts";
 import { reference, type Schema } from "./schema.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -37,6 +39,13 @@ const BundledFlagSchema: Schema<BundledFlag> = Type.Unsafe<BundledFlag>(
 
 const BundledTargetingSchema: Schema<BundledTargeting> = Type.Unsafe<BundledTargeting>(Type.Object(targetingFields, closed));
 
+const layer = { description: text, space: SpaceSchema };
+const holdout = {
+  ...layer,
+  share: Type.Integer({ minimum: 1, maximum: 1_000_000, "x-error": "invalid_range" }),
+  endedAt: Type.Optional(Type.String({ maxLength: 64 })),
+};
+
 const BundleSchema: Schema<Bundle> = Type.Unsafe<Bundle>(
   Type.Object(
     {
@@ -59,6 +68,10 @@ const BundleSchema: Schema<Bundle> = Type.Unsafe<Bundle>(
         Type.Object({ targetings: Type.Record(KeySchema, BundledTargetingSchema, closed) }, closed),
         closed,
       ),
+      layers: Type.Optional(Type.Record(KeySchema, Type.Object(layer, closed), closed)),
+      holdouts: Type.Optional(Type.Record(KeySchema, Type.Object(holdout, closed), closed)),
+      metrics: Type.Optional(Type.Record(KeySchema, BundledMetricSchema, closed)),
+      experiments: Type.Optional(Type.Record(KeySchema, ExperimentDefinitionSchema, closed)),
     },
     closed,
   ),

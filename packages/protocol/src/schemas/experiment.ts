@@ -4,6 +4,7 @@ import type {
   DecisionDraft,
   DecisionOutcome,
   ExperimentCreation,
+  ExperimentDefinition,
   ExperimentEdit,
   ExperimentMetrics,
   ForecastRequest,
@@ -97,6 +98,27 @@ export const ExperimentCreationSchema: Schema<ExperimentCreation> = Type.Unsafe<
       treatments,
       ...shared,
       ...mapped((schema) => Type.Optional(schema)),
+    },
+    closed,
+  ),
+);
+
+const wholeKeys = Type.Array(KeySchema, { maxItems: 50, uniqueItems: true });
+
+/** A definition as a bundle holds it: whole. */
+export const ExperimentDefinitionSchema: Schema<ExperimentDefinition> = Type.Unsafe<ExperimentDefinition>(
+  Type.Object(
+    {
+      hypothesis: text,
+      flag: KeySchema,
+      environment: KeySchema,
+      control: KeySchema,
+      treatments,
+      tags: Type.Array(KeySchema, { maxItems: 50 }),
+      metrics: Type.Object({ primary: wholeKeys, secondary: wholeKeys, guardrails: wholeKeys }, closed),
+      segments: Type.Array(attributePath, { maxItems: 10, uniqueItems: true }),
+      ...mapped((schema) => Type.Optional(schema)),
+      plan: Type.Optional(Type.Required(AnalysisPlanSchema as never)),
     },
     closed,
   ),

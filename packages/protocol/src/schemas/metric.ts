@@ -1,4 +1,5 @@
 import { Type } from "@sinclair/typebox";
+import type { BundledMetric } from "../bundle.ts";
 import { EVENT_LIMITS } from "../events.ts";
 import type {
   Cap,
@@ -101,6 +102,20 @@ export const MetricEditSchema: Schema<MetricEdit> = Type.Object(
     measure: Type.Optional(MeasureSchema),
     good: Type.Optional(MetricGoodSchema),
     ...rest,
+  },
+  closed,
+);
+
+export const BundledMetricSchema: Schema<BundledMetric> = Type.Object(
+  {
+    description: Type.String({ maxLength: 10_000 }),
+    tags: Type.Array(KeySchema, { maxItems: 50 }),
+    owner: Type.Optional(ownerText),
+    measure: MeasureSchema,
+    window: MetricWindowSchema,
+    good: MetricGoodSchema,
+    tolerance: ToleranceSchema,
+    archived: Type.Boolean(),
   },
   closed,
 );

@@ -2,15 +2,19 @@ import { compile, evaluate } from "@belay/core";
 import type { Bundle, Snapshot } from "@belay/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Answer, E, P, type TestServer, testServer } from "../app.fixture.ts";
+import { recordDoors } from "../record-doors.ts";
 import { COMPILE_OPTIONS } from "../server.ts";
+import type { EventStore } from "../store/events/index.ts";
 
+/** Nothing here asks for events; who does finds none. */
+const NO_EVENTS = {} as EventStore;
 const COPY = "/api/v1/projects/copy";
 const ENVIRONMENTS = ["development", "staging", "production"];
 
 let server: TestServer;
 let ask: TestServer["ask"];
 beforeEach(async () => {
-  server = await testServer();
+  server = await testServer({ doors: [recordDoors({ events: NO_EVENTS, now: Date.now })] });
   ({ ask } = server);
   await ask("POST", "/api/v1/projects", { key: "copy" });
   await ask("POST", `${P}/segments`, { key: "beta", when: { attribute: "beta", op: "in", value: true } });
@@ -52,6 +56,74 @@ const changed = (bundle: Bundle, edit: (copy: { readonly flags: Record<string, u
   edit(copy);
   return copy;
 };
+
+/** Metrics, a layer, a holdout and a draft that stands on them. */
+async function study(path = P): Promise<void> {
+  const metric = (key: string, name: string): object => ({
+    key,
+    measure: { kind: "proportion", events: { name } },
+    good: "increase",
+    unseen: true,
+  });
+  await ask("POST", `${path}/metrics`, metric("buyers", "purchase"));
+  await ask("POST", `${path}/metrics`, metric("visitors", "visit"));
+  await ask("POST", `${path}/layers`, { key: "shop" });
+  await ask("POST", `${path}/holdouts`, { key: "q4", percentage: 5 });
+  await ask("POST", `${path}/experiments`, {
+    key: "x",
+    hypothesis: "two is better",
+    flag: "two",
+    environment: "production",
+    control: "off",
+    treatments: ["on"],
+    metrics: { primary: ["buyers"], guardrails: ["visitors"] },
+    plan: { smallestEffect: 0.1, horizonDays: 14 },
+    alertRoute: "mailto:team@example.org",
+    layer: { layer: "shop", range: [0, 500_000] },
+  });
+}
+
+describe("a bundle with experiments", () => {
+  it("carries metrics, layers, holdouts and drafts, salts and all, and once", async () => {
+    await study();
+    const bundle = await exported();
+    expect([Object.keys(bundle.metrics ?? {}), Object.keys(bundle.experiments ?? {})]).toEqual([["buyers", "visitors"], ["x"]]);
+    const { status, body } = await imported(COPY, bundle);
+    expect([
+      status,
+      body.changes.filter(({ kind }: { kind: string }) => ["layer", "holdout", "metric", "experiment"].includes(kind)).length,
+    ]).toEqual([200, 5]);
+    const again = await exported(COPY);
+    expect([again.metrics, again.layers, again.holdouts, again.experiments]).toEqual([
+      bundle.metrics,
+      bundle.layers,
+      bundle.holdouts,
+      bundle.experiments,
+    ]);
+    expect(snapshot("copy").spaces).toEqual(snapshot("default").spaces);
+    expect((await ask("GET", `${COPY}/experiments/x`)).body).toMatchObject({
+      status: "draft",
+      plan: { alpha: 0.05, power: 0.8 },
+    });
+    expect((await plan(COPY, bundle)).body.changes).toEqual([]);
+  });
+
+  it("gives a metric that measures something else its next version, and refuses other salts and broken definitions", async () => {
+    await study();
+    const bundle = await exported();
+    await imported(COPY, bundle);
+    const other = JSON.parse(JSON.stringify(bundle));
+    other.metrics.buyers.tolerance = 0.1;
+    await imported(COPY, other);
+    expect((await ask("GET", `${COPY}/metrics/buyers`)).body).toMatchObject({ version: 2, tolerance: 0.1 });
+    const salted = JSON.parse(JSON.stringify(bundle));
+    salted.layers.shop.space.salt = "abcdefgh";
+    expect((await plan(COPY, salted)).body).toMatchObject({ code: "salts_differ", field: "layers.shop.space" });
+    const broken = JSON.parse(JSON.stringify(bundle));
+    broken.experiments.x.metrics.primary = ["nothing"];
+    expect((await plan(COPY, broken)).body).toMatchObject({ code: "unknown_metric", field: "metrics.primary[0]" });
+  });
+});
 
 describe("a bundle", () => {
   it("carries a project into another one, where every unit gets what it got", async () => {

@@ -23,6 +23,7 @@ import { normalise } from "../flags/targeting.ts";
 import type { EnvironmentState, FlagDocument, ProjectState } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
 import { bundledFlag } from "./export.ts";
+import { experimentWrites, metricWrites, spaceWrites } from "./import-study.ts";
 
 /**
  * Importing: the definitions a bundle names are written, those it does not name stay. One edit, so all or nothing; salts
@@ -30,7 +31,7 @@ import { bundledFlag } from "./export.ts";
  */
 
 /** What an import writes: for people (`change`) and for the log. */
-interface Write {
+export interface Write {
   readonly change: PlannedChange;
   readonly document: DocumentWrite;
   /** SDKs of every environment see it, not only those of its own. */
@@ -87,14 +88,18 @@ function writesOf(project: ProjectState, request: ImportRequest, createdAt: stri
     if (write !== undefined && "code" in write) return write;
     if (write !== undefined) flags.push(write);
   }
-  const shared = [...segments, ...flags].filter((write) => write !== undefined);
+  const spaces = spaceWrites(project, request, createdAt);
+  if ("code" in spaces) return spaces;
+  const shared = [...spaces, ...segments, ...flags].filter((write) => write !== undefined);
   const left = [...project.environments.keys()].filter((name) => !names.includes(name));
   const reaching = shared.find(({ change, isSeenEverywhere }) => isSeenEverywhere && change.before !== undefined);
   if (reaching !== undefined && left.length > 0) {
     return refuse("shared_definition", { field: "environments", key: reaching.change.key, environments: left.join(", ") });
   }
   const targetings = targetingWrites(project, request, names);
-  return "code" in targetings ? targetings : [...projectWrites(project, request), ...shared, ...targetings];
+  if ("code" in targetings) return targetings;
+  const study = [...metricWrites(project, request, createdAt), ...experimentWrites(project, request, names, createdAt)];
+  return [...projectWrites(project, request), ...shared, ...targetings, ...study];
 }
 
 function environmentFault(project: ProjectState, { bundle }: ImportRequest, names: readonly string[]): Refusal | undefined {

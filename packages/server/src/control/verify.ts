@@ -1,6 +1,8 @@
 import { type CompileOptions, checkFlag, checkSegment, type Defect } from "@belay/core";
 import type { FlagKey, SegmentKey } from "@belay/protocol";
+import { experimentFault } from "../experiments/domain.ts";
 import { clientSideFault } from "../flags/client-side.ts";
+import { definitionFault } from "../metrics/domain.ts";
 import type { LiveSnapshot } from "../state/snapshots.ts";
 import { flagsNaming } from "../state/users.ts";
 import { type Use, usesOfCondition, usesOfTargeting } from "../state/uses.ts";
@@ -32,8 +34,21 @@ function verifyDocument(
   if (kind === "targeting" && environment !== undefined) return verifyFlag(project, environment, key, options);
   if (kind === "flag") return verifyEverywhere(project, (name) => verifyFlagAndUsers(project, name, key, options));
   if (kind === "project") return verifyEverywhere(project, (name) => verifyClientSide(project, name, options));
+  if (kind === "metric") return verifyMetric(project, key);
+  if (kind === "experiment") return verifyDraft(project, key);
   if (kind === "segment") return verifyEverywhere(project, (name) => verifySegmentAndUsers(project, name, key, options));
   return undefined;
+}
+
+function verifyMetric({ metrics }: ProjectState, key: string): Refusal | undefined {
+  const metric = metrics.get(key)?.body;
+  return metric === undefined ? undefined : definitionFault(metric);
+}
+
+/** Only of a draft: what started keeps what it promised, whatever becomes of what it names. */
+function verifyDraft(project: ProjectState, key: string): Refusal | undefined {
+  const experiment = project.experiments.get(key)?.body;
+  return experiment?.status === "draft" ? experimentFault(project, key, experiment) : undefined;
 }
 
 function verifyEverywhere(project: ProjectState, check: (environment: string) => Refusal | undefined): Refusal | undefined {

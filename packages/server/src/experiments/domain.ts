@@ -47,7 +47,7 @@ export function createExperiment(
     metrics: { primary: [], secondary: [], guardrails: [], ...metrics },
     ...(plan === undefined ? {} : { plan: wholePlan(plan) }),
   };
-  const fault = definitionFault(project, key, definition);
+  const fault = experimentFault(project, key, definition);
   if (fault !== undefined) return fault;
   return write(project, key, undefined, { ...definition, status: "draft", createdAt, phases: [] }, "experiment.create");
 }
@@ -74,7 +74,7 @@ export function editExperiment(
   if (body.status === "running" && after.alertRoute === undefined) {
     return refuse("experiment_frozen", { field: "alertRoute", key, reason: "a running experiment needs one" });
   }
-  const fault = body.status === "draft" ? definitionFault(project, key, after) : undefined;
+  const fault = body.status === "draft" ? experimentFault(project, key, after) : undefined;
   return fault ?? write(project, key, held, after, "experiment.edit");
 }
 
@@ -214,7 +214,11 @@ function changedFields(before: ExperimentDocument, after: ExperimentDocument): r
 const textOf = (value: object | undefined): string => (value === undefined ? "" : canonicalJson(asJson(value)));
 
 /** What no schema can say of a definition: everything it names is there. */
-function definitionFault(project: ProjectState, key: ExperimentKey, definition: ExperimentDefinition): Refusal | undefined {
+export function experimentFault(
+  project: ProjectState,
+  key: ExperimentKey,
+  definition: ExperimentDefinition,
+): Refusal | undefined {
   return (
     armFault(project, definition) ??
     metricFault(project, definition) ??

@@ -47,8 +47,13 @@ export function editMetric(
   const edited: MetricDocument = withoutNulls({ ...held.body, ...edit });
   const fault = definitionFault(edited);
   if (fault !== undefined) return fault;
-  const isSame = textOfMeasured(edited) === textOfMeasured(held.body);
-  return write(project, key, held, isSame ? edited : { ...edited, version: held.body.version + 1 }, "metric.edit");
+  return write(
+    project,
+    key,
+    held,
+    isSameMeasured(edited, held.body) ? edited : { ...edited, version: held.body.version + 1 },
+    "metric.edit",
+  );
 }
 
 /** Archives a metric that no draft and no running experiment uses, or brings it back. */
@@ -110,6 +115,13 @@ export function selectionsOf(
   }
 }
 
+/** Do two definitions measure the same? Words do not matter. */
+export function isSameMeasured(a: Measured, b: Measured): boolean {
+  return textOfMeasured(a) === textOfMeasured(b);
+}
+
+type Measured = Pick<MetricDefinition, "measure" | "window" | "good" | "tolerance">;
+
 /** What no schema can say of a definition. */
 export function definitionFault({ measure, window }: Pick<MetricDefinition, "measure" | "window">): Refusal | undefined {
   for (const { field, events } of selectionsOf(measure)) {
@@ -148,7 +160,7 @@ const VALUES: Readonly<Record<PropertyFilter["op"], { fits: (value: Json) => boo
   exists: { fits: (value) => typeof value === "boolean", allowed: "true or false" },
 };
 
-function textOfMeasured({ measure, window, good, tolerance }: MetricDocument): string {
+function textOfMeasured({ measure, window, good, tolerance }: Measured): string {
   return canonicalJson(asJson({ measure, window, good, tolerance }));
 }
 

@@ -116,10 +116,10 @@ function effectsSection({ metrics }: ExperimentResults): string {
   );
 }
 
-function metricsSection({ metrics, control }: ExperimentResults): string {
+function metricsSection({ metrics, control, prior }: ExperimentResults): string {
   const rows = metrics.flatMap((metric) =>
     metric.comparisons.map((comparison) => [
-      `<b>${escaped(metric.metric)}</b> <small>v${metric.version}, ${metric.role}, ${metric.good} is good</small>`,
+      `<b>${escaped(metric.metric)}</b> <small>${metric.role}, ${metric.good} is good</small>`,
       escaped(comparison.treatment),
       valueOfArm(metric, control),
       valueOfArm(metric, comparison.treatment),
@@ -129,7 +129,6 @@ function metricsSection({ metrics, control }: ExperimentResults): string {
       comparison.absolute.status === "ok" ? probability(comparison.absolute.pValue) : "",
       comparison.sequential.status === "ok" ? probability(comparison.sequential.anytimePValue) : "",
       standing(comparison),
-      `<small>${escaped(comparison.method)}</small>`,
     ]),
   );
   const head = [
@@ -143,9 +142,17 @@ function metricsSection({ metrics, control }: ExperimentResults): string {
     "p, one look",
     "p, any time",
     "Standing",
-    "Method",
   ];
-  return section("Metrics", table(head, rows));
+  const methods = metrics.flatMap(({ metric, version, comparisons: [first] }) =>
+    first === undefined ? [] : [`${metric} (version ${version}): ${first.method}.`],
+  );
+  const { sd, source, tests } = prior;
+  const shrunken =
+    source === "fitted"
+      ? `Shrunken toward what ${count(tests)} finished experiments have shown.`
+      : `Shrunken as if true effects had a standard deviation of ${percent(sd)}: fewer than 20 finished experiments say what it is.`;
+  const notes = `<p class="note">${escaped([...methods, "Difference and relative effect are those of this one look.", shrunken].join(" "))}</p>`;
+  return section("Metrics", table(head, rows), rows.length === 0 ? "" : notes);
 }
 
 function valueOfArm({ arms }: MetricResult, variant: string): string {
@@ -176,12 +183,14 @@ function course(metric: string, { treatment, series }: Comparison): string {
   return drawn === "" ? "" : `<h3>${escaped(metric)} with ${escaped(treatment)}</h3>${drawn}`;
 }
 
-function segmentsSection({ segments }: ExperimentResults): string {
+function segmentsSection({ segments, metrics }: ExperimentResults): string {
+  const goodOf = new Map(metrics.map(({ metric, good }) => [metric, good]));
   const rows = segments.flatMap(({ attribute, value, metric, treatment, relative, adjustedP = 1 }): ForestRow[] => {
     if (relative.status !== "ok") return [];
     const { low, high } = relative.interval;
     const label = `${attribute} ${value === "" ? "(none)" : value}: ${metric}, ${treatment}`;
-    return [{ label, value: relative.value, low, high, tone: adjustedP <= 0.05 ? "good" : "open" }];
+    const isBetter = relative.value > 0 === (goodOf.get(metric) === "increase");
+    return [{ label, value: relative.value, low, high, tone: adjustedP > 0.05 ? "open" : isBetter ? "good" : "bad" }];
   });
   const lines = segments.map(({ attribute, value, metric, treatment, units, relative, adjustedP }) => [
     `${escaped(attribute)} = ${escaped(value === "" ? "(none)" : value)}`,

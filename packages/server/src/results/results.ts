@@ -23,7 +23,6 @@ import {
   fitPrior,
   marginal,
   meanPoint,
-  type NormalPrior,
   normalEstimate,
   type Point,
   type Result,
@@ -93,6 +92,7 @@ export function resultsOf(facts: Facts): ExperimentResults {
     progress: study.progress(),
     ...(prediction === undefined ? {} : { prediction }),
     incidents: study.incidents(),
+    prior: study.prior,
     phases: document.phases,
     looks: looks.looks,
   };
@@ -110,7 +110,7 @@ class Study {
   readonly metrics: readonly FrozenMetric[];
   readonly #facts: Facts;
   readonly #plan: ComparisonPlan;
-  readonly #prior: NormalPrior;
+  readonly prior: ExperimentResults["prior"];
   readonly #alpha: number;
 
   constructor(facts: Facts) {
@@ -121,7 +121,9 @@ class Study {
     const comparisons = document.metrics.primary.length * document.treatments.length;
     this.#plan = comparisonPlan(document.plan, NO_PLAN_ALPHA, comparisons);
     const prior = fitPrior(past, { defaultSd: PRIOR_SD });
-    this.#prior = prior.status === "ok" ? prior : { mean: 0, sd: PRIOR_SD };
+    const { mean, sd, source, tests } =
+      prior.status === "ok" ? prior : { mean: 0, sd: PRIOR_SD, source: "default" as const, tests: 0 };
+    this.prior = { mean, sd, source, tests };
   }
 
   metricResult(metric: FrozenMetric): MetricResult {
@@ -160,7 +162,7 @@ class Study {
       absolute: effect.absolute,
       relative: effect.relative,
       shrunken: andThen(effect.relative, ({ value, standardError }) =>
-        shrink({ value, variance: standardError ** 2 }, this.#prior, { alpha: this.#alpha }),
+        shrink({ value, variance: standardError ** 2 }, this.prior, { alpha: this.#alpha }),
       ),
       ...(effect.varianceRatio === undefined ? {} : { varianceRatio: effect.varianceRatio }),
       sequential,

@@ -94,8 +94,18 @@ function headlineOf({ advice, because }: Advice, metrics: readonly MetricResult[
     case "not-enough-yet":
       return because[0] === "results"
         ? "Not enough yet: nothing has been measured."
-        : `Not enough yet: ${because.join(", ")} ${because.length === 1 ? "does" : "do"} not say enough.`;
+        : `Not enough yet: ${[openGuardrails(metrics, because), openSuccesses(metrics, because)].filter((text) => text !== "").join("; ")}.`;
   }
+}
+
+function openGuardrails(metrics: readonly MetricResult[], because: readonly string[]): string {
+  const open = because.filter((name) => metrics.some(({ metric, role }) => metric === name && role === "guardrail"));
+  return open.length === 0 ? "" : `not shown to be harmless to ${open.join(", ")}`;
+}
+
+function openSuccesses(metrics: readonly MetricResult[], because: readonly string[]): string {
+  const open = because.filter((name) => metrics.some(({ metric, role }) => metric === name && role === "primary"));
+  return open.length === 0 ? "" : `no improvement shown of ${open.join(", ")}`;
 }
 
 function checkName(check: string): string {
