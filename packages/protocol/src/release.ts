@@ -205,6 +205,10 @@ export interface Release extends ReleasePlanFields {
   readonly flag: FlagKey;
   readonly variant: VariantName;
   readonly state: ReleaseState;
+  /** What everybody else gets: the flag's fallthrough at the start. */
+  readonly control?: VariantName;
+  /** Name of whoever told it to hold. */
+  readonly heldBy?: string;
   /** Index of the stage it stands on; absent before the start. */
   readonly stage?: number;
   readonly epochs: readonly ReleaseEpoch[];

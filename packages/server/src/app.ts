@@ -59,6 +59,8 @@ export interface AppDependencies {
   readonly ofrep?: Partial<OfrepLimits>;
   /** How long a client may take to send a request whole; 30 s by default. */
   readonly requestTimeoutMs?: number;
+  /** Who decides with which revision; absent: a registry of the app's own. */
+  readonly instances?: InstanceRegistry;
   /** Doors of further parts; they use the same access and state. */
   readonly doors?: readonly ((access: Access, control: ControlPlane) => FastifyPluginAsync)[];
 }
@@ -124,7 +126,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(snapshotRoutes, { access, feeds });
   await app.register(streamRoutes, { access, feeds, hub });
   await app.register(ofrepRoutes, { access, feeds, hub, compile, now, random, intake: dependencies.intake, limits: ofrep });
-  await app.register(instanceRoutes, { access, instances: new InstanceRegistry(now) });
+  await app.register(instanceRoutes, { access, instances: dependencies.instances ?? new InstanceRegistry(now) });
   for (const doors of dependencies.doors ?? []) await app.register(doors(access, control));
   return app;
 }

@@ -14,7 +14,10 @@ import { greeting } from "./greeting.ts";
 import { ProblemError } from "./http/problem.ts";
 import { Importer } from "./imports/importer.ts";
 import { importDoors } from "./imports/routes.ts";
+import { InstanceRegistry } from "./instances/registry.ts";
 import { recordDoors } from "./record-doors.ts";
+import { releaseDoors } from "./release-doors.ts";
+import { ReleaseDesk } from "./releases/desk.ts";
 import { LookKeeper } from "./results/look-keeper.ts";
 import { createResults } from "./results/service.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
@@ -81,7 +84,19 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error, project) => app?.log.warn({ err: error, project }, "old events not forgotten yet"),
     });
     closers.push(() => retention.close());
-    const intake = new Intake({ events });
+    const instances = new InstanceRegistry(Date.now);
+    const desk = new ReleaseDesk({
+      control,
+      log,
+      events,
+      instances,
+      now: Date.now,
+      holder,
+      tell: (message) => app?.log.warn({ release: message }, "release moved"),
+      onFault: (error) => app?.log.warn({ err: error }, "releases not looked at; tried again"),
+    });
+    closers.push(() => desk.close());
+    const intake = new Intake({ events, onTaken: (batch) => desk.take(batch) });
     const deliveries = await openDeliveryStore(join(folder.path, "deliveries.db"));
     closers.push(() => deliveries.close());
     const send = sender({ allow: config.webhookAllow });
@@ -116,11 +131,13 @@ export async function startServer(config: Config): Promise<RunningServer> {
       logger: { level: config.logLevel },
       unready: () => unready,
       intake,
+      instances,
       doors: [
         (access) => eventDoors({ access, events, intake, hasEnvironment: environmentsOf(control) }),
         recordDoors({ events, now: Date.now }),
         webhookDoors({ fillRandom, store: deliveries, courier, send, now: Date.now }),
         importDoors(imports),
+        releaseDoors({ desk, now: Date.now }),
       ],
     });
     closers.push(() => app?.close());

@@ -5,6 +5,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { Importer } from "../imports/importer.ts";
 import { importDoors } from "../imports/routes.ts";
 import { recordDoors } from "../record-doors.ts";
+import { releaseServer } from "../releases/desk.fixture.ts";
 import type { DeliveryStore } from "../store/deliveries/index.ts";
 import type { EventStore } from "../store/events/index.ts";
 import { webhookDoors } from "../webhooks/routes.ts";
@@ -37,6 +38,9 @@ GET /api/v1/projects/{project}/environments/{environment}/flags/{flag}/promotion
 GET /api/v1/projects/{project}/environments/{environment}/flags/{flag}/rollout viewer
 GET /api/v1/projects/{project}/environments/{environment}/ledger analyst
 GET /api/v1/projects/{project}/environments/{environment}/ledger/instances analyst
+GET /api/v1/projects/{project}/environments/{environment}/releases viewer
+GET /api/v1/projects/{project}/environments/{environment}/releases/{release} viewer
+GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/plan viewer
 GET /api/v1/projects/{project}/environments/{environment}/state viewer
 GET /api/v1/projects/{project}/events/tail analyst
 GET /api/v1/projects/{project}/experiments viewer
@@ -49,6 +53,7 @@ GET /api/v1/projects/{project}/exposures analyst
 GET /api/v1/projects/{project}/exposures/estimate analyst
 GET /api/v1/projects/{project}/flags viewer
 GET /api/v1/projects/{project}/flags/{flag} viewer
+GET /api/v1/projects/{project}/freeze viewer
 GET /api/v1/projects/{project}/holdouts viewer
 GET /api/v1/projects/{project}/imports analyst
 GET /api/v1/projects/{project}/imports/{import} analyst
@@ -65,6 +70,8 @@ GET /api/v1/projects/{project}/metrics/{metric}/uses viewer
 GET /api/v1/projects/{project}/retention viewer
 GET /api/v1/projects/{project}/segments viewer
 GET /api/v1/projects/{project}/segments/{segment} viewer
+GET /api/v1/projects/{project}/suspects viewer
+GET /api/v1/projects/{project}/uncovered viewer
 GET /api/v1/projects/{project}/webhooks viewer
 GET /api/v1/projects/{project}/webhooks/{webhook} viewer
 GET /api/v1/projects/{project}/webhooks/{webhook}/deliveries viewer
@@ -74,6 +81,7 @@ GET /health/ready -
 GET /ofrep/v1/stream sdk
 GET /sdk/v1/snapshot sdk
 GET /sdk/v1/stream sdk
+PATCH /api/v1/projects/{project}/environments/{environment}/releases/{release} editor
 PATCH /api/v1/projects/{project}/experiments/{experiment} editor
 PATCH /api/v1/projects/{project}/flags/{flag} editor
 PATCH /api/v1/projects/{project}/metrics/{metric} editor
@@ -84,6 +92,17 @@ POST /api/v1/projects/{project}/environments/{environment}/explain viewer
 POST /api/v1/projects/{project}/environments/{environment}/flags/bulk operator
 POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/preview viewer
 POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/promotion editor
+POST /api/v1/projects/{project}/environments/{environment}/releases editor
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/abort operator
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/advance operator
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/approvals operator
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/drill operator
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/evidence operator
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/hold operator
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/ready editor
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/resume operator
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/rollback operator
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/start operator
 POST /api/v1/projects/{project}/environments/{environment}/restore editor
 POST /api/v1/projects/{project}/erasures admin
 POST /api/v1/projects/{project}/experiments editor
@@ -95,6 +114,8 @@ POST /api/v1/projects/{project}/flags editor
 POST /api/v1/projects/{project}/flags/bulk editor
 POST /api/v1/projects/{project}/flags/{flag}/archive editor
 POST /api/v1/projects/{project}/flags/{flag}/restore editor
+POST /api/v1/projects/{project}/freeze operator
+POST /api/v1/projects/{project}/freeze/leave operator
 POST /api/v1/projects/{project}/holdouts editor
 POST /api/v1/projects/{project}/holdouts/{holdout}/end editor
 POST /api/v1/projects/{project}/import editor
@@ -109,6 +130,7 @@ POST /api/v1/projects/{project}/metrics editor
 POST /api/v1/projects/{project}/metrics/preview analyst
 POST /api/v1/projects/{project}/metrics/{metric}/archive editor
 POST /api/v1/projects/{project}/metrics/{metric}/restore editor
+POST /api/v1/projects/{project}/rollback-since operator
 POST /api/v1/projects/{project}/segments editor
 POST /api/v1/projects/{project}/webhooks admin
 POST /api/v1/projects/{project}/webhooks/{webhook}/deliveries/{delivery}/resend operator
@@ -139,7 +161,7 @@ let server: TestServer;
 let ask: TestServer["ask"];
 let routes: Route[];
 beforeAll(async () => {
-  server = await testServer({
+  server = await releaseServer({
     doors: [
       (access) => eventDoors({ access, events: FULL, hasEnvironment: () => true }),
       recordDoors({ events: FULL, now: Date.now }),

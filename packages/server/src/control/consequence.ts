@@ -1,5 +1,6 @@
 import type { CompileOptions } from "@belay/core";
 import { ProblemError } from "../http/problem.ts";
+import { raiseRefusal } from "../releases/guard.ts";
 import { amend } from "../state/amend.ts";
 import type { Workspace } from "../state/workspace.ts";
 import { storedBy } from "./command.ts";
@@ -14,7 +15,7 @@ import { verify } from "./verify.ts";
  */
 export function consequence(workspace: Workspace, edit: Edit<unknown>, options: CompileOptions): Workspace {
   const next = amend(workspace, { streams: raised(edit.raises), documents: storedBy(edit) });
-  const fault = verify(next, edit.documents, options);
+  const fault = verify(next, edit.documents, options) ?? raiseRefusal(workspace, next, edit.documents);
   if (fault !== undefined) throw new ProblemError(fault.code, fault.data);
   return next;
 }

@@ -1,5 +1,5 @@
 import type { BatchReceipt } from "@belay/protocol";
-import type { EventStore } from "../store/events/index.ts";
+import type { EventStore, IncomingBatch } from "../store/events/index.ts";
 import { readBatch } from "./batch.ts";
 import { EventTails, type TailLimits } from "./tail.ts";
 
@@ -8,6 +8,8 @@ export interface IntakeDeps {
   /** This server's clock in ms; `Date.now` by default. */
   readonly now?: () => number;
   readonly tails?: Partial<TailLimits>;
+  /** Told of each batch that is on the disk, and must return at once: an answer waits behind it. */
+  readonly onTaken?: (batch: IncomingBatch) => void;
 }
 
 /** The one way events take into the store, whoever brings them. */
@@ -16,11 +18,13 @@ export class Intake {
   readonly tails: EventTails;
   readonly #events: Pick<EventStore, "append">;
   readonly #now: () => number;
+  readonly #onTaken: ((batch: IncomingBatch) => void) | undefined;
 
-  constructor({ events, now = Date.now, tails }: IntakeDeps) {
+  constructor({ events, now = Date.now, tails, onTaken }: IntakeDeps) {
     this.tails = new EventTails(tails);
     this.#events = events;
     this.#now = now;
+    this.#onTaken = onTaken;
   }
 
   /**
@@ -38,6 +42,7 @@ export class Intake {
     const batch = { project, environment, ...sender, receivedAtMs, clockOffsetMs: receivedAtMs - sentAtMs, ...lists };
     const { accepted, duplicates } = await this.#events.append(batch);
     if (accepted > 0 && this.tails.size > 0) this.tails.publish(batch);
+    if (accepted > 0) this.#onTaken?.(batch);
     return { accepted, duplicates, rejected };
   }
 }

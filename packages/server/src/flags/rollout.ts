@@ -14,7 +14,7 @@ import { type Refusal, refuse } from "../control/decision.ts";
 import { range, SHARE_SPACE, SPLIT_SPACE, shareDraw } from "./weights.ts";
 
 /** Id of the rule that a rollout moves: always the last one, for everybody. */
-const ROLLOUT_RULE = "rollout";
+export const ROLLOUT_RULE = "rollout";
 
 /*
  *  plain:        0 ███████████ x ················································ 1,000,000     one part, [0, x)
@@ -124,7 +124,7 @@ function withShare(part: Part, from: Ppm, to: Ppm): Part {
 }
 
 /** Points of the share space a part draws; `undefined` unless it draws exactly once from it. */
-function sharePpm(part: Part): Ppm | undefined {
+export function sharePpm(part: Part): Ppm | undefined {
   const draws = part.draws.filter(({ space }) => space === SHARE_SPACE);
   return draws.length === 1 ? draws[0]?.in.reduce((sum, [from, to]) => sum + to - from, 0) : undefined;
 }

@@ -18,6 +18,7 @@ export class InstanceRegistry {
   readonly #now: () => EpochMs;
   // Written anew at each receipt, so that insertion order is the order of last words.
   readonly #seen = new Map<string, SeenInstance>();
+  readonly #listeners: ((seen: SeenInstance) => void)[] = [];
 
   constructor(now: () => EpochMs) {
     this.#now = now;
@@ -26,8 +27,15 @@ export class InstanceRegistry {
   note({ project, environment }: SdkIdentity, receipt: Receipt): void {
     const id = JSON.stringify([project, environment, receipt.instance]);
     this.#seen.delete(id);
-    this.#seen.set(id, { ...receipt, project, environment, seenAt: this.#now() });
+    const seen = { ...receipt, project, environment, seenAt: this.#now() };
+    this.#seen.set(id, seen);
     this.#forgetOld();
+    for (const listener of this.#listeners) listener(seen);
+  }
+
+  /** Calls `listener` with every receipt from now on. */
+  onReceipt(listener: (seen: SeenInstance) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Instances of a project heard of in the last five minutes. */

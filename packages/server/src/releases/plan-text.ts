@@ -8,7 +8,7 @@ export function reviewText(policy: Policy, facts: Facts, decided: Plan, now: Epo
 }
 
 /** What a plan does, in words. */
-function planLines(policy: Policy, decided: Plan): string[] {
+export function planLines(policy: Policy, decided: Plan): string[] {
   return [
     headline(policy, decided),
     ...(decided.kind === "hold" ? decided.reasons.map((reason) => `   because ${reasonText(reason)}`) : []),

@@ -31,7 +31,7 @@ export function plan(policy: Policy, facts: Facts, now: EpochMs): Plan {
 }
 
 /** What keeps a release from leaving its stage though nothing is wrong. */
-function whatIsMissing(policy: Policy, facts: Facts, now: EpochMs): ReleaseReason[] {
+export function whatIsMissing(policy: Policy, facts: Facts, now: EpochMs): ReleaseReason[] {
   const { hold, gates } = stageOf(policy, facts.stage);
   const reasons: ReleaseReason[] = [];
   const stayedS = Math.floor((now - facts.stageSince) / 1_000);
@@ -48,7 +48,7 @@ function whatIsMissing(policy: Policy, facts: Facts, now: EpochMs): ReleaseReaso
 }
 
 /** What is wrong with a release, so that it must stand still until it is not. */
-function whatIsWrong(policy: Policy, facts: Facts, now: EpochMs): ReleaseReason[] {
+export function whatIsWrong(policy: Policy, facts: Facts, now: EpochMs): ReleaseReason[] {
   const reasons: ReleaseReason[] = [];
   if (facts.frozen !== undefined) reasons.push({ code: "frozen" });
   if (facts.heldBy !== undefined) reasons.push({ code: "held-by-person", subject: facts.heldBy });

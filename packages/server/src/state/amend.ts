@@ -35,7 +35,9 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   incident: 2,
   layer: 2,
   holdout: 2,
+  freeze: 2,
   targeting: 3,
+  release: 3,
   "sdk-key": 3,
   token: 3,
   webhook: 2,
@@ -71,6 +73,8 @@ class WorkspaceDraft {
     layer: (document) => this.#putSpace("layers", document),
     holdout: (document) => this.#putSpace("holdouts", document),
     targeting: (document) => this.#putTargeting(document),
+    release: (document) => this.#putRelease(document),
+    freeze: (document) => this.#putFreeze(document),
     "sdk-key": (document) => this.#putSdkKey(document),
     token: (document) => this.#putToken(document),
     webhook: (document) => this.#putWebhook(document),
@@ -161,6 +165,18 @@ class WorkspaceDraft {
     this.#staleOf(project, environment).flags.add(key);
   }
 
+  #putRelease(document: StoredDocument): void {
+    const { project = "", environment = "", key } = document;
+    this.#editEnvironment(project, environment, ({ releases }) => ({
+      releases: this.#with(releases, key, held<"release">(document)),
+    }));
+  }
+
+  #putFreeze(document: StoredDocument): void {
+    const freeze = held<"freeze">(document);
+    if (freeze !== undefined) this.#editProject(document.project ?? "", () => ({ freeze }));
+  }
+
   #putSdkKey({ project = "", key, body }: StoredDocument): void {
     const placed = body === undefined ? undefined : { id: key, project, document: body as unknown as Documents["sdk-key"] };
     this.#workspace = { ...this.#workspace, sdkKeys: this.#with(this.#workspace.sdkKeys, key, placed) };
@@ -240,5 +256,5 @@ function newProject(key: string, document: Held<Documents["project"]>): ProjectS
 
 function newEnvironment(project: string, key: string, document: Held<Documents["environment"]>): EnvironmentState {
   const head = { project, environment: key, revision: 0, spaces: {}, segments: {} };
-  return { key, revision: 0, document, targetings: new Map(), snapshot: new LiveSnapshot(head, new Map()) };
+  return { key, revision: 0, document, targetings: new Map(), releases: new Map(), snapshot: new LiveSnapshot(head, new Map()) };
 }

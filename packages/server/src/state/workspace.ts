@@ -8,6 +8,7 @@ import type {
   FlagKey,
   FlagKind,
   FlagType,
+  FreezeWindow,
   Frozen,
   Incident,
   Json,
@@ -16,6 +17,7 @@ import type {
   MetricKey,
   Phase,
   Ppm,
+  Release,
   Revision,
   Role,
   SdkKeyKind,
@@ -60,6 +62,8 @@ export interface ProjectState {
   readonly layers: ReadonlyMap<string, Held<LayerDocument>>;
   readonly holdouts: ReadonlyMap<string, Held<HoldoutDocument>>;
   readonly webhooks: ReadonlyMap<string, Held<WebhookDocument>>;
+  /** Absent: it never was frozen. */
+  readonly freeze?: Held<FreezeDocument>;
 }
 
 export interface EnvironmentState {
@@ -68,8 +72,17 @@ export interface EnvironmentState {
   readonly document: Held<EnvironmentDocument>;
   /** One for every flag of the project, archived ones included. */
   readonly targetings: ReadonlyMap<FlagKey, Held<Targeting>>;
+  readonly releases: ReadonlyMap<string, Held<ReleaseDocument>>;
   /** What servers' SDKs hold at this revision. */
   readonly snapshot: LiveSnapshot;
+}
+
+/** A release without what its place says. */
+export type ReleaseDocument = Omit<Release, "project" | "environment" | "key" | "revision">;
+
+/** Crisis mode of a project. */
+export interface FreezeDocument {
+  readonly windows: readonly FreezeWindow[];
 }
 
 export interface ProjectDocument {
@@ -213,6 +226,8 @@ export interface Documents {
   readonly "sdk-key": SdkKeyDocument;
   readonly token: TokenDocument;
   readonly webhook: WebhookDocument;
+  readonly release: ReleaseDocument;
+  readonly freeze: FreezeDocument;
 }
 
 export type DocumentKind = keyof Documents;

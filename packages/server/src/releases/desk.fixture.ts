@@ -1,0 +1,111 @@
+import { type TestServer, testServer } from "../app.fixture.ts";
+import type { AppDependencies } from "../app.ts";
+import { InstanceRegistry } from "../instances/registry.ts";
+import { releaseDoors } from "../release-doors.ts";
+import type { ChangeLog } from "../store/changes/index.ts";
+import type { EventQuery, EventStore, IncomingBatch } from "../store/events/index.ts";
+import { ReleaseDesk } from "./desk.ts";
+import { T0 } from "./release.fixture.ts";
+import type { ReleaseMessage } from "./service.ts";
+
+export interface ReleaseServer extends TestServer {
+  readonly desk: ReleaseDesk;
+  readonly instances: InstanceRegistry;
+  readonly messages: ReleaseMessage[];
+  /** What the event store has. */
+  readonly batches: IncomingBatch[];
+  /** Acknowledges a batch of `production` at the server's time, and has it counted at once. */
+  readonly acknowledge: (batch: Partial<IncomingBatch>) => void;
+  /** An instance of `production` says which revision it decides with. */
+  readonly receive: (instance: string, revision: number) => void;
+}
+
+/** A whole server with releases on an event store in memory; its ladders are looked at when a test says so. */
+export async function releaseServer(options: Partial<AppDependencies> = {}): Promise<ReleaseServer> {
+  const messages: ReleaseMessage[] = [];
+  const batches: IncomingBatch[] = [];
+  let server: TestServer | undefined;
+  let log: ChangeLog | undefined;
+  const now = (): number => server?.clock.now ?? T0;
+  const instances = new InstanceRegistry(now);
+  const desks: ReleaseDesk[] = [];
+  const fault = (error: unknown): never => {
+    throw error;
+  };
+  server = await testServer({
+    ...options,
+    instances,
+    wrapLog: (opened) => {
+      log = opened;
+      return opened;
+    },
+    doors: [
+      ...(options.doors ?? []),
+      (access, control) => {
+        const desk = new ReleaseDesk({
+          control,
+          log: log as ChangeLog,
+          events: eventsIn(batches),
+          instances,
+          now,
+          holder: "test",
+          tell: (message) => void messages.push(message),
+          onFault: fault,
+          everyMs: 2 ** 30,
+        });
+        desks.push(desk);
+        return releaseDoors({ desk, now })(access, control);
+      },
+    ],
+  });
+  const [desk] = desks as [ReleaseDesk];
+  const place = { project: "default", environment: "production" };
+  return {
+    ...server,
+    desk,
+    instances,
+    messages,
+    batches,
+    acknowledge: (more) => {
+      const batch = { ...place, ...EMPTY, receivedAtMs: now(), ...more };
+      batches.push(batch);
+      desk.tower.count(batch);
+    },
+    receive: (instance, revision) =>
+      instances.note({ id: "key", ...place, kind: "server" }, { instance, sdk: "test/1", revision }),
+    close: async () => {
+      await desk.close();
+      await server.close();
+    },
+  };
+}
+
+const EMPTY = {
+  instance: "i",
+  sdk: "test/1",
+  batchId: "b",
+  clockOffsetMs: 0,
+  exposures: [],
+  attributes: [],
+  metrics: [],
+  properties: [],
+  counts: [],
+  ledger: [],
+} as const;
+
+/** What a watch is rebuilt from, in memory. */
+export function eventsIn(batches: readonly IncomingBatch[]): Pick<EventStore, "pull" | "ledger"> {
+  return {
+    ledger: async () => [],
+    pull: async (query) => ({ rows: 0, lagMs: 0, pages: pagesOf(batches, query) }),
+  };
+}
+
+async function* pagesOf(batches: readonly IncomingBatch[], query: EventQuery): AsyncGenerator<Uint8Array> {
+  for (const { exposures, metrics, receivedAtMs } of batches) {
+    const events = query.kind === "exposures" ? exposures : metrics.filter(({ name }) => name === query.name);
+    const received_at = new Date(receivedAtMs).toISOString();
+    const lines = events.map((event) => `${JSON.stringify({ ...event, received_at })}\n`);
+    if (lines.length > 0) yield Buffer.from(lines.join(""));
+  }
+}

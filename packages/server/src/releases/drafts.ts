@@ -1,0 +1,90 @@
+/* What people write of a release before it starts: pure, `(state, command) -> decision`. */
+import { ppmFromPercent } from "@belay/core";
+import type { Release, ReleaseCreation, ReleaseEdit, ReleasePlanFields, VariantName } from "@belay/protocol";
+import { type Decision, type Refusal, refuse } from "../control/decision.ts";
+import { liveFlag } from "../flags/domain.ts";
+import type { FlagDocument, ProjectState, ReleaseDocument } from "../state/workspace.ts";
+import { heldRelease, nextState, type ReleasePlace, writeRelease } from "./document.ts";
+import { defaultLadder } from "./ladder.ts";
+
+export function createRelease(
+  place: ReleasePlace,
+  { key, flag, variant: wanted, internal, reason: _, ...draft }: ReleaseCreation,
+  { author, createdAt }: { readonly author: string; readonly createdAt: string },
+): Decision<Release> {
+  if (place.environment.releases.has(key)) return refuse("already_exists", { field: "key", key });
+  const held = liveFlag(place.project, flag);
+  if ("code" in held) return held;
+  const variant = wanted ?? trueVariant(held.body);
+  if (variant === undefined || !Object.hasOwn(held.body.variants, variant)) {
+    return refuse("unknown_variant", { field: "variant", received: variant, allowed: Object.keys(held.body.variants) });
+  }
+  const fields: ReleasePlanFields = {
+    description: "",
+    stages: defaultLadder(internal),
+    guardrails: [],
+    alertRoutes: [],
+    predictions: [],
+    holdoutPercentage: 0,
+    drillMaxAgeDays: 30,
+    lossMax: 0.01,
+    powerHorizonDays: 28,
+    ...draft,
+  };
+  const fault = faultOf(place.project, fields);
+  if (fault !== undefined) return fault;
+  const body: ReleaseDocument = {
+    ...fields,
+    flag,
+    variant,
+    state: "draft",
+    epochs: [],
+    reasons: [],
+    approvals: [],
+    evidence: {},
+    author,
+    createdAt,
+  };
+  return writeRelease({ ...place, key }, undefined, body, "release.create");
+}
+
+/** An edit of a release that is ready makes it a draft again: what was agreed on is no longer what it says. */
+export function editRelease(place: ReleasePlace, { reason: _, ...edit }: ReleaseEdit): Decision<Release> {
+  const held = heldRelease(place);
+  if ("code" in held) return held;
+  const state = nextState(place.key, held.body, "edit");
+  if (typeof state !== "string") return state;
+  const body: ReleaseDocument = { ...held.body, ...edit, state };
+  const fault = faultOf(place.project, body);
+  return fault ?? writeRelease(place, held.body, body, "release.edit");
+}
+
+function faultOf(project: ProjectState, { stages, guardrails, holdoutPercentage }: ReleasePlanFields): Refusal | undefined {
+  let last = 0;
+  for (const [index, { percentage, audience }] of stages.entries()) {
+    const field = `stages[${index}]`;
+    if (ppmFromPercent(percentage) === undefined) {
+      return refuse("invalid_percentage", { field: `${field}.percentage`, received: percentage });
+    }
+    if (percentage < last) {
+      const reason = "a stage may not give less than the one before it";
+      return refuse("invalid_field", { field: `${field}.percentage`, received: percentage, reason });
+    }
+    if (audience !== undefined && !project.segments.has(audience)) {
+      return refuse("unknown_segment", { field: `${field}.audience`, received: audience });
+    }
+    last = percentage;
+  }
+  if (ppmFromPercent(holdoutPercentage) === undefined) {
+    return refuse("invalid_percentage", { field: "holdoutPercentage", received: holdoutPercentage });
+  }
+  const names = guardrails.map(({ metric }) => metric);
+  const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (twice === -1) return undefined;
+  const reason = "another guardrail has this metric";
+  return refuse("invalid_field", { field: `guardrails[${twice}].metric`, received: names[twice], reason });
+}
+
+function trueVariant({ type, variants }: FlagDocument): VariantName | undefined {
+  return type === "boolean" ? Object.keys(variants).find((name) => variants[name] === true) : undefined;
+}

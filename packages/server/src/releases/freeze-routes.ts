@@ -1,0 +1,156 @@
+import type { Freeze, FreezeDraft, Release, RollbackSinceDraft, Suspect } from "@belay/protocol";
+import { FreezeDraftSchema, ReasonSchema, RollbackSinceDraftSchema, type Schema } from "@belay/protocol/schemas";
+import { Type } from "@sinclair/typebox";
+import type { FastifyPluginAsync } from "fastify";
+import { type Access, reaches } from "../access/access.ts";
+import type { ControlPlane } from "../control/control-plane.ts";
+import { answerWrite, originOf } from "../http/commands.ts";
+import { pathParams, projectOf } from "../http/params.ts";
+import { ProblemError } from "../http/problem.ts";
+import { readTime } from "../http/times.ts";
+import { rollBack } from "./climb.ts";
+import type { ReleaseDesk } from "./desk.ts";
+import { chosen, enterFreeze, freezeView, leaveFreeze, suspects } from "./freeze.ts";
+import { placeIn } from "./service.ts";
+import type { ReleaseId } from "./watchtower.ts";
+
+export interface FreezeDoors {
+  readonly access: Pick<Access, "role">;
+  readonly control: ControlPlane;
+  readonly desk: ReleaseDesk;
+  readonly now: () => number;
+}
+
+interface SinceQuery {
+  readonly since: string;
+}
+
+/** One release that was taken back, or why it was not. */
+interface Outcome {
+  readonly environment: string;
+  readonly release: string;
+  readonly state?: Release["state"];
+  readonly refused?: string;
+}
+
+const SinceQuerySchema: Schema<SinceQuery> = Type.Object(
+  { since: Type.String({ maxLength: 64, description: "RFC 3339" }) },
+  { additionalProperties: false },
+);
+
+const tags: readonly string[] = ["releases"];
+
+/** Crisis mode: the switch, what was raised lately, and taking it back. */
+export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { access, control, desk, now }) => {
+  const base = "/api/v1/projects/:project";
+  const params = pathParams("project");
+
+  app.get<{ Params: { project: string } }>(
+    `${base}/freeze`,
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, summary: "Read whether the project is frozen, and when it was", params },
+    },
+    async ({ params: { project } }): Promise<Freeze> => freezeView(projectOf(control.workspace, project)),
+  );
+
+  app.post<{ Params: { project: string }; Body: FreezeDraft }>(
+    `${base}/freeze`,
+    {
+      onRequest: access.role("operator"),
+      schema: { tags, summary: "Freeze: ladders stand, nothing is raised, lowering works", params, body: FreezeDraftSchema },
+    },
+    async (request, reply) =>
+      answerWrite(control, request, reply, {
+        decide: (workspace, at) =>
+          enterFreeze(
+            projectOf(workspace, request.params.project),
+            request.body.reason,
+            request.actor?.name ?? "",
+            new Date(at).toISOString(),
+          ),
+      }),
+  );
+
+  app.post<{ Params: { project: string }; Body: { reason?: string } }>(
+    `${base}/freeze/leave`,
+    {
+      onRequest: access.role("operator"),
+      schema: { tags, summary: "Leave the freeze: ladders climb on", params, body: ReasonSchema },
+    },
+    async (request, reply) =>
+      answerWrite(control, request, reply, {
+        decide: (workspace, at) =>
+          leaveFreeze(projectOf(workspace, request.params.project), request.actor?.name ?? "", new Date(at).toISOString()),
+      }),
+  );
+
+  app.get<{ Params: { project: string }; Querystring: SinceQuery }>(
+    `${base}/suspects`,
+    {
+      onRequest: access.role("viewer"),
+      schema: {
+        tags,
+        summary: "List live releases that raised exposure since a moment, by reach and recency",
+        params,
+        querystring: SinceQuerySchema,
+      },
+    },
+    async ({ params: { project }, query: { since }, actor }): Promise<{ items: readonly Suspect[] }> => {
+      const all = suspects(projectOf(control.workspace, project), readTime("since", since) ?? 0, now());
+      return { items: all.filter(({ environment }) => actor !== undefined && reaches(actor, environment)) };
+    },
+  );
+
+  app.post<{ Params: { project: string }; Body: RollbackSinceDraft }>(
+    `${base}/rollback-since`,
+    {
+      onRequest: access.role("operator"),
+      schema: {
+        tags,
+        summary: "Roll back every live release that raised exposure since a moment, or those chosen of them",
+        params,
+        body: RollbackSinceDraftSchema,
+      },
+    },
+    async (request): Promise<{ items: readonly Outcome[] }> => {
+      const { project } = request.params;
+      const since = readTime("since", request.body.since) ?? 0;
+      const picked = chosen(suspects(projectOf(control.workspace, project), since, now()), request.body.releases);
+      if ("code" in picked) throw new ProblemError(picked.code, picked.data);
+      const origin = originOf(request);
+      const reason = { code: "rolled-back-by-person", subject: origin.actor.name } as const;
+      // One after another, each a change of its own: one that is refused keeps no other from going back.
+      const items: Outcome[] = [];
+      for (const { environment, release } of picked) {
+        items.push(await takeBack({ project, environment, key: release }));
+      }
+      return { items };
+
+      async function takeBack(id: ReleaseId): Promise<Outcome> {
+        const { environment, key: release } = id;
+        try {
+          const done = await control.execute<Release>({
+            origin,
+            decide: (workspace, at) => rollBack(placeIn(workspace, id), reason, { now: new Date(at).toISOString() }),
+          });
+          return { environment, release, ...(done.status === "done" ? { state: done.answer.state } : {}) };
+        } catch (error) {
+          if (error instanceof ProblemError) return { environment, release, refused: error.code };
+          throw error;
+        }
+      }
+    },
+  );
+
+  app.get<{ Params: { project: string } }>(
+    `${base}/uncovered`,
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, summary: "List live releases that nobody watches: none, always", params },
+    },
+    async ({ params: { project } }): Promise<{ items: readonly ReleaseId[] }> => ({
+      items: desk.tower.uncovered().filter((id) => id.project === project),
+    }),
+  );
+};

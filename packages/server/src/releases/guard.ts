@@ -1,0 +1,60 @@
+/**
+ * What stands between every edit and the log besides `control/verify.ts`: while a project is frozen nothing may raise
+ * exposure, and a flag that a release moves is raised by that release alone. Whatever route or rule made the edit, and
+ * lowering always passes.
+ */
+import { canonicalJson } from "@belay/core";
+import { asJson, type Refusal, refuse } from "../control/decision.ts";
+import type { ProjectState, Workspace } from "../state/workspace.ts";
+import type { DocumentWrite } from "../store/changes/index.ts";
+import { mayRaise } from "./exposure.ts";
+import { openWindow } from "./gather.ts";
+import { isLive } from "./states.ts";
+
+export function raiseRefusal(before: Workspace, after: Workspace, documents: readonly DocumentWrite[]): Refusal | undefined {
+  for (const document of documents) {
+    const [was, is] = [before.projects.get(document.project ?? ""), after.projects.get(document.project ?? "")];
+    if (was === undefined || is === undefined || !raises(was, is, document)) continue;
+    const frozen = openWindow(is.freeze?.body);
+    if (frozen !== undefined) return refuse("frozen", { reason: frozen.reason, since: frozen.from, by: frozen.by });
+    const owner = document.kind === "targeting" ? ownerOf(is, document, documents) : undefined;
+    if (owner !== undefined) return refuse("release_owns_flag", { key: owner });
+  }
+  return undefined;
+}
+
+/** May a document as it was written show something new to anybody? */
+function raises(before: ProjectState, after: ProjectState, { kind, environment = "", key, body }: DocumentWrite): boolean {
+  if (kind === "targeting") {
+    const [was, is] = [before, after].map((project) => project.environments.get(environment)?.targetings.get(key)?.body);
+    // A flag that is being made is off for everybody.
+    return is !== undefined && before.flags.has(key) && mayRaise(was, is);
+  }
+  // What a condition or a space lets in cannot be told here: while frozen it stays as it is.
+  if (kind === "segment") return body !== undefined && before.segments.has(key);
+  if (kind === "layer") return before.layers.has(key);
+  if (kind === "holdout") return before.holdouts.has(key);
+  if (kind === "flag") return before.flags.has(key) && raisesFlag(before, after, key);
+  return false;
+}
+
+/** Archiving takes a flag away; bringing it back, or other values under its variants, are something new. */
+function raisesFlag(before: ProjectState, after: ProjectState, key: string): boolean {
+  const [was, is] = [before.flags.get(key)?.body, after.flags.get(key)?.body];
+  if (was === undefined || is === undefined || is.archived) return false;
+  return was.archived || canonicalJson(asJson(was.variants)) !== canonicalJson(asJson(is.variants));
+}
+
+/** The live release that moves a flag, unless the edit is its own. */
+function ownerOf(
+  { environments }: ProjectState,
+  { environment = "", key }: DocumentWrite,
+  documents: readonly DocumentWrite[],
+): string | undefined {
+  const releases = environments.get(environment)?.releases ?? new Map();
+  for (const [release, { body }] of releases) {
+    const isOwn = documents.some((other) => other.kind === "release" && other.key === release);
+    if (body.flag === key && isLive(body.state) && !isOwn) return release;
+  }
+  return undefined;
+}

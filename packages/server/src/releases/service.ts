@@ -1,0 +1,274 @@
+/**
+ * Joins the planner to the world: gathers facts, asks for a plan, commits it where the state is still what the plan saw,
+ * follows rollbacks to the instances, and tells people.
+ *
+ *   tick (every few seconds) or a verdict ── lease ── facts ── plan ── execute at the revisions seen ── message
+ *
+ * One actor per cluster: whoever holds the lease. A node that lost it does nothing until it has it again.
+ */
+import type { EpochMs, Propagation, Release } from "@belay/protocol";
+import type { Origin } from "../control/command.ts";
+import type { ControlPlane } from "../control/control-plane.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { InstanceRegistry } from "../instances/registry.ts";
+import type { Held, ReleaseDocument, Workspace } from "../state/workspace.ts";
+import type { ChangeLog } from "../store/changes/index.ts";
+import { acknowledge, execute } from "./climb.ts";
+import type { ReleasePlace } from "./document.ts";
+import type { Facts, Plan } from "./facts.ts";
+import { gather, type Heard } from "./gather.ts";
+import { plan } from "./plan.ts";
+import { planLines, reasonText } from "./plan-text.ts";
+import { PropagationTracker } from "./propagation.ts";
+import { isLive } from "./states.ts";
+import type { ReleaseId, Watchtower } from "./watchtower.ts";
+
+/** Something people should hear of. Senders (webhooks, chat) take it from here. */
+export interface ReleaseMessage extends ReleaseId {
+  readonly kind: "stage" | "hold" | "resume" | "rollback" | "rolled-back" | "done" | "report";
+  readonly at: string;
+  readonly text: string;
+}
+
+export interface ReleaseServiceOptions {
+  readonly control: ControlPlane;
+  readonly log: Pick<ChangeLog, "takeLease" | "releaseLease">;
+  readonly tower: Pick<Watchtower, "reading">;
+  readonly instances: InstanceRegistry;
+  readonly now: () => EpochMs;
+  /** What names this node in the lease; no two nodes share it. */
+  readonly holder: string;
+  /** Share of a release's exposures that is lost, as last known; `undefined`: not known. */
+  readonly lossOf: (id: ReleaseId) => number | undefined;
+  readonly tell: (message: ReleaseMessage) => void;
+  readonly onFault: (error: unknown) => void;
+}
+
+const LEASE = "release-scheduler";
+const LEASE_MS = 15_000;
+/** A watch that is still being rebuilt after so long counts as one that heard nothing. */
+const REBUILD_MS = 60_000;
+/** Receipts that did not come in so long are waited for no longer: the record names who did not answer. */
+const RECEIPTS_MS = 15 * 60_000;
+
+const ORIGIN: Origin = { actor: { id: "system", name: "Belay" }, requestId: "release-scheduler" };
+
+export class ReleaseService {
+  readonly #options: ReleaseServiceOptions;
+  readonly #startedAt: EpochMs;
+  readonly #trackers = new Map<string, PropagationTracker>();
+  readonly #triggers = new Map<string, string>();
+  readonly #detected = new Map<string, EpochMs>();
+  readonly #reports = new Map<string, string>();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: ReleaseServiceOptions) {
+    this.#options = options;
+    this.#startedAt = options.now();
+    const { control, instances } = options;
+    instances.onReceipt(({ project, environment, instance, revision, seenAt }) => {
+      for (const [id, tracker] of this.#trackers) {
+        if (id.startsWith(`${project}/${environment}/`)) tracker.note(instance, revision, seenAt);
+      }
+    });
+    control.onCommit(({ projects }, { documents }) => {
+      for (const { kind, project = "", environment = "", key } of documents) {
+        const body =
+          kind === "release" ? projects.get(project)?.environments.get(environment)?.releases.get(key)?.body : undefined;
+        if (body !== undefined) this.#follow({ project, environment, key }, body);
+      }
+    });
+    for (const { id, body } of this.#all()) this.#follow(id, body);
+  }
+
+  /** Makes the moves that are due, where this node holds the lease. Ticks run one after another. */
+  tick(): Promise<void> {
+    this.#running = this.#running.then(() => this.#tick()).catch(this.#options.onFault);
+    return this.#running;
+  }
+
+  /** A guardrail's verdict changed: its release is looked at now, not at the next tick. */
+  onVerdict(id: ReleaseId, detectedAt: EpochMs): void {
+    this.#detected.set(nameOf(id), detectedAt);
+    void this.tick();
+  }
+
+  /** An alert from outside trips a guardrail. */
+  trip(id: ReleaseId, guardrail: string): Promise<void> {
+    this.#triggers.set(nameOf(id), guardrail);
+    return this.tick();
+  }
+
+  /** The receipts of a rollback as they are now; afterwards those on its record. */
+  rollbackOf(id: ReleaseId, recorded: Propagation | undefined): Propagation | undefined {
+    return this.#trackers.get(nameOf(id))?.view() ?? recorded;
+  }
+
+  /** What the planner would look at now. */
+  factsOf(id: ReleaseId, workspace: Workspace = this.#options.control.workspace): Facts | undefined {
+    const { release, targeting, freeze } = this.#held(id, workspace);
+    return release === undefined || targeting === undefined
+      ? undefined
+      : gather(release, targeting, freeze?.body, this.#heard(id));
+  }
+
+  /** Follows a revision of an environment to the instances that run there now. */
+  track({ project, environment }: Omit<ReleaseId, "key">, name: string, at: Omit<Publication, "instances">): PropagationTracker {
+    const running = this.#options.instances.of(project).filter((seen) => seen.environment === environment);
+    const tracker = new PropagationTracker({ ...at, instances: running.map(({ instance }) => instance) });
+    this.#trackers.set(`${project}/${environment}/${name}`, tracker);
+    return tracker;
+  }
+
+  untrack({ project, environment }: Omit<ReleaseId, "key">, name: string): void {
+    this.#trackers.delete(`${project}/${environment}/${name}`);
+  }
+
+  async close(): Promise<void> {
+    await this.#running;
+    await this.#options.log.releaseLease(LEASE, this.#options.holder);
+  }
+
+  async #tick(): Promise<void> {
+    const { log, holder, now } = this.#options;
+    const fence = await log.takeLease(LEASE, holder, { now: now(), until: now() + LEASE_MS });
+    if (fence === undefined) return;
+    for (const { id, body } of this.#all()) {
+      if (isLive(body.state)) await this.#move(id, body);
+      else if (body.state === "rolling-back") await this.#awaitReceipts(id, body);
+    }
+  }
+
+  async #move(id: ReleaseId, body: ReleaseDocument): Promise<void> {
+    const { now } = this.#options;
+    const isRebuilding = this.#options.tower.reading(id) === undefined && now() - this.#startedAt < REBUILD_MS;
+    const facts = isRebuilding ? undefined : this.factsOf(id);
+    if (facts === undefined) return;
+    const decided = plan(body, facts, now());
+    this.#report(id, decided);
+    const after = await this.#execute(id, decided);
+    if (after !== undefined) this.#announce(id, body, after, planLines(body, decided));
+  }
+
+  /** Commits a plan; `undefined` when the state moved on meanwhile, which the next tick looks at anew. */
+  async #execute(id: ReleaseId, decided: Plan): Promise<Release | undefined> {
+    const { control } = this.#options;
+    const detectedAt = this.#detected.get(nameOf(id));
+    try {
+      const { status, ...done } = await control.execute<Release>({
+        origin: { ...ORIGIN, reason: decided.kind === "rollback" ? reasonText(decided.reason) : decided.kind },
+        decide: (workspace, at) =>
+          execute(placeIn(workspace, id), decided, {
+            now: new Date(at).toISOString(),
+            ...(detectedAt === undefined || decided.kind !== "rollback"
+              ? {}
+              : { detectedAt: new Date(detectedAt).toISOString() }),
+          }),
+      });
+      return status === "done" && "answer" in done ? done.answer : undefined;
+    } catch (error) {
+      if (error instanceof ProblemError && STALE.includes(error.code)) return undefined;
+      throw error;
+    }
+  }
+
+  async #awaitReceipts(id: ReleaseId, body: ReleaseDocument): Promise<void> {
+    const tracker = this.#trackers.get(nameOf(id));
+    if (tracker === undefined || body.rollback === undefined) return;
+    if (!tracker.isComplete && this.#options.now() - tracker.publishedAt < RECEIPTS_MS) return;
+    const receipts = tracker.view();
+    await this.#options.control.execute<Release>({
+      origin: { ...ORIGIN, reason: "receipts" },
+      decide: (workspace) => acknowledge(placeIn(workspace, id), receipts),
+    });
+    this.#trackers.delete(nameOf(id));
+    const { acknowledged, instances, laggards } = receipts;
+    const missing = laggards.length === 0 ? "" : `; not heard of: ${laggards.join(", ")}`;
+    this.#say(id, "rolled-back", `Rolled back: ${acknowledged} of ${instances} instances acknowledged${missing}`);
+  }
+
+  /** A release that begins to roll back is followed to its instances, whoever began it. */
+  #follow(id: ReleaseId, { state, rollback }: ReleaseDocument): void {
+    const name = nameOf(id);
+    if (state !== "rolling-back" || rollback === undefined || this.#trackers.has(name)) return;
+    const { revision, detectedAt, decidedAt } = rollback;
+    this.track(id, id.key, {
+      revision,
+      ...(detectedAt === undefined ? {} : { detectedAt: Date.parse(detectedAt) }),
+      decidedAt: Date.parse(decidedAt),
+      publishedAt: this.#options.now(),
+    });
+    this.#triggers.delete(name);
+    this.#detected.delete(name);
+  }
+
+  #heard(id: ReleaseId): Heard {
+    const reading = this.#options.tower.reading(id);
+    const loss = this.#options.lossOf(id);
+    const trigger = this.#triggers.get(nameOf(id));
+    return {
+      ...(reading === undefined ? {} : { reading }),
+      ...(loss === undefined ? {} : { loss }),
+      ...(trigger === undefined ? {} : { trigger }),
+    };
+  }
+
+  #announce(id: ReleaseId, before: ReleaseDocument, after: Release, lines: readonly string[]): void {
+    if (after.state === before.state && after.stage === before.stage) return;
+    const kind = KINDS[after.state];
+    if (kind !== undefined) this.#say(id, after.stage !== before.stage ? "stage" : kind, lines.join("\n"));
+  }
+
+  /** A dry run's breach is told once, not at every tick. */
+  #report(id: ReleaseId, { reports }: Plan): void {
+    const text = reports.map(reasonText).join("\n");
+    const name = nameOf(id);
+    if (text !== "" && this.#reports.get(name) !== text) this.#say(id, "report", text);
+    this.#reports.set(name, text);
+  }
+
+  #say(id: ReleaseId, kind: ReleaseMessage["kind"], text: string): void {
+    this.#options.tell({ ...id, kind, text, at: new Date(this.#options.now()).toISOString() });
+  }
+
+  #held(id: ReleaseId, workspace: Workspace) {
+    const project = workspace.projects.get(id.project);
+    const environment = project?.environments.get(id.environment);
+    const release: Held<ReleaseDocument> | undefined = environment?.releases.get(id.key);
+    const targeting = release === undefined ? undefined : environment?.targetings.get(release.body.flag);
+    return { release, targeting, freeze: project?.freeze };
+  }
+
+  #all(): { readonly id: ReleaseId; readonly body: ReleaseDocument }[] {
+    return [...this.#options.control.workspace.projects].flatMap(([project, { environments }]) =>
+      [...environments].flatMap(([environment, { releases }]) =>
+        [...releases].map(([key, { body }]) => ({ id: { project, environment, key }, body })),
+      ),
+    );
+  }
+}
+
+type Publication = ConstructorParameters<typeof PropagationTracker>[0];
+
+/** What says that a plan was made of facts that are no more. */
+const STALE: readonly string[] = ["revision_conflict", "frozen", "release_state", "release_not_found"];
+
+const KINDS: Readonly<Partial<Record<Release["state"], ReleaseMessage["kind"]>>> = {
+  ramping: "resume",
+  holding: "hold",
+  full: "stage",
+  done: "done",
+  "rolling-back": "rollback",
+};
+
+/** @throws ProblemError when the project or the environment is gone. */
+export function placeIn({ projects }: Workspace, { project: key, environment: name, key: release }: ReleaseId): ReleasePlace {
+  const project = projects.get(key);
+  const environment = project?.environments.get(name);
+  if (project === undefined || environment === undefined) throw new ProblemError("release_not_found", { key: release });
+  return { project, environment, key: release };
+}
+
+function nameOf({ project, environment, key }: ReleaseId): string {
+  return `${project}/${environment}/${key}`;
+}
