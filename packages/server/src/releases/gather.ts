@@ -2,7 +2,7 @@
 import type { EpochMs, Freeze, Targeting } from "@belay/protocol";
 import type { FreezeDocument, Held, ReleaseDocument } from "../state/workspace.ts";
 import { exposedPpm } from "./exposure.ts";
-import type { Facts, Policy } from "./facts.ts";
+import type { Facts } from "./facts.ts";
 import type { Epoch, Reading } from "./guardrails.ts";
 import { ppmOf } from "./plan.ts";
 
@@ -41,11 +41,6 @@ export function gather(
     ...(loss === undefined ? {} : { loss }),
     evidence: body.evidence,
   };
-}
-
-/** The policy of a release: its plan and who wrote it. */
-export function policyOf(body: ReleaseDocument): Policy {
-  return body;
 }
 
 /** The stretches of one share that a watch counts by. */
