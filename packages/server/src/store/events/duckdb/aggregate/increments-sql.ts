@@ -7,16 +7,14 @@ import { type Variable, variablesOf } from "../../aggregate/request.ts";
 import { double } from "./selection-sql.ts";
 
 /**
- * Increments by variant, epoch, segments and day, of rows with `number`, `day`, `is_first`, `o_*` and `d_*`.
- * With sign -1 they take out what the same rows brought in.
+ * Increments by cell and day, of rows with `cell`, `day`, `is_first`, `o_*` and `d_*`. With sign -1 they take out what the same
+ * rows brought in.
  */
-export function increments(rows: string, units: string, sums: readonly SumPlan[], segments: number, sign: 1 | -1 = 1): string {
-  const groups = groupColumns(segments);
-  return `select ${groups.join(", ")}, day, ${sign} * sum(case when is_first then 1 else 0 end)::DOUBLE as n,
+export function increments(rows: string, sums: readonly SumPlan[], sign: 1 | -1 = 1): string {
+  return `select cell, day, ${sign} * sum(case when is_first then 1 else 0 end)::DOUBLE as n,
       ${sums.flatMap((plan) => sumsOf(plan).map(({ sql, column }) => `${sign} * sum(${sql}) as ${column}`)).join(", ")}
-    from (select ${[...groups.map((group) => `u.${group}`), "r.day", "r.is_first"].join(", ")}, ${sums.flatMap(variableColumns).join(", ")}
-      from (${rows}) r join ${units} u on u.number = r.number)
-    group by ${groups.join(", ")}, day`;
+    from (select r.cell, r.day, r.is_first, ${sums.flatMap(variableColumns).join(", ")} from (${rows}) r)
+    group by cell, day`;
 }
 
 /** Rows of the increments table for one metric: names of its sums, in the order of an `OutcomeCell`. */

@@ -1,9 +1,10 @@
 /*
  * What is kept of one experiment between two questions, so that the next one reads only what arrived since:
  *
- *   aggregate_<id>_units    a unit, its variant, epoch, segments and moment          exposures ──> first exposures
+ *   aggregate_<id>_cells    variants, epochs and segments that occur together, numbered: what all else is grouped by
+ *   aggregate_<id>_units    a unit, its cell and moment                              exposures ──> first exposures
  *   aggregate_<id>_totals   a unit's running totals and the last day it did something
- *   aggregate_<id>_sums     sums over units by variant, epoch, segments and day      what is answered
+ *   aggregate_<id>_sums     sums over units by cell and day                          what is answered
  *
  * `aggregates` says up to which position of the store they go. They are made of nothing but stored events: thrown away, as
  * every deletion of events does, they are made again by the next question.
@@ -19,6 +20,7 @@ export const AGGREGATES_TABLE =
 
 export interface KeptTables {
   readonly id: string;
+  readonly cells: string;
   readonly units: string;
   readonly totals: string;
   readonly sums: string;
@@ -30,7 +32,13 @@ export function tablesFor(request: AggregateRequest): KeptTables {
   const sums = planOf(metrics).sums.map(({ query }) => query);
   const text = JSON.stringify([FORMAT, project, environment, experiment, fromMs, untilMs, segments, sums]);
   const id = createHash("sha256").update(text).digest("hex").slice(0, 24);
-  return { id, units: `aggregate_${id}_units`, totals: `aggregate_${id}_totals`, sums: `aggregate_${id}_sums` };
+  return {
+    id,
+    cells: `aggregate_${id}_cells`,
+    units: `aggregate_${id}_units`,
+    totals: `aggregate_${id}_totals`,
+    sums: `aggregate_${id}_sums`,
+  };
 }
 
 /** The position they go up to; absent when there are none. */
@@ -57,11 +65,12 @@ export function forgetProject(connection: DuckDBConnection, project: string): Pr
 async function forget(connection: DuckDBConnection, which: string): Promise<void> {
   const ids = (await connection.runAndReadAll(`select id from aggregates where ${which}`)).getRows().map(([id]) => String(id));
   for (const id of ids) {
-    for (const table of ["units", "totals", "sums"]) await connection.run(`drop table if exists aggregate_${id}_${table}`);
+    for (const table of ["cells", "units", "totals", "sums"])
+      await connection.run(`drop table if exists aggregate_${id}_${table}`);
   }
   if (ids.length > 0) await connection.run(`delete from aggregates where id in (${ids.map(text).join(", ")})`);
 }
 
 /** Rises when the meaning of the tables changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 const UNUSED_DAYS = 3;

@@ -11,7 +11,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { isFunnel, type Plan } from "../../aggregate/plan.ts";
 import type { AggregateRequest } from "../../aggregate/request.ts";
 import { columnsOf, completionsOf, entriesOf, eventsOf, totals } from "./events-sql.ts";
-import { changeColumns, groupColumns, increments, sumColumns } from "./increments-sql.ts";
+import { changeColumns, groupColumns, increments, segmentColumns, sumColumns } from "./increments-sql.ts";
 import type { KeptTables } from "./kept-state.ts";
 import { arrivedUnits, enrolled, type Span } from "./units-sql.ts";
 
@@ -26,20 +26,31 @@ export interface Update {
 export async function build(update: Update, through: number): Promise<void> {
   const { connection, request, plan, tables } = update;
   const span = { after: 0, through };
+  const groups = groupColumns(request.segments.length);
   await connection.run(
-    `create or replace table ${tables.units} as ${enrolled(arrivedUnits(request, span), request.segments, 0)}`,
+    `create or replace table ${tables.cells} (cell INTEGER, variant VARCHAR, epoch BIGINT
+      ${segmentColumns(request.segments.length)
+        .map((column) => `, ${column} VARCHAR`)
+        .join("")})`,
   );
+  await connection.run(
+    `create or replace temp table first_seen as ${enrolled(arrivedUnits(request, span), request.segments, 0)}`,
+  );
+  await connection.run(numberCells(tables, groups));
+  await connection.run(`create or replace table ${tables.units} as ${inCells(tables, groups)}`);
   if (plan.sums.length === 0) return;
   await materialise(update, "happened", tables.units, span);
   const entries = `select * from happened where hits = 0 union all ${entriesOf(plan.sums, tables.units)}`;
   await connection.run(
     `create or replace table ${tables.totals} as
-      select number, min(day)::BIGINT as last_day, ${totals(plan.sums)} from (${entries}) group by number`,
+      select number, u.cell, u.start_ms, t.* exclude (number) from (
+        select number, min(day)::BIGINT as last_day, ${totals(plan.sums)} from (${entries}) group by number) t
+      join ${tables.units} u using (number)`,
   );
   const columns = changeColumns(plan.sums, (column) => ({ old: "0.0::DOUBLE", added: column }));
   await connection.run(
     `create or replace table ${tables.sums} as
-      ${increments(`select number, last_day as day, true as is_first, ${columns} from ${tables.totals}`, tables.units, plan.sums, request.segments.length)}`,
+      ${increments(`select cell, last_day as day, true as is_first, ${columns} from ${tables.totals}`, plan.sums)}`,
   );
   await step(update, "select * from happened where hits <> 0");
   await compact(update);
@@ -98,13 +109,13 @@ async function materialise({ connection, request, plan }: Update, name: string, 
 
 /** Takes what the redone units brought in back out of the sums; they are still as they were. */
 async function takeOut(update: Update, span: Span): Promise<void> {
-  const { connection, request, plan, tables } = update;
+  const { connection, plan, tables } = update;
   await connection.run(
     `create or replace temp table leaving as select * from ${tables.units} where number in (select number from redone)`,
   );
   await materialise(update, "undone", "leaving", span);
   const rows = unitDays("undone", "leaving", plan);
-  await connection.run(`insert into ${tables.sums} ${increments(rows, "leaving", plan.sums, request.segments.length, -1)}`);
+  await connection.run(`insert into ${tables.sums} ${increments(rows, plan.sums, -1)}`);
   await connection.run(`delete from ${tables.totals} where number in (select number from redone)`);
 }
 
@@ -112,41 +123,54 @@ async function takeOut(update: Update, span: Span): Promise<void> {
 async function replaceUnits({ connection, request, tables }: Update, keys: string, former: string): Promise<void> {
   const base = await connection.runAndReadAll(`select coalesce(max(number), 0)::DOUBLE from ${tables.units}`);
   await connection.run(
-    `create or replace temp table coming as
+    `create or replace temp table first_seen as
       ${enrolled(`select unit, key, lowest, highest from ${keys}`, request.segments, base.getRows()[0]?.[0] as number)}`,
   );
+  const groups = groupColumns(request.segments.length);
+  await connection.run(numberCells(tables, groups));
+  await connection.run(`create or replace temp table coming as ${inCells(tables, groups)}`);
   await connection.run(`delete from ${tables.units} where number in (${former})`);
   await connection.run(`insert into ${tables.units} select * from coming`);
 }
 
+/** Gives numbers to the groups of the units first seen that have none yet. */
+function numberCells({ cells }: KeptTables, groups: readonly string[]): string {
+  return `insert into ${cells} select (select coalesce(max(cell), 0) from ${cells}) + row_number() over (), ${groups.join(", ")}
+    from (select distinct ${groups.join(", ")} from first_seen) anti join ${cells} using (${groups.join(", ")})`;
+}
+
+function inCells({ cells }: KeptTables, groups: readonly string[]): string {
+  return `select number, unit, cell, key, start_ms, lowest, highest from first_seen join ${cells} using (${groups.join(", ")})`;
+}
+
 /** Brings in units with all they ever did. */
 async function bringIn(update: Update, span: Span): Promise<void> {
-  const { connection, request, plan, tables } = update;
+  const { connection, plan, tables } = update;
   await materialise(update, "done", "coming", span);
   const rows = unitDays("done", "coming", plan);
-  await connection.run(`insert into ${tables.sums} ${increments(rows, "coming", plan.sums, request.segments.length)}`);
+  await connection.run(`insert into ${tables.sums} ${increments(rows, plan.sums)}`);
   await connection.run(
     `insert into ${tables.totals}
-      select number, max(day)::BIGINT, ${totals(plan.sums)}
-      from (select * from done union all ${entriesOf(plan.sums, "coming")}) group by number`,
+      select number, u.cell, u.start_ms, t.* exclude (number) from (
+        select number, max(day)::BIGINT as last_day, ${totals(plan.sums)}
+        from (select * from done union all ${entriesOf(plan.sums, "coming")}) group by number) t
+      join coming u using (number)`,
   );
 }
 
 /** Adds events to the totals of units that are there, day by day: no event is of a day before the last of its unit. */
-async function step({ connection, request, plan, tables }: Update, events: string): Promise<void> {
+async function step({ connection, plan, tables }: Update, events: string): Promise<void> {
   const columns = columnsOf(plan.sums);
   const days = await connection.runAndReadAll(`select distinct day::DOUBLE from (${events}) order by 1`);
   for (const [day] of days.getRows()) {
     const changed = changeColumns(plan.sums, (column) => ({ old: `t.${column}`, added: `d.${column}` }));
     await connection.run(
       `create or replace temp table changes as
-        select d.number, d.day, false as is_first, ${changed}
+        select d.number, t.cell, d.day, false as is_first, ${changed}
         from (select number, day, ${totals(plan.sums)} from (${events}) where day = ${Number(day)} group by number, day) d
         join ${tables.totals} t on t.number = d.number`,
     );
-    await connection.run(
-      `insert into ${tables.sums} ${increments("select * from changes", tables.units, plan.sums, request.segments.length)}`,
-    );
+    await connection.run(`insert into ${tables.sums} ${increments("select * from changes", plan.sums)}`);
     await connection.run(
       `update ${tables.totals} t set last_day = c.day, ${columns.map((column) => `${column} = c.o_${column} + c.d_${column}`).join(", ")}
         from changes c where t.number = c.number`,
@@ -158,17 +182,18 @@ async function step({ connection, request, plan, tables }: Update, events: strin
 function unitDays(events: string, units: string, { sums }: Plan): string {
   const before = "(partition by number order by day rows between unbounded preceding and 1 preceding)";
   const columns = changeColumns(sums, (column) => ({ old: `coalesce(sum(${column}) over ${before}, 0)`, added: column }));
-  return `select number, day, row_number() over (partition by number order by day) = 1 as is_first, ${columns}
-    from (select number, day, ${totals(sums)} from (select * from ${events} union all ${entriesOf(sums, units)}) group by number, day)`;
+  return `select u.cell, d.* from (
+    select number, day, row_number() over (partition by number order by day) = 1 as is_first, ${columns}
+    from (select number, day, ${totals(sums)} from (select * from ${events} union all ${entriesOf(sums, units)}) group by number, day)
+    ) d join ${units} u using (number)`;
 }
 
 /** Adds up the rows of the sums that are about the same. */
-async function compact({ connection, request, plan, tables }: Update): Promise<void> {
-  const groups = [...groupColumns(request.segments.length), "day"].join(", ");
+async function compact({ connection, plan, tables }: Update): Promise<void> {
   const columns = ["n", ...plan.sums.flatMap((sum) => [...sumColumns(sum).first, ...sumColumns(sum).second])];
   await connection.run(
     `create or replace temp table compacted as
-      select ${groups}, ${columns.map((column) => `sum(${column}) as ${column}`).join(", ")} from ${tables.sums} group by ${groups}`,
+      select cell, day, ${columns.map((column) => `sum(${column}) as ${column}`).join(", ")} from ${tables.sums} group by cell, day`,
   );
   await connection.run(`create or replace table ${tables.sums} as select * from compacted`);
 }
