@@ -16,8 +16,8 @@ export interface Engine {
    */
   readonly document: (request: DocumentRequest) => Promise<Page>;
   readonly ledger: (query: LedgerQuery) => Promise<readonly LedgerLine[]>;
-  readonly aggregate?: (request: AggregateRequest) => Promise<Aggregate>;
-  readonly pairs?: (request: PairsRequest) => Promise<readonly PairCell[]>;
+  readonly aggregate: (request: AggregateRequest) => Promise<Aggregate>;
+  readonly pairs: (request: PairsRequest) => Promise<readonly PairCell[]>;
   readonly retain: (project: string, sinceMs: number) => Promise<number>;
   readonly erase: (project: string, unit: string) => Promise<number>;
   readonly close: () => Promise<void>;

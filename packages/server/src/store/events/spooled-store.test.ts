@@ -34,6 +34,8 @@ class ListEngine implements Engine {
   page = async () => ({ bytes: new Uint8Array(0), rows: 0 });
   document = async () => ({ bytes: new Uint8Array(0), rows: 0 });
   ledger = async () => [];
+  aggregate = async () => ({ arms: [], outcomes: [], quantiles: [] });
+  pairs = async () => [];
   retain = async () => 0;
   erase = async () => 0;
   close = async () => undefined;

@@ -103,16 +103,12 @@ export class SpooledStore implements EventStore {
 
   async aggregate(request: AggregateRequest): Promise<Aggregate & Lagging> {
     const lagMs = await this.settle();
-    const aggregate = this.#engine.aggregate?.bind(this.#engine);
-    if (aggregate === undefined) throw away("this engine does not aggregate");
-    return { ...(await this.#ask(() => aggregate(request))), lagMs };
+    return { ...(await this.#ask(() => this.#engine.aggregate(request))), lagMs };
   }
 
   async pairs(request: PairsRequest): Promise<{ readonly cells: readonly PairCell[] } & Lagging> {
     const lagMs = await this.settle();
-    const pairs = this.#engine.pairs?.bind(this.#engine);
-    if (pairs === undefined) throw away("this engine does not aggregate");
-    return { cells: await this.#ask(() => pairs(request)), lagMs };
+    return { cells: await this.#ask(() => this.#engine.pairs(request)), lagMs };
   }
 
   async retain(project: string, sinceMs: number): Promise<number> {

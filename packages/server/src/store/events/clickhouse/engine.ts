@@ -1,3 +1,4 @@
+import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "../aggregate/request.ts";
 import {
   type DocumentRequest,
   type Engine,
@@ -9,6 +10,7 @@ import {
   type Press,
 } from "../engine.ts";
 import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
+import { aggregate, pairs } from "./aggregation.ts";
 import { Deletion } from "./deletion.ts";
 import { Fleet } from "./fleet.ts";
 import { LoadBook } from "./load-book.ts";
@@ -102,6 +104,14 @@ export class ClickHouseEngine implements Engine {
     const lines = await server.rows<LedgerLine>(ledgerSql(this.#tables, query), READING);
     const present = (key: string | undefined): string | undefined => (key === "" ? undefined : key);
     return lines.map((line) => ({ ...line, experiment: present(line.experiment), release: present(line.release) }));
+  }
+
+  async aggregate(request: AggregateRequest): Promise<Aggregate> {
+    return aggregate(await this.#fleet.server(), this.#tables, request);
+  }
+
+  async pairs(request: PairsRequest): Promise<readonly PairCell[]> {
+    return pairs(await this.#fleet.server(), this.#tables, request);
   }
 
   async retain(project: string, sinceMs: number): Promise<number> {
