@@ -2,7 +2,8 @@
  * The hot path against its rivals: every contender in a process of its own for every sample, in interleaved rounds,
  * after it has proven that it does the same work.
  *
- *   npm run bench:rivals                                  everything, seven rounds
+ *   npm run bench:rivals                                  everything, seven rounds, a quarter of an hour
+ *   npm run bench:rivals -- --minutes 60                  ... or all the time that seven rounds of slow SDKs take
  *   npm run bench:rivals -- --scenarios S1,S3 --contenders belay,growthbook --rounds 1
  *   npm run bench:rivals -- --publish                     ... and write the figures into docs/benchmarks.md
  *   npm run bench -- hot-path                             Belay alone, without an install of rivals
@@ -20,10 +21,13 @@ import { PINNED_TO } from "./hot-path/spawn-sample.ts";
 const RESULTS = new URL("../results/", import.meta.url);
 const PAGE = new URL("../../docs/benchmarks.md", import.meta.url);
 const ROUNDS = 7;
+/** Without installing and proving, which take less than another. */
+const MINUTES = 14;
 
 const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: String(ROUNDS) },
+    minutes: { type: "string", default: String(MINUTES) },
     scenarios: { type: "string" },
     contenders: { type: "string" },
     publish: { type: "boolean", default: false },
@@ -38,6 +42,8 @@ if (options.publish) writeFileSync(PAGE, replaceSection(readFileSync(PAGE, "utf8
 async function measure(): Promise<Run> {
   const rounds = Number(options.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds must be a whole number from 1, not ${options.rounds}`);
+  const minutes = Number(options.minutes);
+  if (!(minutes > 0)) throw new Error(`--minutes must be a number over 0, not ${options.minutes}`);
   const scenarios = chosenScenarios();
   const contenders = await introduceAll(chosenContenders(), (line) => console.log(line));
   const able = contenders.filter(({ introduction }) => introduction !== undefined).map(({ key }) => key);
@@ -45,7 +51,7 @@ async function measure(): Promise<Run> {
     `${scenarios.length} figures of ${able.length} contenders, ${PINNED_TO === undefined ? "not pinned (no taskset)" : `calls pinned to processor ${PINNED_TO}`}`,
   );
   const startedAt = performance.now();
-  const figures = await runRounds(scenarios, able, rounds, (line) =>
+  const figures = await runRounds(scenarios, able, { rounds, minutes }, (line) =>
     console.log(`${((performance.now() - startedAt) / 60_000).toFixed(1).padStart(5)} min  ${line}`),
   );
   const command = ["npm run", hasRivals() ? "bench:rivals" : "bench -- hot-path", ...process.argv.slice(2)].join(" ");

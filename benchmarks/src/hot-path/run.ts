@@ -58,18 +58,24 @@ export async function introduceAll(keys: readonly string[], say: (line: string) 
 /**
  * Runs scenario by scenario in interleaved rounds: each round asks every contender once, in a process of its own, and
  * turns the order round. A contender that has an excuse is asked once.
+ *
+ * @param minutes what the run may take: each scenario has its share of it, and what is left over by those before. One that
+ *   has used it up ends after the round, but not before the third
  */
 export async function runRounds(
   scenarios: readonly Scenario[],
   contenders: readonly string[],
-  rounds: number,
+  { rounds, minutes }: { readonly rounds: number; readonly minutes: number },
   say: (line: string) => void,
 ): Promise<Figure[]> {
   const figures: Figure[] = [];
+  const dueRounds = scenarios.reduce((sum, { roundsMax = rounds }) => sum + Math.min(rounds, roundsMax), 0);
+  let endsAt = performance.now();
   for (const scenario of scenarios) {
     const due = Math.min(rounds, scenario.roundsMax ?? rounds);
     const outcomes = new Map(contenders.map((contender) => [contender, new Outcome(scenario.id, contender)]));
-    for (let round = 0; round < due; round++) {
+    endsAt += (minutes * 60_000 * due) / dueRounds;
+    for (let round = 0; round < due && (round < ROUNDS_MIN || performance.now() < endsAt); round++) {
       const startedAt = performance.now();
       for (const outcome of round % 2 === 0 ? outcomes.values() : [...outcomes.values()].reverse()) await outcome.ask();
       const tookS = (performance.now() - startedAt) / 1_000;
@@ -99,6 +105,8 @@ export function middleOf({ samples }: Figure): Middle | undefined {
     ...(multiples.length === 0 ? {} : { timesBare: quantile(multiples, 0.5) }),
   };
 }
+
+const ROUNDS_MIN = 3;
 
 /**
  * A contender whose samples take so long each (20,000 flags, compiled in eight seconds) is asked for fewer: the run as a

@@ -12,19 +12,18 @@ function clientOf(): Client {
   return fakeClient(server, { isOffline: true, held: { snapshot: snapshotOf(1, flags), from: "application" } }).client;
 }
 
-/** Bytes a call leaves on the heap, the least of nine rounds: what else runs in the process only ever adds. */
-function bytesPerCall(call: (n: number) => unknown): number {
+/** Bytes a call leaves on the heap, in each of nine rounds. */
+function bytesPerCall(call: (n: number) => unknown, calls: number): number[] {
   const rounds: number[] = [];
   let sink = 0;
   for (let round = 0; round < 12; round += 1) {
     const before = process.memoryUsage().heapUsed;
-    for (let n = 0; n < CALLS; n += 1) if (call(n % contexts.length)) sink += 1;
+    for (let n = 0; n < calls; n += 1) if (call(n % contexts.length)) sink += 1;
     // The first rounds are the compiler's.
-    if (round >= 3) rounds.push((process.memoryUsage().heapUsed - before) / CALLS);
+    if (round >= 3) rounds.push((process.memoryUsage().heapUsed - before) / calls);
   }
   expect(sink).toBeGreaterThanOrEqual(0);
-  // A round with a collection in it went below zero and says nothing.
-  return Math.min(...rounds.filter((bytes) => bytes >= 0));
+  return rounds;
 }
 
 describe("the hot path of seen units", () => {
@@ -33,16 +32,19 @@ describe("the hot path of seen units", () => {
     ["a tracked experiment", (belay: Client) => (n: number) => belay.value("pricing", contexts[n] ?? {}, "none") === "A"],
     ["a flag that is not there", (belay: Client) => (n: number) => belay.isEnabled("nothing", contexts[n])],
   ])("%s: not a byte a call", (_name, callOf) => {
-    expect(bytesPerCall(callOf(clientOf()))).toBeLessThan(0.5);
+    // The least of the rounds: what else runs in the process only ever adds. One with a collection in it went below zero
+    // and says nothing.
+    const rounds = bytesPerCall(callOf(clientOf()), CALLS).filter((bytes) => bytes >= 0);
+    expect(Math.min(...rounds)).toBeLessThan(0.5);
   });
 
   it("and an allocation would be seen: an object a call is 16 bytes and more", () => {
     const kept: unknown[] = new Array(1);
-    expect(
-      bytesPerCall((n) => {
-        kept[0] = { n };
-        return true;
-      }),
-    ).toBeGreaterThanOrEqual(16);
+    const allocate = (n: number): boolean => {
+      kept[0] = { n };
+      return true;
+    };
+    // The most of the rounds, and short ones: a collection in the middle of one takes away what was seen.
+    expect(Math.max(...bytesPerCall(allocate, CALLS / 20))).toBeGreaterThanOrEqual(16);
   });
 });

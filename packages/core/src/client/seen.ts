@@ -81,13 +81,16 @@ export class Seen implements Met {
   }
 }
 
-/** For one seed both lanes together are a bijection of the unit's: seeding takes no two units for one. */
+/**
+ * For one seed each lane is a bijection of the unit's: seeding takes no two units for one. The lanes do not wait for each
+ * other either: the first finds the slot, and the second is ready when the slot has been read.
+ */
 function laneA(seed: number): number {
   return avalanche((lanes[0] as number) ^ seed);
 }
 
 function laneB(seed: number, a: number): number {
-  const b = avalanche(((lanes[1] as number) ^ Math.imul(seed, 0x9e3779b1)) + a);
+  const b = avalanche((lanes[1] as number) ^ Math.imul(seed, 0x9e3779b1));
   // Two zeros are an empty slot.
   return a === 0 && b === 0 ? 1 : b;
 }
