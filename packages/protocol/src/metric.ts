@@ -62,8 +62,13 @@ export interface PropertyFilter {
   readonly value: Json;
 }
 
-/** One cap for all arms on a unit's sum: a fixed one, or the quantile of all units' sums. Values above it count as the cap. */
-export type Cap = { readonly at: number } | { readonly quantile: number };
+/**
+ * A cap on a unit's sum, one for all arms and fixed before the data: a sum above it counts as the cap. A cap read off the data
+ * would move as they come, and with it every number so far.
+ */
+export interface Cap {
+  readonly at: number;
+}
 
 /**
  * Hours from a unit's own first exposure: an event counts when `fromHours <= age < toHours`. Events before the exposure never

@@ -46,9 +46,7 @@ const QuantitySchema: Schema<Quantity> = Type.Object(
 
 const share = Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 });
 
-const CapSchema: Schema<Cap> = Type.Unsafe<Cap>(
-  Type.Union([Type.Object({ at: Type.Number() }, closed), Type.Object({ quantile: share }, closed)]),
-);
+const CapSchema: Schema<Cap> = Type.Object({ at: Type.Number() }, closed);
 
 export const MeasureSchema: Schema<Measure> = Type.Unsafe<Measure>(
   Type.Union([

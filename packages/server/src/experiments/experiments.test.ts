@@ -87,6 +87,8 @@ describe("a start", () => {
     ]);
     await ask("PATCH", ONE, { metrics: { guardrails: ["errors"] } });
     expect((await ask("POST", `${ONE}/start`, {})).body.points).toMatchObject([{ point: "alertRoute" }]);
+    await ask("PATCH", ONE, { alertRoute: "webhook:nowhere" });
+    expect((await ask("POST", `${ONE}/start`, {})).body.points).toMatchObject([{ point: "alertRoute" }]);
     await ask("PATCH", ONE, { alertRoute: "slack:#sales" });
     expect((await ask("POST", `${ONE}/start`, {})).body.status).toBe("running");
   });

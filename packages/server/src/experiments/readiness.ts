@@ -18,6 +18,10 @@ function measuringPoints(project: ProjectState, { metrics, alertRoute }: Experim
   if (metrics.primary.length === 0) points.push({ point: "metrics.primary", reason: "it has no primary metric" });
   if (metrics.guardrails.length === 0) points.push({ point: "metrics.guardrails", reason: "it has no guardrail" });
   if (alertRoute === undefined) points.push({ point: "alertRoute", reason: "it has no alert route" });
+  const webhook = alertRoute?.startsWith("webhook:") === true ? alertRoute.slice("webhook:".length) : undefined;
+  if (webhook !== undefined && !project.webhooks.has(webhook)) {
+    points.push({ point: "alertRoute", reason: `the webhook ${webhook} of its alert route is not there` });
+  }
   const gone = [...metrics.primary, ...metrics.secondary, ...metrics.guardrails].find(
     (metric) => project.metrics.get(metric)?.body.archived !== false,
   );

@@ -95,7 +95,7 @@ async function baselineOf(events: Pick<EventStore, "pull">, span: Span, of: Meas
 }
 
 function capped(sum: number, { cap }: Extract<Measure, { kind: "sum" | "mean" }>): number {
-  return cap !== undefined && "at" in cap ? Math.min(sum, cap.at) : sum;
+  return cap === undefined ? sum : Math.min(sum, cap.at);
 }
 
 function valuesOf(

@@ -1,6 +1,6 @@
 import type { FrozenMetric } from "@belay/protocol";
 import type { ExperimentDocument } from "../state/workspace.ts";
-import type { AggregateRequest, MetricQuery, UnitValue } from "../store/events/index.ts";
+import { type AggregateRequest, METRICS_MAX, type MetricQuery, type UnitValue } from "../store/events/index.ts";
 
 /** What is asked of the event store for an experiment's results. */
 
@@ -12,11 +12,21 @@ export interface Span {
   readonly untilMs?: number;
 }
 
+/** Several questions where there are more metrics than one may ask about. */
+export function questionsOf(...of: Parameters<typeof questionOf>): readonly AggregateRequest[] {
+  const whole = questionOf(...of);
+  const parts = Math.max(1, Math.ceil(whole.metrics.length / METRICS_MAX));
+  return Array.from({ length: parts }, (_, part) => ({
+    ...whole,
+    metrics: whole.metrics.slice(part * METRICS_MAX, (part + 1) * METRICS_MAX),
+  }));
+}
+
 /**
  * The question for a span of exposures. The start is no bound: assignments that were imported, and units a running split
  * had met before, belong to the experiment that tracks them.
  */
-export function questionOf(
+function questionOf(
   { project, experiment }: { readonly project: string; readonly experiment: string },
   document: ExperimentDocument,
   { span, asOfMs }: { readonly span: Span; readonly asOfMs: number },
@@ -53,7 +63,7 @@ function unitValueOf(measure: FrozenMetric["measure"]): UnitValue {
     case "sum":
     case "mean": {
       const { cap, ...plain } = measure;
-      return cap !== undefined && "at" in cap ? { ...plain, cap: cap.at } : plain;
+      return cap === undefined ? plain : { ...plain, cap: cap.at };
     }
     case "count":
       return { kind: "count", events: measure.events };

@@ -237,6 +237,24 @@ describe("experiments on the same units", () => {
   });
 });
 
+it("ask about more metrics than one question takes in several", async () => {
+  const keys = Array.from({ length: 30 }, (_, index) => `m${String(index).padStart(2, "0")}`);
+  for (const [index, key] of keys.entries()) {
+    const measure = { kind: "sum", events: { name: "purchase" }, cap: { at: index + 1 } };
+    await ask("POST", `${P}/metrics`, { key, measure, good: "increase", unseen: true });
+  }
+  await start({ metrics: { primary: ["buyers"], secondary: keys, guardrails: ["errors"] } });
+  await happen([
+    { variant: "long", units: 10, buyers: 5 },
+    { variant: "short", units: 10, buyers: 10 },
+  ]);
+  server.clock.now = NOON + 2 * HOUR_MS;
+  const { metrics } = await read();
+  // Every buyer spent 10: the cap decides up to there.
+  const spent = metrics.slice(2).map(({ arms }) => arms.map(({ value }) => (value.status === "ok" ? value.value : Number.NaN)));
+  expect(spent).toEqual(keys.map((_, index) => [Math.min(10, index + 1) / 2, Math.min(10, index + 1)]));
+});
+
 describe("the same results", () => {
   /** Two days of units, whose names and segments are what an attacker would choose. */
   async function seeded(): Promise<void> {

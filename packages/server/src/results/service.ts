@@ -4,8 +4,8 @@ import type { ControlPlane } from "../control/control-plane.ts";
 import { ProblemError } from "../http/problem.ts";
 import { type ArmAccount, accountOf, sumByArm } from "../ledger/domain.ts";
 import type { ExperimentDocument, IncidentDocument, LooksDocument, ProjectState } from "../state/workspace.ts";
-import type { EventStore, PairCell } from "../store/events/index.ts";
-import { metricQueryOf, questionOf, type Span } from "./question.ts";
+import type { Aggregate, AggregateRequest, EventStore, PairCell } from "../store/events/index.ts";
+import { metricQueryOf, questionsOf, type Span } from "./question.ts";
 import { type Facts, type IncidentFacts, looksOf, resultsOf } from "./results.ts";
 
 /** Gathers what results are computed from; all that is asked of the event store goes through here. */
@@ -28,6 +28,8 @@ export interface ResultsOptions {
   readonly now: () => number;
 }
 
+type Answered = Aggregate & { readonly lagMs: number };
+
 /** As the ledger's own page: an instance not heard for ten minutes has lost what is missing. */
 const SILENT_AFTER_MS = 600_000;
 const NO_LOOKS: LooksDocument = { looks: [] };
@@ -42,7 +44,7 @@ export function createResults({ control, events, now }: ResultsOptions): Results
     }
     const atMs = endOf(document, now());
     const span = { fromMs: 0, ...(document.stoppedAt === undefined ? {} : { untilMs: atMs }) };
-    const { lagMs, ...aggregate } = await events.aggregate(questionOf(of, document, { span, asOfMs: atMs }));
+    const { lagMs, ...aggregate } = await asked(questionsOf(of, document, { span, asOfMs: atMs }));
     return {
       ...of,
       document,
@@ -54,6 +56,18 @@ export function createResults({ control, events, now }: ResultsOptions): Results
       past: pastEffects(project, of.experiment),
       incidents: isWhole ? await incidentsOf(of, project, document, atMs) : [],
       interactions: isWhole ? await interactionsOf(of, project, document) : [],
+    };
+  }
+
+  /** The answers to several questions about the same units as one. */
+  async function asked(questions: readonly AggregateRequest[]): Promise<Answered> {
+    const answers: Answered[] = [];
+    for (const question of questions) answers.push(await events.aggregate(question));
+    return {
+      arms: answers[0]?.arms ?? [],
+      outcomes: answers.flatMap(({ outcomes }) => outcomes),
+      quantiles: answers.flatMap(({ quantiles }) => quantiles),
+      lagMs: Math.max(0, ...answers.map(({ lagMs }) => lagMs)),
     };
   }
 
@@ -72,7 +86,7 @@ export function createResults({ control, events, now }: ResultsOptions): Results
   ): Promise<readonly IncidentFacts[]> {
     const found: IncidentFacts[] = [];
     const ask = async (span: Span): Promise<IncidentFacts["during"]> =>
-      events.aggregate(questionOf(of, { ...document, segments: [] }, { span, asOfMs: atMs }));
+      asked(questionsOf(of, { ...document, segments: [] }, { span, asOfMs: atMs }));
     for (const [key, { body }] of incidentsWithin(project, document, atMs)) {
       const [fromMs, toMs] = [Date.parse(body.from), Math.min(atMs, Date.parse(body.to ?? new Date(atMs).toISOString()))];
       const before = await ask({ fromMs: 0, untilMs: fromMs });
