@@ -1,34 +1,62 @@
-// Durable exposures per second into the embedded event store, and how long an acknowledgement takes.
+// Durable exposures per second into the embedded event store, and how long an acknowledgement takes, alone and while somebody
+// reads everything there is. `npm run bench -- ingest [--write]`.
 import { Agent, request } from "node:http";
 import { gzipSync } from "node:zlib";
 import type { EventBatch } from "@belay/protocol";
-import { startServer } from "@belay/testkit";
+import { type ServerProcess, startServer } from "@belay/testkit";
 import { connectControl } from "./control.ts";
+import { report, table, whole } from "./page.ts";
 import { quantile } from "./rounds.ts";
 
 const SECONDS = 5;
 /** Batches made ahead for each connection; the clock stops when they run out. */
 const BATCHES_AHEAD = 600;
 
-for (const isGzip of [false, true]) {
+const lines: string[][] = [];
+for (const isRead of [false, true]) {
   for (const size of [100, 500]) {
-    for (const connections of [1, 16]) await measure({ size, connections, isGzip });
+    for (const connections of [1, 50]) {
+      const [plain, gzip] = [
+        await measure({ size, connections, isRead, isGzip: false }),
+        await measure({ size, connections, isRead, isGzip: true }),
+      ];
+      lines.push([isRead ? "yes" : "no", String(size), String(connections), ...plain, ...gzip]);
+    }
   }
 }
+const head = [
+  "read meanwhile",
+  "batch",
+  "connections",
+  "plain, exposures/s",
+  "ack p50 / p99",
+  "gzip, exposures/s",
+  "ack p50 / p99",
+];
+report(
+  "ingest",
+  `Durable exposures per second into the embedded store, acknowledged only once they are synced to disk, each figure against
+a new server for ${SECONDS} s; "read meanwhile": two readers count and pull everything as CSV, over and over.
+
+${table(head, lines)}`,
+);
 
 interface Load {
   readonly size: number;
   readonly connections: number;
+  readonly isRead: boolean;
   readonly isGzip: boolean;
 }
 
-async function measure(load: Load): Promise<void> {
+async function measure(load: Load): Promise<[rate: string, ack: string]> {
   const server = await startServer();
   const { sdkKey } = await connectControl(server);
   const agent = new Agent({ keepAlive: true, maxSockets: load.connections });
   const latencies: number[] = [];
   let accepted = 0;
   const bodies = Array.from({ length: load.connections }, (_, connection) => bodiesOf(load, connection));
+  const reading = new AbortController();
+  const readers = load.isRead ? [1, 2].map(() => readOn(server, reading.signal)) : [];
   const startedAt = performance.now();
   const until = startedAt + SECONDS * 1_000;
   await Promise.all(
@@ -44,13 +72,24 @@ async function measure(load: Load): Promise<void> {
     }),
   );
   const seconds = (performance.now() - startedAt) / 1_000;
-  const name = `batches of ${load.size}, ${load.connections} connection${load.connections === 1 ? "" : "s"}, ${load.isGzip ? "gzip" : "plain"}`;
-  const perSecond = Math.round(accepted / seconds).toLocaleString("en");
-  console.log(
-    `${name.padEnd(42)} ${perSecond.padStart(9)} exposures/s   ack p50 ${ms(latencies, 0.5)}, p99 ${ms(latencies, 0.99)}`,
-  );
+  reading.abort();
+  await Promise.all(readers);
   agent.destroy();
   await server.stop();
+  const figures: [string, string] = [whole(accepted / seconds), `${ms(latencies, 0.5)} / ${ms(latencies, 0.99)}`];
+  console.log(JSON.stringify(load), ...figures);
+  return figures;
+}
+
+/** Heavy reading: what is there is counted and pulled as fast as it comes, until told to stop. */
+async function readOn({ url, adminToken }: ServerProcess, signal: AbortSignal): Promise<void> {
+  const headers = { authorization: `Bearer ${adminToken}` };
+  while (!signal.aborted) {
+    for (const path of ["exposures/estimate?variant=control", "exposures?format=csv"]) {
+      const answer = await fetch(`${url}/api/v1/projects/default/${path}`, { headers, signal }).catch(() => undefined);
+      await answer?.arrayBuffer().catch(() => undefined);
+    }
+  }
 }
 
 function bodiesOf({ size, connections, isGzip }: Load, connection: number): Buffer[] {
