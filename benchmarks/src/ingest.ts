@@ -8,7 +8,7 @@ import { connectControl } from "./control.ts";
 import { report, table, whole } from "./page.ts";
 import { quantile } from "./rounds.ts";
 
-const SECONDS = 5;
+const SECONDS = 3;
 /** Batches made ahead for each connection; the clock stops when they run out. */
 const BATCHES_AHEAD = 600;
 
