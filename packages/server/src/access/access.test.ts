@@ -103,6 +103,7 @@ POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/re
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/resume operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/rollback operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/start operator
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/trip operator
 POST /api/v1/projects/{project}/environments/{environment}/restore editor
 POST /api/v1/projects/{project}/erasures admin
 POST /api/v1/projects/{project}/experiments editor

@@ -80,6 +80,29 @@ export function rollBack(
   return goBack(place, "rollback", "release.rollback", (body) => ({ ...body, reasons: [reason], rollback, endedAt: now }));
 }
 
+/**
+ * An alert from outside trips a guardrail: what a breach of it does, done now. One that only reports changes nothing; one
+ * that holds does so until a person goes on, for nothing here knows when the alert is over.
+ */
+export function trip(place: ReleasePlace, metric: string, now: string): Decision<Release> {
+  const held = heldRelease(place);
+  if ("code" in held) return held;
+  const { guardrails } = held.body;
+  const guardrail = guardrails.find((each) => each.metric === metric);
+  if (guardrail === undefined) {
+    const allowed = guardrails.map((each) => each.metric);
+    return refuse("invalid_field", {
+      field: "guardrail",
+      received: metric,
+      allowed,
+      reason: "the release has no such guardrail",
+    });
+  }
+  if (guardrail.dryRun === true || guardrail.onBreach === "warn") return unchanged(place, held);
+  if (guardrail.onBreach === "hold") return hold(place, `the alert on ${metric}`);
+  return rollBack(place, { code: "external-trigger", subject: metric }, { now });
+}
+
 /** The receipts of a rollback are in, or are waited for no longer. */
 export function acknowledge(place: ReleasePlace, rollback: Propagation): Decision<Release> {
   return turn(place, "acknowledged", "release.rolled-back", (body) => ({ ...body, rollback }));

@@ -30,8 +30,6 @@ export interface Facts {
   readonly heldBy?: string;
   /** Why the project is frozen. */
   readonly frozen?: string;
-  /** An alert from outside that trips a guardrail: its name. */
-  readonly trigger?: string;
   /** Treated units first exposed in this stage; absent: not known. */
   readonly units?: number;
   /** Roles that approved leaving this stage, one of each person. */

@@ -10,7 +10,6 @@ import { ppmOf } from "./plan.ts";
 export interface Heard {
   readonly reading?: Reading;
   readonly loss?: number;
-  readonly trigger?: string;
 }
 
 /** The facts of a started release. */
@@ -18,7 +17,7 @@ export function gather(
   release: Held<ReleaseDocument>,
   targeting: Held<Targeting>,
   freeze: FreezeDocument | undefined,
-  { reading, loss, trigger }: Heard,
+  { reading, loss }: Heard,
 ): Facts {
   const { body } = release;
   const stage = body.stage ?? 0;
@@ -31,7 +30,6 @@ export function gather(
     livePpm: exposedPpm(targeting.body, body.variant),
     ...(body.heldBy === undefined ? {} : { heldBy: body.heldBy }),
     ...(frozen === undefined ? {} : { frozen }),
-    ...(trigger === undefined ? {} : { trigger }),
     ...(reading === undefined ? {} : { units: reading.units }),
     approvals: body.approvals.filter((approval) => approval.stage === stage).map(({ role }) => role),
     guardrails: reading?.guardrails ?? [],

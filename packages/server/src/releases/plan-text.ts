@@ -29,7 +29,6 @@ function situation(policy: Policy, facts: Facts, now: EpochMs): string[] {
   const marks = [
     facts.frozen === undefined ? "" : `, frozen (${facts.frozen})`,
     facts.heldBy === undefined ? "" : `, held by ${facts.heldBy}`,
-    facts.trigger === undefined ? "" : `, tripped by ${facts.trigger}`,
   ].join("");
   return [
     `${facts.state}, stage ${facts.stage + 1} of ${policy.stages.length} "${stage?.name}" for ${span(now - facts.stageSince)}${marks}`,

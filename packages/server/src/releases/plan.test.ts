@@ -30,7 +30,6 @@ const SITUATIONS: Readonly<Record<string, { readonly policy?: Partial<Policy>; r
   "holds-on-missing-data": { facts: factsOf(1, T0, { guardrails: [{ ...quiet, lastEventAt: T0 - HOUR_MS }] }) },
   "freezes-on-wrong-sizes": { facts: factsOf(3, T0, { isMismatched: true }) },
   "holds-when-lowered-by-hand": { facts: factsOf(3, T0, { livePpm: 0 }) },
-  "trips-on-an-alert-from-outside": { facts: factsOf(2, T0, { trigger: "errors" }) },
   "catches-up-over-pure-waiting": {
     policy: {
       stages: [
@@ -55,7 +54,7 @@ describe("plans, reviewed as text", () => {
 describe("the planner", () => {
   it("never moves what is not live", () => {
     const dead: readonly ReleaseState[] = ["draft", "ready", "done", "rolling-back", "rolled-back", "aborted"];
-    const harmful = { guardrails: [{ ...quiet, verdict: "rollback" as const }], trigger: "errors" };
+    const harmful = { guardrails: [{ ...quiet, verdict: "rollback" as const }] };
     expect(dead.map((state) => plan(policyOf(), factsOf(1, T0, { state, ...harmful }), T0).kind)).toEqual(
       dead.map(() => "nothing"),
     );

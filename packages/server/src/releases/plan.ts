@@ -70,7 +70,6 @@ export function ppmOf({ stages, holdoutPercentage }: Pick<Policy, "stages" | "ho
 }
 
 function harmIn(policy: Policy, facts: Facts): ReleaseReason | undefined {
-  if (facts.trigger !== undefined) return { code: "external-trigger", subject: facts.trigger };
   const breached = watched(policy, facts).find(
     ({ guardrail, fact }) => guardrail.onBreach === "rollback" && fact.verdict === "rollback",
   );

@@ -260,6 +260,22 @@ describe("harm", () => {
     expect(server.messages.map(({ kind }) => kind)).toEqual(["rollback", "rolled-back"]);
   });
 
+  it("is taken from an alert outside, as the guardrail it names says", async () => {
+    const holds = { ...GUARDRAIL, metric: "latency", onBreach: "hold" };
+    const dry = { ...GUARDRAIL, metric: "memory", dryRun: true };
+    await draft({ guardrails: [GUARDRAIL, holds, dry] });
+    await ask("POST", `${CHECKOUT}/ready`, {});
+    await ask("POST", `${CHECKOUT}/start`, {});
+    const tripped = async (guardrail: string): Promise<unknown> => {
+      const { status } = await ask("POST", `${CHECKOUT}/trip`, { guardrail });
+      return [status, ...((await state()) as unknown[]), await share()];
+    };
+    expect(await tripped("nothing")).toEqual([422, "ramping", 0, 1]);
+    expect(await tripped("memory")).toEqual([200, "ramping", 0, 1]);
+    expect(await tripped("latency")).toEqual([200, "holding", 0, "held-by-person", 1]);
+    expect(await tripped("errors")).toEqual([200, "rolling-back", 0, "external-trigger", 0]);
+  });
+
   it("leaves the flag as it was before the release", async () => {
     const before = (await ask("GET", FLAG)).body.targeting;
     await started();
@@ -318,7 +334,7 @@ describe("a rollback drill", () => {
     expect((await ask("GET", CHECKOUT)).body.evidence.drill).toEqual(body);
   });
 
-  it("has not passed when an instance did not acknowledge, and names it", async () => {
+  it("has not passed when an instance did not acknowledge, and names it", { timeout: 30_000 }, async () => {
     await draft();
     server.receive("deaf", 1);
     const { body } = await ask("POST", `${CHECKOUT}/drill`, { timeoutS: 1 });

@@ -29,7 +29,7 @@ import { etagOf } from "../http/etag.ts";
 import { environmentOf, type PageQuery, PageQuerySchema, pathParams, projectOf } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Workspace } from "../state/workspace.ts";
-import { abort, advanceByPerson, approve, giveEvidence, hold, makeReady, resume, rollBack, start } from "./climb.ts";
+import { abort, advanceByPerson, approve, giveEvidence, hold, makeReady, resume, rollBack, start, trip } from "./climb.ts";
 import type { ReleaseDesk } from "./desk.ts";
 import { heldRelease, type ReleasePlace, releaseView } from "./document.ts";
 import { createRelease, editRelease } from "./drafts.ts";
@@ -72,6 +72,16 @@ const DrillDraftSchema: Schema<DrillDraft> = Type.Object(
     timeoutS: Type.Optional(Type.Integer({ minimum: 1, maximum: 120 })),
     reason: ReasonSchema["properties"].reason,
   },
+  { additionalProperties: false },
+);
+
+interface TripDraft {
+  readonly guardrail: string;
+  readonly reason?: string;
+}
+
+const TripDraftSchema: Schema<TripDraft> = Type.Object(
+  { guardrail: KeySchema, reason: ReasonSchema["properties"].reason },
   { additionalProperties: false },
 );
 
@@ -277,6 +287,23 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
         },
       });
     },
+  );
+
+  app.post<{ Params: Params; Body: TripDraft }>(
+    `${one}/trip`,
+    {
+      onRequest: access.role("operator"),
+      schema: {
+        tags,
+        summary: "An alert from outside trips a guardrail: what its breach does is done now",
+        params,
+        body: TripDraftSchema,
+      },
+    },
+    async (request, reply) =>
+      answerWrite(control, request, reply, {
+        decide: (workspace, at) => trip(placeOf(workspace, request.params), request.body.guardrail, new Date(at).toISOString()),
+      }),
   );
 
   app.post<{ Params: Params; Body: EvidenceDraft }>(

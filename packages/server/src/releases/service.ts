@@ -57,7 +57,6 @@ export class ReleaseService {
   readonly #options: ReleaseServiceOptions;
   readonly #startedAt: EpochMs;
   readonly #trackers = new Map<string, PropagationTracker>();
-  readonly #triggers = new Map<string, string>();
   readonly #detected = new Map<string, EpochMs>();
   readonly #reports = new Map<string, string>();
   #running: Promise<void> = Promise.resolve();
@@ -91,12 +90,6 @@ export class ReleaseService {
   onVerdict(id: ReleaseId, detectedAt: EpochMs): void {
     this.#detected.set(nameOf(id), detectedAt);
     void this.tick();
-  }
-
-  /** An alert from outside trips a guardrail. */
-  trip(id: ReleaseId, guardrail: string): Promise<void> {
-    this.#triggers.set(nameOf(id), guardrail);
-    return this.tick();
   }
 
   /** The receipts of a rollback as they are now; afterwards those on its record. */
@@ -198,18 +191,15 @@ export class ReleaseService {
       decidedAt: Date.parse(decidedAt),
       publishedAt: this.#options.now(),
     });
-    this.#triggers.delete(name);
     this.#detected.delete(name);
   }
 
   #heard(id: ReleaseId): Heard {
     const reading = this.#options.tower.reading(id);
     const loss = this.#options.lossOf(id);
-    const trigger = this.#triggers.get(nameOf(id));
     return {
       ...(reading === undefined ? {} : { reading }),
       ...(loss === undefined ? {} : { loss }),
-      ...(trigger === undefined ? {} : { trigger }),
     };
   }
 

@@ -1,0 +1,94 @@
+import { join } from "node:path";
+import type { Release } from "@belay/protocol";
+import { startServer, type TempDir, tempDir } from "@belay/testkit";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { pointOf } from "./guardrails.ts";
+import { ERRORS } from "./release.fixture.ts";
+
+/** These drive the built server over HTTP, its event store behind it. */
+const TOKEN = "release-test-token-1";
+const P = "/api/v1/projects/default";
+const CHECKOUT = `${P}/environments/production/releases/checkout`;
+
+let dir: TempDir;
+let url: string;
+let seq = 0;
+beforeEach(async () => {
+  dir = await tempDir("running-release");
+});
+afterEach(() => dir.remove());
+
+const start = async (): ReturnType<typeof startServer> => {
+  const server = await startServer({ dataDir: join(dir.path, "data"), env: { BELAY_ADMIN_TOKEN: TOKEN } });
+  url = server.url;
+  return server;
+};
+
+async function ask<T>(method: string, path: string, body?: object, as: string = TOKEN): Promise<T> {
+  const answer = await fetch(`${url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${as}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  expect(answer.ok, await answer.clone().text()).toBe(true);
+  return (await answer.json()) as T;
+}
+
+/** A started release at 1 %; the key events come under and the salt of its line. */
+async function release(): Promise<{ readonly key: string; readonly salt: string }> {
+  const { spaces } = await ask<{ spaces: { share: { salt: string } } }>("POST", `${P}/flags`, { key: "checkout" });
+  const { secret } = await ask<{ secret: string }>("POST", `${P}/keys`, { environment: "production", kind: "server", name: "t" });
+  const stages = [1, 100].map((percentage) => ({
+    name: `${percentage} %`,
+    percentage,
+    hold: { minDurationS: 3_600 },
+    gates: [],
+  }));
+  await ask("POST", `${P}/environments/production/releases`, {
+    key: "checkout",
+    flag: "checkout",
+    stages,
+    guardrails: [ERRORS],
+    alertRoutes: ["slack:#r"],
+  });
+  await ask("POST", `${CHECKOUT}/ready`, {});
+  await ask("POST", `${CHECKOUT}/start`, {});
+  return { key: secret, salt: spaces.share.salt };
+}
+
+/** So many new treated units fail; resolves once that is acknowledged. */
+async function fail(count: number, { key, salt }: { readonly key: string; readonly salt: string }): Promise<void> {
+  const metrics = [];
+  while (metrics.length < count) {
+    const unit = `unit-${seq++}`;
+    if (pointOf(salt, unit) < 10_000) metrics.push({ seq, timeMs: Date.now(), name: "error", unit });
+  }
+  const instance = "8f14e45f-ceea-467f-a8f0-5d6d1f0a0c11";
+  await ask("POST", "/sdk/v1/events", { batchId: `b${seq}`, sentAtMs: Date.now(), sdk: "test/1", instance, metrics }, key);
+}
+
+const state = async (): Promise<string> => (await ask<Release>("GET", CHECKOUT)).state;
+
+it("goes back on an acknowledged batch, by itself, and says when", { timeout: 60_000 }, async () => {
+  const server = await start();
+  const at = await release();
+  await fail(5, at);
+  await expect.poll(state, { timeout: 30_000 }).toBe("rolled-back");
+  const { rollback, reasons } = await ask<Release>("GET", CHECKOUT);
+  expect(reasons).toEqual([{ code: "guardrail-breach", subject: "errors" }]);
+  expect(Date.parse(rollback?.detectedAt ?? "")).toBeLessThanOrEqual(Date.parse(rollback?.decidedAt ?? ""));
+  await server.stop();
+});
+
+it("adds up evidence from before a restart and after it", { timeout: 90_000 }, async () => {
+  const first = await start();
+  const at = await release();
+  // Two and three: neither is enough alone, all five are.
+  await fail(2, at);
+  await first.stop();
+  const second = await start();
+  expect(await state()).toBe("ramping");
+  await fail(3, at);
+  await expect.poll(state, { timeout: 60_000 }).toMatch(/^roll/);
+  await second.stop();
+});
