@@ -191,6 +191,10 @@ describe("an incident", () => {
     expect(report?.without).toMatchObject({ status: "ok", value: expect.closeTo(0.1, 3) });
     expect(report?.interaction).toMatchObject({ status: "ok", value: expect.closeTo(-0.6, 2) });
     expect(report?.interaction.status === "ok" && report.interaction.pValue < 1e-6).toBe(true);
+    // One that still goes on has nothing after it.
+    await ask("POST", `${P}/incidents`, { key: "since", reason: "a sale", from });
+    const since = (await read()).incidents.find(({ incident }) => incident === "since");
+    expect(since?.without).toMatchObject({ status: "ok", value: expect.closeTo(0.1, 3) });
   });
 });
 

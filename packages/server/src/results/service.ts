@@ -88,11 +88,9 @@ export function createResults({ control, events, now }: ResultsOptions): Results
     const ask = async (span: Span): Promise<IncidentFacts["during"]> =>
       asked(questionsOf(of, { ...document, segments: [] }, { span, asOfMs: atMs }));
     for (const [key, { body }] of incidentsWithin(project, document, atMs)) {
-      const [fromMs, toMs] = [Date.parse(body.from), Math.min(atMs, Date.parse(body.to ?? new Date(atMs).toISOString()))];
-      const before = await ask({ fromMs: 0, untilMs: fromMs });
-      const during = await ask({ fromMs, untilMs: toMs });
-      const after = await ask({ fromMs: toMs, untilMs: atMs });
-      found.push({ key, reason: body.reason, during, others: [before, after] });
+      const { before, during, after } = spansOf(body, document.stoppedAt === undefined ? undefined : atMs);
+      const others = [await ask(before), ...(after === undefined ? [] : [await ask(after)])];
+      found.push({ key, reason: body.reason, during: await ask(during), others });
     }
     return found;
   }
@@ -156,6 +154,22 @@ function incidentsWithin(
     const isOver = body.to !== undefined && Date.parse(body.to) <= Date.parse(startedAt);
     return isThere && !isOver && Date.parse(body.from) < atMs;
   });
+}
+
+/**
+ * The spans around an incident, none of which ends at a moment that moves: the event store keeps what it added up for each span it
+ * was ever asked about.
+ */
+function spansOf(
+  { from, to }: IncidentDocument,
+  endMs: number | undefined,
+): { readonly before: Span; readonly during: Span; readonly after?: Span } {
+  const fromMs = Date.parse(from);
+  const toMs = to === undefined ? undefined : Date.parse(to);
+  const until = (ms: number | undefined): { readonly untilMs?: number } => (ms === undefined ? {} : { untilMs: ms });
+  const before = { fromMs: 0, untilMs: fromMs };
+  if (toMs === undefined || (endMs !== undefined && toMs >= endMs)) return { before, during: { fromMs, ...until(endMs) } };
+  return { before, during: { fromMs, untilMs: toMs }, after: { fromMs: toMs, ...until(endMs) } };
 }
 
 interface Table {
