@@ -1,6 +1,6 @@
 /* Days of users, some of whom fail, brought to a watch event by event as the intake brings them. */
 
-import { SPACE_PPM } from "@belay/protocol";
+import { type Guardrail, SPACE_PPM } from "@belay/protocol";
 import { type Dice, seeded } from "@belay/testkit";
 import { pointOf, ReleaseWatch } from "./guardrails.ts";
 import { ERRORS, T0 } from "./release.fixture.ts";
@@ -48,6 +48,23 @@ export function minutesToRollback(seed: number, { share, weather, ratio, from }:
     if (watch.read().guardrails[0]?.verdict === "rollback") return minute >= from ? minute - from + 1 : undefined;
   }
   return undefined;
+}
+
+/** Whether a day of 1,800 orders an hour, log-normal and alike in both arms, 5 % of them treated, is rolled back. */
+export function rollsBackAlikeOrders(seed: number, harm: Guardrail["harm"]): boolean {
+  const dice = seeded(seed);
+  const measure = { kind: "values", event: "order", cap: 400, scale: 5 } as const;
+  const epochs = [{ from: T0, ppm: 50_000, revision: 1 }];
+  const watch = new ReleaseWatch({ salt: `v${seed}`, guardrails: [{ ...ERRORS, measure, harm }], epochs });
+  for (let minute = 0; minute < DAY; minute += 1) {
+    for (let i = 0; i < 30; i += 1) {
+      const normal = Math.sqrt(-2 * Math.log(1 - dice.fraction())) * Math.cos(2 * Math.PI * dice.fraction());
+      const order = { name: "order", unit: `${minute}-${i}`, value: Math.exp(3 + 1.2 * normal) };
+      watch.noteMetric(order, T0 + minute * MINUTE_MS);
+    }
+    if (minute % 10 === 0 && watch.read().guardrails[0]?.verdict === "rollback") return true;
+  }
+  return false;
 }
 
 /** Endless new units of each arm. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Day, minutesToRollback, WEATHERS } from "./guardrail-days.fixture.ts";
+import { type Day, minutesToRollback, rollsBackAlikeOrders, WEATHERS } from "./guardrail-days.fixture.ts";
 
 /** `full`: the runs behind the figures of `docs/releases.md`; otherwise a quick set of the same days. */
 const IS_FULL = process.env["BELAY_SIMULATE"] === "full";
@@ -34,6 +34,14 @@ describe("a rollback guardrail at 1,000 users a minute of whom 1 % fail", { time
     let alarms = 0;
     for (let run = 0; run < runs; run += 1) if (minutesToRollback(SEED + run, day) !== undefined) alarms += 1;
     report(`| false rollbacks in 24 h, ${100 * share} % treated, ${name} | <= 1.5 % | ${(100 * alarms) / runs} % | ${runs} |`);
+    expect(alarms / runs).toBeLessThanOrEqual(0.015 + (IS_FULL ? 0 : chance(0.015, runs)));
+  });
+
+  it.each(["increase", "decrease"] as const)("rolls back no orders of the same size for an %s", (harm) => {
+    const runs = IS_FULL ? 200 : 4;
+    let alarms = 0;
+    for (let run = 0; run < runs; run += 1) if (rollsBackAlikeOrders(SEED + run, harm)) alarms += 1;
+    report(`| false rollbacks in 24 h for an ${harm} of log-normal orders | <= 1.5 % | ${(100 * alarms) / runs} % | ${runs} |`);
     expect(alarms / runs).toBeLessThanOrEqual(0.015 + (IS_FULL ? 0 : chance(0.015, runs)));
   });
 
