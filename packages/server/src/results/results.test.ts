@@ -2,7 +2,9 @@ import type { ExperimentResults } from "@belay/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { E, P } from "../app.fixture.ts";
 import { DRAFT, layGround, track } from "../experiments/experiments.fixture.ts";
+import { projectOf } from "../http/params.ts";
 import { NOON, type RecordingServer, recordingServer } from "../record-doors.fixture.ts";
+import { enterFreeze } from "../releases/freeze.ts";
 import { LookKeeper } from "./look-keeper.ts";
 import { createResults } from "./service.ts";
 
@@ -195,6 +197,18 @@ describe("an incident", () => {
     await ask("POST", `${P}/incidents`, { key: "since", reason: "a sale", from });
     const since = (await read()).incidents.find(({ incident }) => incident === "since");
     expect(since?.without).toMatchObject({ status: "ok", value: expect.closeTo(0.1, 3) });
+    // A freeze is recorded as an incident.
+    server.clock.now = NOON + 25 * HOUR_MS;
+    await server.control.execute({
+      origin: { actor: { id: "ops", name: "Ops" }, requestId: "r" },
+      decide: (workspace, at) => enterFreeze(projectOf(workspace, "default"), "database down", "Ops", new Date(at).toISOString()),
+    });
+    server.clock.now = NOON + 26 * HOUR_MS;
+    expect((await read()).incidents.map(({ incident, reason }) => [incident, reason])).toEqual([
+      ["outage", "payments were down"],
+      ["since", "a sale"],
+      ["freeze-1", "database down"],
+    ]);
   });
 });
 
