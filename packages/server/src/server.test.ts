@@ -157,21 +157,26 @@ it(`loses no acknowledged change when it is killed ${KILLS} times (seed ${SEED})
   const rollout = "/environments/production/flags/f/rollout";
   let acknowledged = { revision: 0, percentage: 0 };
   let changes = 0;
+  let onChange = (): void => undefined;
   const change = async (percentage: number): Promise<void> => {
     const answer = await ask("PUT", rollout, { percentage });
     const body = (await answer.json()) as typeof acknowledged;
     changes += 1;
+    onChange();
     if (body.revision > acknowledged.revision) acknowledged = body;
   };
   for (let kill = 0; kill < KILLS; kill += 1) {
-    const timer = setTimeout(() => void server.kill(), 20 + dice.below(150));
+    // Counted from the round's second change, so that a slow machine is killed while it writes too.
+    const [before, afterMs] = [changes, 20 + dice.below(150)];
+    onChange = () => {
+      if (changes === before + 2) setTimeout(() => void server.kill(), afterMs);
+    };
     // Four writers until the connection breaks.
     await Promise.allSettled(
       Array.from({ length: 4 }, async () => {
         for (;;) await change(dice.below(1_000_000) / 10_000);
       }),
     );
-    clearTimeout(timer);
     await server.exited;
     server = await startServer({ dataDir });
     const found = (await (await ask("GET", rollout)).json()) as typeof acknowledged;
