@@ -268,6 +268,20 @@ export interface TokenCreated extends Token {
   readonly secret?: string;
 }
 
+/** Who calls, and what they may do. */
+export interface Session {
+  /** Id and name of the token, as audit rows have them. */
+  readonly actor: { readonly id: string; readonly name: string };
+  /** The roles they may act in, least first. */
+  readonly roles: readonly Role[];
+  /** Absent: every project. */
+  readonly projects?: readonly string[];
+  /** Absent: every environment of those projects. */
+  readonly environments?: readonly string[];
+  /** When the browser must sign in again at the latest; absent: it was no session that asked. */
+  readonly endsAt?: string;
+}
+
 /** One audited edit. */
 export interface Change {
   readonly id: number;

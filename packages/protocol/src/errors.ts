@@ -62,6 +62,7 @@ export type ErrorCode =
   | "unauthenticated"
   | "forbidden"
   | "wrong_key_kind"
+  | "cross_site"
   | "too_many_requests"
   | "too_many_streams"
   | "body_too_large"
@@ -389,6 +390,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "Wrong kind of key",
     "This door takes {needed}.",
     "Use an SDK key for /sdk and OFREP, of kind `server` or `client` where rules are read; an access token for /api.",
+  ),
+  cross_site: entry(
+    403,
+    "Not sent by a page of this server",
+    "A session is taken from pages of this server only, and for writes only with the header `{header}`.",
+    "Programs send an access token. Behind a proxy that changes the host name, set BELAY_PUBLIC_URL.",
   ),
   too_many_requests: entry(429, "Too many requests", "The limit is {limit}.", "Wait for the time in Retry-After."),
   too_many_streams: entry(

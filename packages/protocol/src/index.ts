@@ -28,6 +28,7 @@ export type {
   SegmentCreation,
   SegmentEdit,
   ServeDraft,
+  Session,
   TargetingDraft,
   Token,
   TokenCreated,

@@ -1,5 +1,6 @@
 import type { CompileOptions } from "@belay/core";
 import type { EpochMs, Json } from "@belay/protocol";
+import cookie from "@fastify/cookie";
 import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyRequest } from "fastify";
@@ -31,6 +32,8 @@ import { type OfrepLimits, ofrepRoutes } from "./ofrep/routes.ts";
 import { previewRoutes } from "./preview/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
 import { segmentRoutes } from "./segments/routes.ts";
+import { ownPages } from "./sessions/own-pages.ts";
+import { sessionRoutes } from "./sessions/routes.ts";
 import { Feeds } from "./snapshots/feeds.ts";
 import { snapshotRoutes } from "./snapshots/routes.ts";
 import type { SdkKeyDocument } from "./state/workspace.ts";
@@ -57,6 +60,8 @@ export interface AppDependencies {
   /** Takes the exposures of remote evaluations; absent: none are recorded. */
   readonly intake?: Intake;
   readonly ofrep?: Partial<OfrepLimits>;
+  /** How people reach the server, where a proxy changes its name: `https://belay.example`. */
+  readonly publicUrl?: string;
   /** How long a client may take to send a request whole; 30 s by default. */
   readonly requestTimeoutMs?: number;
   /** Who decides with which revision; absent: a registry of the app's own. */
@@ -94,7 +99,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   installProblems(app);
   watchBodies(app, requestTimeoutMs);
   readJsonBodies(app);
-  const access = createAccess({ workspace: () => control.workspace, now });
+  const pages = ownPages(dependencies.publicUrl);
+  const access = createAccess({ workspace: () => control.workspace, now, pages });
   const history = new History(log);
   const feeds = new Feeds(control);
   const hub = new Hub({ random, limits: streams });
@@ -106,6 +112,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   // Whoever ends TLS in front of this server decides on strict transport for the whole host.
   await app.register(helmet, { contentSecurityPolicy: CONTENT_SECURITY_POLICY, strictTransportSecurity: false });
   await app.register(cors, () => corsFor);
+  await app.register(cookie);
   await installOpenApi(app);
   await app.register(healthRoutes, { unready: dependencies.unready ?? (() => undefined) });
   await app.register(welcomeRoutes);
@@ -120,6 +127,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(layerRoutes, { access, control, fillRandom });
   await app.register(incidentRoutes, { access, control });
   await app.register(accessRoutes, { access, control, fillRandom });
+  await app.register(sessionRoutes, { access, control, pages, fillRandom, now });
   await app.register(auditRoutes, { access, log });
   await app.register(explainRoutes, { access, control, history, compile });
   await app.register(historyRoutes, { access, control, history });

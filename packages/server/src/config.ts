@@ -8,6 +8,8 @@ export interface Config {
   readonly dataDirectory: string;
   readonly adminToken?: string;
   readonly logLevel: string;
+  /** How people reach the server, where a proxy stands before it. */
+  readonly publicUrl?: string;
   /** PostgreSQL that keeps changes instead of the data folder, for several servers. */
   readonly databaseUrl?: string;
   /** Where events are kept instead of the embedded database. */
@@ -31,6 +33,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   }
   const clickHouse = readClickHouse(read("BELAY_CLICKHOUSE_URL"), read("BELAY_CLICKHOUSE_CLUSTER"));
   const databaseUrl = readDatabase(read("BELAY_DATABASE_URL"));
+  const publicUrl = readPublicUrl(read("BELAY_PUBLIC_URL"));
   return {
     host: read("BELAY_HOST") ?? "127.0.0.1",
     port: readPort(read("BELAY_PORT")),
@@ -38,6 +41,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     logLevel: readLogLevel(read("BELAY_LOG")),
     webhookAllow: readAddresses(read("BELAY_WEBHOOK_ALLOW")),
     ...(adminToken === undefined ? {} : { adminToken }),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(clickHouse === undefined ? {} : { clickHouse }),
   };
@@ -71,6 +75,11 @@ function readDatabase(url: string | undefined): string | undefined {
   if (url === undefined || (URL.canParse(url) && /^postgres(ql)?:$/.test(new URL(url).protocol))) return url;
   // An address may hold a password: it is not repeated.
   throw new Error("BELAY_DATABASE_URL must be postgres://user:password@host:5432/database");
+}
+
+function readPublicUrl(url: string | undefined): string | undefined {
+  if (url === undefined || (isHttpUrl(url) && new URL(url).href === `${new URL(url).origin}/`)) return url;
+  throw new Error("BELAY_PUBLIC_URL must be an address without a path, such as https://belay.example");
 }
 
 function readAddresses(text = ""): string[] {

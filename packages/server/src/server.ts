@@ -129,6 +129,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       random: Math.random,
       fillRandom,
       logger: { level: config.logLevel },
+      ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
       unready: () => unready,
       intake,
       instances,

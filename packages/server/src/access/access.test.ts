@@ -24,6 +24,7 @@ DELETE /api/v1/projects/{project}/keys/{key} admin
 DELETE /api/v1/projects/{project}/segments/{segment} editor
 DELETE /api/v1/projects/{project}/units/{unit} admin
 DELETE /api/v1/projects/{project}/webhooks/{webhook} admin
+DELETE /api/v1/session viewer
 DELETE /api/v1/tokens/{token} admin
 GET /api/v1/projects viewer
 GET /api/v1/projects/{project} viewer
@@ -75,6 +76,7 @@ GET /api/v1/projects/{project}/uncovered viewer
 GET /api/v1/projects/{project}/webhooks viewer
 GET /api/v1/projects/{project}/webhooks/{webhook} viewer
 GET /api/v1/projects/{project}/webhooks/{webhook}/deliveries viewer
+GET /api/v1/session viewer
 GET /api/v1/tokens admin
 GET /health/live -
 GET /health/ready -
@@ -137,6 +139,7 @@ POST /api/v1/projects/{project}/webhooks admin
 POST /api/v1/projects/{project}/webhooks/{webhook}/deliveries/{delivery}/resend operator
 POST /api/v1/projects/{project}/webhooks/{webhook}/secret admin
 POST /api/v1/projects/{project}/webhooks/{webhook}/test operator
+POST /api/v1/session viewer
 POST /api/v1/tokens admin
 POST /ofrep/v1/evaluate/flags sdk
 POST /ofrep/v1/evaluate/flags/{*} sdk

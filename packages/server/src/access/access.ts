@@ -1,48 +1,64 @@
 import type { EpochMs, Role } from "@belay/protocol";
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { ProblemError } from "../http/problem.ts";
+import { cookieOf, sealCookie, setCookie } from "../sessions/cookie.ts";
+import { SESSION_IDLE_MS } from "../sessions/domain.ts";
+import type { OwnPages } from "../sessions/own-pages.ts";
+import { type LiveSession, liveSession } from "../sessions/session.ts";
 import type { PlacedSdkKey, TokenDocument, Workspace } from "../state/workspace.ts";
 import { type Actor, ROLES, type SdkIdentity } from "./identity.ts";
 import { readSecret, secretFits } from "./secrets.ts";
 import { makeStreamToken, readStreamToken, streamTokenFits } from "./stream-token.ts";
 
 /** A hook that lets a request pass or throws a ProblemError; it says what it asks for, so that OpenAPI can list it. */
-export interface AccessHook {
+export type AccessHook = SdkHook | RoleHook;
+
+export interface SdkHook {
   (request: FastifyRequest): Promise<void>;
-  readonly needs: Role | "sdk";
+  readonly needs: "sdk";
+}
+
+/** The reply gets the newer cookie of a session in use. */
+export interface RoleHook {
+  (request: FastifyRequest, reply: FastifyReply): Promise<void>;
+  readonly needs: Role;
 }
 
 /** Who may call what. */
 export interface Access {
   /** Takes an SDK key and sets `request.sdk`. */
-  readonly sdk: AccessHook;
+  readonly sdk: SdkHook;
   /** As `sdk`; the key may also come as `X-API-Key`. */
-  readonly ofrep: AccessHook;
+  readonly ofrep: SdkHook;
   /** Takes a stream token in the query, for what cannot send headers, and sets `request.sdk`. */
-  readonly stream: AccessHook;
+  readonly stream: SdkHook;
   /** A stream token for the SDK key of a request that was let in. */
   readonly streamToken: (request: FastifyRequest) => string;
   /**
-   * Takes an access token with at least this role and sets `request.actor`. The route's `project` and `environment`
+   * Takes an access token, or the session of a browser, with at least this role and sets `request.actor`. The route's `project` and `environment`
    * parameters must be in the token's scope; what is not looks as if it did not exist. A write to what all environments
    * share needs a token for all of them.
    */
-  readonly role: (role: Role) => AccessHook;
+  readonly role: (role: Role) => RoleHook;
 }
 
 /** Id of the token that `BELAY_ADMIN_TOKEN` sets: the only one whose text is not ours and names no id. */
 export const FIRST_TOKEN_ID = "first";
 
-export function createAccess(options: { readonly workspace: () => Workspace; readonly now: () => EpochMs }): Access {
-  const { workspace, now } = options;
+export function createAccess(options: {
+  readonly workspace: () => Workspace;
+  readonly now: () => EpochMs;
+  readonly pages: OwnPages;
+}): Access {
+  const { workspace, now, pages } = options;
   return {
-    sdk: hook("sdk", async (request) => {
+    sdk: hook("sdk", async (request: FastifyRequest) => {
       request.sdk = sdkIdentity(bearer(request), workspace(), now());
     }),
-    ofrep: hook("sdk", async (request) => {
+    ofrep: hook("sdk", async (request: FastifyRequest) => {
       request.sdk = sdkIdentity(apiKey(request) ?? bearer(request), workspace(), now());
     }),
-    stream: hook("sdk", async (request) => {
+    stream: hook("sdk", async (request: FastifyRequest) => {
       request.sdk = streamIdentity((request.query as { readonly token?: unknown }).token, workspace(), now());
     }),
     streamToken: ({ sdk }) => {
@@ -51,8 +67,12 @@ export function createAccess(options: { readonly workspace: () => Workspace; rea
       return makeStreamToken(placed.id, placed.document.hash, now());
     },
     role: (role) =>
-      hook(role, async (request) => {
-        const actor = actorOf(bearer(request), workspace(), now());
+      hook(role, async (request: FastifyRequest, reply: FastifyReply) => {
+        const { authorization } = request.headers;
+        const actor =
+          authorization === undefined
+            ? signedIn(request, reply, { pages, workspace: workspace(), now: now() })
+            : actorOf(bearer(request), workspace(), now());
         assertScope(actor, role, request, workspace());
         request.actor = actor;
       }),
@@ -68,7 +88,10 @@ export function reachesProject(actor: Actor, project: string): boolean {
   return actor.projects === undefined || actor.projects.includes(project);
 }
 
-function hook(needs: AccessHook["needs"], check: (request: FastifyRequest) => Promise<void>): AccessHook {
+function hook<C extends (...args: never[]) => Promise<void>, N extends AccessHook["needs"]>(
+  needs: N,
+  check: C,
+): C & { needs: N } {
   return Object.assign(check, { needs });
 }
 
@@ -107,9 +130,34 @@ function identityOf({ id, project, document: { environment, kind } }: PlacedSdkK
 function actorOf(secret: string, workspace: Workspace, now: EpochMs): Actor {
   const found = liveToken(secret, workspace, now);
   if (found === undefined) throw refusal(liveSdkKey(secret, workspace) !== undefined, "an access token");
-  const { name, role, projects, environments } = found.document;
+  return actorBy(found);
+}
+
+/** A session stands for its token as the token is now. */
+function signedIn(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { pages, workspace, now }: { readonly pages: OwnPages; readonly workspace: Workspace; readonly now: EpochMs },
+): Actor {
+  const isHttps = pages.isHttps(request);
+  const session = liveSession(cookieOf(request, isHttps) ?? "", workspace, now);
+  const token = session === undefined ? undefined : workspace.tokens.get(session.document.token)?.body;
+  if (session === undefined || token === undefined || !isLive(token, now)) throw new ProblemError("unauthenticated");
+  pages.assertOwn(request);
+  const { cookie, document } = session;
+  if (session.isDue) setCookie(reply, resealed(session, now), isHttps, Math.min(SESSION_IDLE_MS, document.endsAtMs - now));
+  const actor = actorBy({ id: document.token, document: token });
+  return { ...actor, session: { id: cookie.id, endsAtMs: document.endsAtMs } };
+}
+
+function resealed({ cookie, document }: LiveSession, now: EpochMs): string {
+  return sealCookie({ ...cookie, seenAtMs: now }, document.seal);
+}
+
+function actorBy({ id, document }: { readonly id: string; readonly document: TokenDocument }): Actor {
+  const { name, role, projects, environments } = document;
   const scope = { ...(projects === undefined ? {} : { projects }), ...(environments === undefined ? {} : { environments }) };
-  return { id: found.id, name, role, ...scope };
+  return { id, name, role, ...scope };
 }
 
 /** Who holds a good secret of the other kind is told so; everybody else learns nothing. */
@@ -126,8 +174,12 @@ function liveSdkKey(secret: string, { sdkKeys }: Workspace): PlacedSdkKey | unde
 function liveToken(secret: string, { tokens }: Workspace, now: EpochMs): { id: string; document: TokenDocument } | undefined {
   const id = readSecret(secret)?.id ?? FIRST_TOKEN_ID;
   const document = tokens.get(id)?.body;
-  if (!secretFits(secret, document?.hash) || document === undefined || document.revoked) return undefined;
-  return document.expiresAt === undefined || Date.parse(document.expiresAt) > now ? { id, document } : undefined;
+  if (!secretFits(secret, document?.hash) || document === undefined) return undefined;
+  return isLive(document, now) ? { id, document } : undefined;
+}
+
+function isLive({ revoked, expiresAt }: TokenDocument, now: EpochMs): boolean {
+  return !revoked && (expiresAt === undefined || Date.parse(expiresAt) > now);
 }
 
 function assertScope(actor: Actor, role: Role, request: FastifyRequest, { projects }: Workspace): void {

@@ -1,10 +1,10 @@
-import type { Role, SdkKeyKind } from "@belay/protocol";
+import type { EpochMs, Role, SdkKeyKind } from "@belay/protocol";
 import type {} from "fastify";
 
 /** What may be done, least first; each role may do what the ones before it may. */
 export const ROLES: readonly Role[] = ["viewer", "analyst", "operator", "editor", "admin"];
 
-/** Who calls `/api`: a person or a machine behind an access token. */
+/** Who calls `/api`: a person or a machine behind an access token, or a browser signed in with one. */
 export interface Actor {
   /** Id of the token; never the token itself. */
   readonly id: string;
@@ -14,6 +14,8 @@ export interface Actor {
   readonly projects?: readonly string[];
   /** Absent: every environment of those projects. */
   readonly environments?: readonly string[];
+  /** Absent: the token itself was sent. */
+  readonly session?: { readonly id: string; readonly endsAtMs: EpochMs };
 }
 
 /** Who calls `/sdk`: an application behind an SDK key, bound to one environment of one project. */

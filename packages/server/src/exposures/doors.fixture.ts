@@ -1,6 +1,6 @@
 import { type TempDir, tempDir } from "@belay/testkit";
 import Fastify, { type FastifyInstance } from "fastify";
-import type { AccessHook } from "../access/access.ts";
+import type { RoleHook, SdkHook } from "../access/access.ts";
 import type { Actor, SdkIdentity } from "../access/identity.ts";
 import { installProblems } from "../http/errors.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -42,8 +42,8 @@ const hasEnvironment = (_: string, environment: string): boolean => ["production
 export const SDK_BEARER = { authorization: "Bearer server" };
 export const ANALYST = { authorization: `Bearer ${JSON.stringify({})}` };
 
-const SDK: AccessHook = Object.assign(
-  async (request: Parameters<AccessHook>[0]) => {
+const SDK: SdkHook = Object.assign(
+  async (request: Parameters<SdkHook>[0]) => {
     const kind = request.headers.authorization?.slice("Bearer ".length);
     if (kind !== "server" && kind !== "client") throw new ProblemError("unauthenticated");
     request.sdk = { id: "key-1", project: "default", environment: "production", kind } satisfies SdkIdentity;
@@ -51,8 +51,8 @@ const SDK: AccessHook = Object.assign(
   { needs: "sdk" as const },
 );
 
-const ROLE: AccessHook = Object.assign(
-  async (request: Parameters<AccessHook>[0]) => {
+const ROLE: RoleHook = Object.assign(
+  async (request: Parameters<SdkHook>[0]) => {
     const scope = request.headers.authorization?.slice("Bearer ".length);
     if (scope === undefined) throw new ProblemError("unauthenticated");
     request.actor = { id: "token-1", name: "Ann", role: "analyst", ...(JSON.parse(scope) as Partial<Actor>) };

@@ -3,17 +3,17 @@
  * first, and by then the page is gone. Such a batch brings its SDK key inside.
  */
 import type { FastifyRequest } from "fastify";
-import type { AccessHook } from "../access/access.ts";
+import type { SdkHook } from "../access/access.ts";
 import { ProblemError } from "../http/problem.ts";
 
 /** Asks for the key where it is known before the body is read: in the header. */
-export function keyInHeader(sdk: AccessHook): AccessHook {
+export function keyInHeader(sdk: SdkHook): SdkHook {
   const ask = (request: FastifyRequest): Promise<void> => (isBeacon(request) ? Promise.resolve() : sdk(request));
   return Object.assign(ask, { needs: sdk.needs });
 }
 
 /** Asks for the key in the body where the header had none. */
-export function keyInBody(sdk: AccessHook): (request: FastifyRequest) => Promise<void> {
+export function keyInBody(sdk: SdkHook): (request: FastifyRequest) => Promise<void> {
   return async (request) => {
     if (request.sdk !== undefined) return;
     const { sdkKey } = (request.body ?? {}) as { readonly sdkKey?: unknown };

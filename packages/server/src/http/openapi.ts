@@ -21,6 +21,7 @@ export async function installOpenApi(app: FastifyInstance): Promise<void> {
       components: {
         securitySchemes: {
           token: { type: "http", scheme: "bearer", description: "An access token, for /api" },
+          session: { type: "apiKey", in: "cookie", name: "belay", description: "A signed-in browser; `__Host-belay` over https" },
           sdkKey: { type: "http", scheme: "bearer", description: "An SDK key, for /sdk and /ofrep" },
         },
       },
@@ -59,7 +60,7 @@ function declareAccess(route: RouteOptions): void {
   route.onRequest = [hook as never, ...others];
   route.schema = {
     ...route.schema,
-    security: [hook.needs === "sdk" ? { sdkKey: [] } : { token: [] }],
+    security: hook.needs === "sdk" ? [{ sdkKey: [] }] : [{ token: [] }, { session: [] }],
     ...(hook.needs === "sdk" ? {} : { "x-role": hook.needs }),
     response: { ...(route.schema?.response as object | undefined), "4xx": { description: "Refused", $ref: "Problem#" } },
   } as never;

@@ -8,7 +8,13 @@ export interface Amendment {
   readonly documents: readonly StoredDocument[];
 }
 
-export const EMPTY_WORKSPACE: Workspace = { revision: 0, projects: new Map(), tokens: new Map(), sdkKeys: new Map() };
+export const EMPTY_WORKSPACE: Workspace = {
+  revision: 0,
+  projects: new Map(),
+  tokens: new Map(),
+  sessions: new Map(),
+  sdkKeys: new Map(),
+};
 
 /**
  * The workspace after an amendment. Boot is the same step, taken once from the empty workspace with all documents.
@@ -40,6 +46,7 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   release: 3,
   "sdk-key": 3,
   token: 3,
+  session: 3,
   webhook: 2,
 };
 
@@ -77,6 +84,7 @@ class WorkspaceDraft {
     freeze: (document) => this.#putFreeze(document),
     "sdk-key": (document) => this.#putSdkKey(document),
     token: (document) => this.#putToken(document),
+    session: (document) => this.#putSession(document),
     webhook: (document) => this.#putWebhook(document),
   };
 
@@ -185,6 +193,11 @@ class WorkspaceDraft {
   #putToken(document: StoredDocument): void {
     const tokens = this.#with(this.#workspace.tokens, document.key, held<"token">(document));
     this.#workspace = { ...this.#workspace, tokens };
+  }
+
+  #putSession(document: StoredDocument): void {
+    const sessions = this.#with(this.#workspace.sessions, document.key, held<"session">(document));
+    this.#workspace = { ...this.#workspace, sessions };
   }
 
   #putWebhook(document: StoredDocument): void {

@@ -13,11 +13,12 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 /** A workspace as plain data, snapshots whole, in an order that does not tell how it came about. */
-function plain({ projects, tokens, sdkKeys, revision }: Workspace): unknown {
+function plain({ projects, tokens, sessions, sdkKeys, revision }: Workspace): unknown {
   const sorted = <T>(map: ReadonlyMap<string, T>): [string, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     revision,
     tokens: sorted(tokens),
+    sessions: sorted(sessions),
     sdkKeys: sorted(sdkKeys),
     projects: sorted(projects).map(([, { environments, flags, segments, ...project }]) => ({
       ...project,

@@ -37,6 +37,7 @@ export interface Workspace {
   readonly revision: Revision;
   readonly projects: ReadonlyMap<string, ProjectState>;
   readonly tokens: ReadonlyMap<string, Held<TokenDocument>>;
+  readonly sessions: ReadonlyMap<string, Held<SessionDocument>>;
   /** SDK keys of all projects by their id, which is unique everywhere: one look-up finds the caller. */
   readonly sdkKeys: ReadonlyMap<string, PlacedSdkKey>;
 }
@@ -192,6 +193,18 @@ export interface TokenDocument {
   readonly revoked: boolean;
 }
 
+/** A browser that signed in. */
+export interface SessionDocument {
+  /** Id of the token it stands for. */
+  readonly token: string;
+  /** SHA-256 of the cookie's secret, in hex. */
+  readonly hash: string;
+  /** What the cookie's time of last use is signed with. */
+  readonly seal: string;
+  readonly startedAtMs: EpochMs;
+  readonly endsAtMs: EpochMs;
+}
+
 export interface WebhookDocument {
   readonly name: string;
   readonly url: string;
@@ -225,6 +238,7 @@ export interface Documents {
   readonly targeting: Targeting;
   readonly "sdk-key": SdkKeyDocument;
   readonly token: TokenDocument;
+  readonly session: SessionDocument;
   readonly webhook: WebhookDocument;
   readonly release: ReleaseDocument;
   readonly freeze: FreezeDocument;
