@@ -16,7 +16,7 @@ export interface OwnPages {
 }
 
 /** Every write of a page carries it; its value does not matter. */
-export const PAGE_HEADER = "x-belay-page";
+const PAGE_HEADER = "x-belay-page";
 
 /** `publicUrl` is how people reach the server, where a proxy changes its name; absent: by the name the request is for. */
 export function ownPages(publicUrl?: string): OwnPages {
