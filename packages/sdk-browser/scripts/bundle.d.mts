@@ -4,3 +4,6 @@ export function bundle(options: {
   readonly dir: string;
   readonly isWhole?: boolean;
 }): Promise<void>;
+
+/** Writes every door of the package into a folder, as it is published. */
+export function bundleDoors(dir: string): Promise<void>;

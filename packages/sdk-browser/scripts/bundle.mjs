@@ -41,10 +41,20 @@ export async function bundle({ input, dir, isWhole = false }) {
   await build.close();
 }
 
+/**
+ * Writes every door as it is published.
+ *
+ * @param {string} dir
+ * @returns {Promise<void>}
+ */
+export async function bundleDoors(dir) {
+  const input = Object.fromEntries(Object.entries(DOORS).map(([name, source]) => [name, join(PACKAGE, source)]));
+  await bundle({ input, dir });
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const dist = join(PACKAGE, "dist");
-  const input = Object.fromEntries(Object.entries(DOORS).map(([name, source]) => [name, join(PACKAGE, source)]));
-  await bundle({ input, dir: dist });
+  await bundleDoors(dist);
   copyTypes(dist);
 }
 

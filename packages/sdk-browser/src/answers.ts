@@ -2,7 +2,7 @@
  * Finished answers for one context, as the server gives them (OFREP's bulk evaluation), in the form of a snapshot that
  * serves each to everybody: so whatever holds, keeps or hydrates rules does the same with answers.
  */
-import { type CompactRules, failure, type Outcome, pointOf, type Tracked } from "@belay/core/compact";
+import { type Decide, failure, type Outcome, pointOf, type Tracked } from "@belay/core/compact";
 import type { EvaluationContext, FlagKey, Json, Reason, Snapshot, SnapshotFlag } from "@belay/protocol";
 
 /** What the server said of one flag. */
@@ -58,9 +58,9 @@ function flagOf(answer: Answer): AnswerSnapshot["flags"][string] {
 }
 
 /** Says what the server said. The context is the one that the answers are for. */
-export function answersOf({ flags }: Snapshot): CompactRules {
+export function answersOf({ flags }: Snapshot): Decide {
   const outcomes = new Map(Object.entries(flags).map(([key, flag]) => [key, outcomeOf(flag as AnswerSnapshot["flags"][string])]));
-  return { decide: (key) => outcomes.get(key) ?? failure("FLAG_NOT_FOUND") };
+  return (key) => outcomes.get(key) ?? failure("FLAG_NOT_FOUND");
 }
 
 function outcomeOf({ answer, variants }: Partial<AnswerSnapshot["flags"][string]>): Outcome {

@@ -1,6 +1,6 @@
 import { hasTypeOf, unitText } from "@belay/core";
-import { type CompactRules, rulesOf } from "@belay/core/compact";
-import type { Evaluation, EvaluationContext, Exposure, FlagKey, Json, MetricEvent, Snapshot } from "@belay/protocol";
+import { deciderOf } from "@belay/core/compact";
+import type { Evaluation, EvaluationContext, Exposure, FlagKey, Json, MetricEvent } from "@belay/protocol";
 import { type Follow, follow } from "./follow.ts";
 import { type Inner, type LeanClient, open, type Widened } from "./lean-client.ts";
 import type { ClientOptions } from "./options.ts";
@@ -35,20 +35,16 @@ export interface BelayClient extends LeanClient {
  * belay.isEnabled("checkout-v2");
  */
 export function createClient(options: ClientOptions = {}): BelayClient {
-  return complete(options, rulesOf, follow)[0];
+  return complete(options, deciderOf, follow)[0];
 }
 
 /** The complete client on a source of documents, and its inside. */
-export function complete(
-  options: ClientOptions,
-  rulesOf: (document: Snapshot) => CompactRules,
-  follow: Follow,
-): readonly [BelayClient, Inner] {
+export function complete(options: ClientOptions, decider: typeof deciderOf, follow: Follow): readonly [BelayClient, Inner] {
   const { contextAttributes = [], bootstrap, context = {} } = options;
-  const rendered = bootstrap && rulesOf(bootstrap);
+  const rendered = bootstrap && decider(bootstrap, context);
   const recorded = (context: EvaluationContext): Exposure["attributes"] =>
     Object.fromEntries(contextAttributes.map((name) => [name, context[name]])) as Exposure["attributes"];
-  const [lean, inner] = open(options, rulesOf, follow, contextAttributes.length > 0 ? recorded : undefined);
+  const [lean, inner] = open(options, decider, follow, contextAttributes.length > 0 ? recorded : undefined);
 
   const told = <T extends Json>(outcome: ReturnType<typeof inner.answer>): Evaluation<Widened<T>> => {
     const { value, variant, reason, ruleId, errorCode } = outcome;
@@ -68,7 +64,7 @@ export function complete(
     evaluate: <T extends Json>(key: FlagKey, fallback: T) => told<T>(inner.noted(key, fallback)),
     peek: <T extends Json>(key: FlagKey, fallback: T) => told<T>(inner.answer(key, fallback)),
     peekRendered: <T extends Json>(key: FlagKey, fallback: T) => {
-      const value = rendered?.decide(key, context).value;
+      const value = rendered?.(key).value;
       return (value !== undefined && hasTypeOf(value, fallback) ? value : fallback) as Widened<T>;
     },
     track: (name: string, { value, properties }: TrackDetails = {}) => {

@@ -1,5 +1,5 @@
 import { applyToSnapshot, hasTypeOf } from "@belay/core";
-import { type CompactRules, failure, type Outcome, pointOf, rulesOf } from "@belay/core/compact";
+import { deciderOf, failure, type Outcome, pointOf } from "@belay/core/compact";
 import type { EvaluationContext, Exposure, FlagKey, Json, Revision, Snapshot } from "@belay/protocol";
 import { applicationOf, type ClientEvents, type ClientState, type Listener } from "./application.ts";
 import { doorsOf } from "./door.ts";
@@ -59,19 +59,19 @@ const UNIT_LENGTH_MAX = 1_024;
  * and `track`.
  */
 export function createLeanClient(options: ClientOptions = {}): LeanClient {
-  return open(options, rulesOf, follow)[0];
+  return open(options, deciderOf, follow)[0];
 }
 
 /**
  * Makes a client and starts it.
  *
- * @param rulesOf what makes a document decide
+ * @param decider what makes a document decide for a context
  * @param follow what brings documents
  * @param attributesOf what of a context is recorded with its exposures
  */
 export function open(
   options: ClientOptions,
-  rulesOf: (document: Snapshot) => CompactRules,
+  decider: typeof deciderOf,
   follow: Follow,
   attributesOf?: (context: EvaluationContext) => Exposure["attributes"],
 ): readonly [LeanClient, Inner] {
@@ -82,11 +82,13 @@ export function open(
   const name = `belay/${isOnline && pointOf(clientKey, url)}`;
   const kept = isOnline && !bootstrap ? keeper?.read(name) : undefined;
   const seen = new Set<string>();
+  /** Outcomes whose exposure `seen` was asked about: telling that costs more than deciding. */
+  const exposed = new WeakSet<Outcome>();
   let snapshot = kept ?? bootstrap ?? NO_RULES;
-  let rules = rulesOf(snapshot);
   /** The revision that came from the server: what came with the application gives way to its first answer, whatever that is. */
   let held = kept?.revision;
   let context = options.context ?? {};
+  let decide = decider(snapshot, context);
   let state: ClientState = isOnline ? (snapshot === NO_RULES ? "starting" : "stale") : "offline";
   let staleTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -104,12 +106,10 @@ export function open(
 
   /** Other rules, or another context: tells which flags now answer otherwise. */
   const change = (nextSnapshot: Snapshot, nextContext: EvaluationContext): void => {
-    const [before, earlier] = [rules, context];
+    const before = decide;
     const keys = Object.keys({ ...snapshot.flags, ...nextSnapshot.flags });
-    const next = nextSnapshot === snapshot ? rules : rulesOf(nextSnapshot);
-    [snapshot, rules, context] = [nextSnapshot, next, nextContext];
-    const differs = (key: FlagKey): boolean =>
-      JSON.stringify(before.decide(key, earlier)) !== JSON.stringify(rules.decide(key, context));
+    [snapshot, context, decide] = [nextSnapshot, nextContext, decider(nextSnapshot, nextContext)];
+    const differs = (key: FlagKey): boolean => JSON.stringify(before(key)) !== JSON.stringify(decide(key));
     emit("change", { revision: snapshot.revision, keys: keys.filter(differs) });
   };
 
@@ -155,9 +155,11 @@ export function open(
     addEventListener("pagehide", leave, listening);
   }
 
-  const expose = (flag: FlagKey, { ruleId: rule, tracks }: Outcome): void => {
-    if (!tracks || state === "closed") return;
-    const unit = tracks.unit(context);
+  const expose = (flag: FlagKey, outcome: Outcome): void => {
+    const { ruleId: rule, tracks } = outcome;
+    if (!tracks || exposed.has(outcome) || state === "closed") return;
+    exposed.add(outcome);
+    const unit = tracks.unit();
     if (!unit || unit.length > UNIT_LENGTH_MAX) return;
     const { arm } = tracks;
     const met = JSON.stringify([arm, unit]);
@@ -171,7 +173,7 @@ export function open(
 
   /** The flag's outcome where its value is of the default's type, else the default with the reason why. */
   const answer = (key: FlagKey, fallback: Json): Outcome => {
-    const outcome = snapshot === NO_RULES ? NOT_READY : rules.decide(key, context);
+    const outcome = snapshot === NO_RULES ? NOT_READY : decide(key);
     const { value } = outcome;
     if (value !== undefined && hasTypeOf(value, fallback)) return outcome;
     const { reason, errorCode } = value === undefined ? outcome : failure("TYPE_MISMATCH");

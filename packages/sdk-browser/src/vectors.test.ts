@@ -25,7 +25,7 @@ describe.skipIf(CHROMIUM === undefined)("the minified bundle in Chromium", () =>
   const { snapshots, cases } = JSON.parse(text("evaluations.json")) as { snapshots: Record<string, Snapshot>; cases: Case[] };
 
   beforeAll(async () => {
-    const { text: script, folder } = await bundled('export { rulesOf, pointOf } from "compact";');
+    const { text: script, folder } = await bundled('export { deciderOf, pointOf } from "compact";');
     await folder.remove();
     const rendered = Object.fromEntries(
       Object.entries(snapshots).map(([name, each]) => [name, clientSnapshot(each, () => true)]),
@@ -45,16 +45,14 @@ describe.skipIf(CHROMIUM === undefined)("the minified bundle in Chromium", () =>
   it("decides every evaluation of the vectors, but for patterns, which browsers are refused", async () => {
     const { page, faults } = await openPage(browser, site.url);
     const { asked, wrong } = await page.evaluate(async () => {
-      const { rulesOf } = globalThis.bundle as unknown as Compact;
+      const { deciderOf } = globalThis.bundle as unknown as Compact;
       const { snapshots, cases } = await (await fetch("/evaluations.json")).json();
-      const entries = Object.entries(snapshots as Record<string, Snapshot>);
-      const rules = new Map(entries.map(([name, snapshot]) => [name, rulesOf(snapshot)]));
       const plain = (value: object): string => JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
       const wrong: object[] = [];
       for (const { scenario, flag, context, result } of cases as Case[]) {
-        const { tracks, ...outcome } = (rules.get(scenario) as ReturnType<typeof rulesOf>).decide(flag, context);
+        const { tracks, ...outcome } = deciderOf(snapshots[scenario], context)(flag);
         const { epoch = 0, differs: _, variant: __, ...subject } = tracks?.arm ?? { experiment: "", variant: "" };
-        const unit = tracks?.unit(context);
+        const unit = tracks?.unit();
         const told =
           tracks === undefined ? outcome : { ...outcome, tracks: { ...subject, epoch, ...(unit === undefined ? {} : { unit }) } };
         const present = JSON.parse(JSON.stringify(told));
@@ -73,7 +71,7 @@ describe.skipIf(CHROMIUM === undefined)("the minified bundle in Chromium", () =>
   it("places every unit and answers every operator of the vectors", async () => {
     const { page } = await openPage(browser, site.url);
     const { asked, wrong } = await page.evaluate(async () => {
-      const { rulesOf, pointOf } = globalThis.bundle as unknown as Compact;
+      const { deciderOf, pointOf } = globalThis.bundle as unknown as Compact;
       const points = await (await fetch("/point.json")).json();
       const operators = await (await fetch("/operators.json")).json();
       const wrong: object[] = [];
@@ -91,7 +89,7 @@ describe.skipIf(CHROMIUM === undefined)("the minified bundle in Chromium", () =>
           fallthrough: { variant: "no" },
         };
         const snapshot = { flags: { flag }, segments: {}, spaces: {} } as unknown as Snapshot;
-        const { value } = rulesOf(snapshot).decide("flag", context);
+        const { value } = deciderOf(snapshot, context)("flag");
         if (value !== matches) wrong.push({ test, context, matches, value });
       }
       return { asked, wrong };

@@ -1,2 +1,2 @@
 export { pointOf } from "./hash.ts";
-export { type CompactRules, failure, type Outcome, rulesOf, type Tracked } from "./rules.ts";
+export { type Decide, deciderOf, failure, type Outcome, type Tracked } from "./rules.ts";

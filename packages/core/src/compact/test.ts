@@ -9,12 +9,9 @@ type Maker = (value: unknown) => Key;
 type Holds = (seen: never, wanted: never) => boolean;
 
 /** An attribute by its own name or its dotted path; own properties only, and `null` is missing. */
-export function readAttribute(path: string): (context: EvaluationContext) => unknown {
-  const steps = path.split(".");
-  return (context) => {
-    const named = own(context, path);
-    return (named === undefined ? steps.reduce(own, context) : named) ?? undefined;
-  };
+export function readAttribute(context: EvaluationContext, path: string): unknown {
+  const named = own(context, path);
+  return (named === undefined ? path.split(".").reduce(own, context) : named) ?? undefined;
 }
 
 /** An own property: what an object inherits is no definition and no attribute. */
@@ -22,20 +19,17 @@ export function own(of: unknown, name: string): unknown {
   return typeof of === "object" && of !== null && Object.hasOwn(of, name) ? (of as Record<string, unknown>)[name] : undefined;
 }
 
-/** Compiles a test; throws for `matches`, whose engine is not for browsers. */
-export function readTest({ attribute, op, value }: Test): (context: EvaluationContext) => boolean {
-  const read = readAttribute(attribute);
-  if (op === "exists") return (context) => (read(context) !== undefined) === value;
+/** Whether a test holds for a context; throws for `matches`, whose engine is not for browsers. */
+export function testHolds({ attribute, op, value }: Test, context: EvaluationContext): boolean {
+  const seen = readAttribute(context, attribute);
+  if (op === "exists") return (seen !== undefined) === value;
   const [holds, keyOf, wantedKeyOf = keyOf] = OPERATORS[op as keyof typeof OPERATORS];
   const wanted = [value].flat().map(wantedKeyOf);
-  const ask = (seen: unknown): boolean => {
-    const key = keyOf(seen);
-    return wanted.some((each) => typeof key === typeof each && holds(key as never, each as never));
+  const ask = (each: unknown): boolean => {
+    const key = keyOf(each);
+    return wanted.some((one) => typeof key === typeof one && holds(key as never, one as never));
   };
-  return (context) => {
-    const seen = read(context);
-    return Array.isArray(seen) ? seen.some(ask) : seen !== undefined && ask(seen);
-  };
+  return seen !== undefined && [seen].flat().some(ask);
 }
 
 /** How keys compare, how a value becomes one, and a rule's value where that is another way. */
