@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import type { RedisOptions } from "./store/bus/index.ts";
 import type { ClickHouseOptions } from "./store/events/index.ts";
 
 /** What the environment sets; every name begins with `BELAY_`. */
@@ -12,6 +13,8 @@ export interface Config {
   readonly publicUrl?: string;
   /** PostgreSQL that keeps changes instead of the data folder, for several servers. */
   readonly databaseUrl?: string;
+  /** What several servers tell each other by. */
+  readonly redis?: RedisOptions;
   /** Where events are kept instead of the embedded database. */
   readonly clickHouse?: ClickHouseOptions;
   /** Addresses or CIDR blocks of private networks that webhooks may call. */
@@ -32,6 +35,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     throw new Error(`BELAY_ADMIN_TOKEN must have at least ${ADMIN_TOKEN_LENGTH_MIN} characters`);
   }
   const clickHouse = readClickHouse(read("BELAY_CLICKHOUSE_URL"), read("BELAY_CLICKHOUSE_CLUSTER"));
+  const redis = readRedis(read("BELAY_REDIS_URL"), read("BELAY_REDIS_SENTINEL"), read("BELAY_REDIS_PREFIX"));
   const databaseUrl = readDatabase(read("BELAY_DATABASE_URL"));
   const publicUrl = readPublicUrl(read("BELAY_PUBLIC_URL"));
   return {
@@ -43,6 +47,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     ...(adminToken === undefined ? {} : { adminToken }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    ...(redis === undefined ? {} : { redis }),
     ...(clickHouse === undefined ? {} : { clickHouse }),
   };
 }
@@ -69,6 +74,21 @@ function readClickHouse(addresses: string | undefined, cluster: string | undefin
     throw new Error("BELAY_CLICKHOUSE_URL must be http://user:password@host:8123/database, or several with commas between");
   }
   return cluster === undefined ? { urls } : { urls, cluster };
+}
+
+function readRedis(addresses: string | undefined, sentinel: string | undefined, prefix = "belay"): RedisOptions | undefined {
+  if (addresses === undefined) {
+    if (sentinel !== undefined) throw new Error("BELAY_REDIS_SENTINEL needs BELAY_REDIS_URL");
+    return undefined;
+  }
+  const urls = addresses.split(",").map((address) => address.trim());
+  // An address may hold a password: it is not repeated.
+  if (!urls.every((url) => URL.canParse(url) && /^rediss?:$/.test(new URL(url).protocol) && new URL(url).hostname !== "")) {
+    throw new Error("BELAY_REDIS_URL must be redis://user:password@host:6379, or several with commas between");
+  }
+  if (!/^[\w.:-]{1,64}$/.test(prefix))
+    throw new Error(`BELAY_REDIS_PREFIX may hold letters, digits and . : _ -, not "${prefix}"`);
+  return { urls, prefix, ...(sentinel === undefined ? {} : { sentinel }) };
 }
 
 function readDatabase(url: string | undefined): string | undefined {

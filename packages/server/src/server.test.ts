@@ -94,6 +94,9 @@ describe("a start that cannot be", () => {
     [{ BELAY_LOG: "loud" }, "BELAY_LOG must be one of trace"],
     [{ BELAY_CLICKHOUSE_URL: "localhost:8123" }, "BELAY_CLICKHOUSE_URL must be http://user:password@host:8123/database"],
     [{ BELAY_CLICKHOUSE_URL: "http://a:8123,b" }, "or several with commas between"],
+    [{ BELAY_REDIS_URL: "localhost:6379" }, "BELAY_REDIS_URL must be redis://user:password@host:6379"],
+    [{ BELAY_REDIS_SENTINEL: "main" }, "BELAY_REDIS_SENTINEL needs BELAY_REDIS_URL"],
+    [{ BELAY_REDIS_URL: "redis://a", BELAY_REDIS_PREFIX: "a b" }, 'not "a b"'],
     [{ BELAY_DATABASE_URL: "mysql://a/b" }, "BELAY_DATABASE_URL must be postgres://user:password@host:5432/database"],
     [{ BELAY_WEBHOOK_ALLOW: "10.0.0.1, intranet" }, 'with commas between, not "intranet"'],
     [{ BELAY_WEBHOOK_ALLOW: "10.0.0.0/33" }, 'not "10.0.0.0/33"'],
@@ -109,6 +112,17 @@ describe("a start that cannot be", () => {
     expect(readConfig(environment).clickHouse).toEqual({
       urls: ["http://a:8123/db", "https://ann:pw@b:8443/db"],
       cluster: "c",
+    });
+  });
+
+  it("reads where Redis is: one, a cluster, sentinels", () => {
+    const read = (more: Record<string, string>) =>
+      readConfig({ BELAY_REDIS_URL: "redis://a:1, rediss://ann:pw@b:2", ...more }).redis;
+    expect(read({})).toEqual({ urls: ["redis://a:1", "rediss://ann:pw@b:2"], prefix: "belay" });
+    expect(read({ BELAY_REDIS_SENTINEL: "main", BELAY_REDIS_PREFIX: "shop:1" })).toEqual({
+      urls: ["redis://a:1", "rediss://ann:pw@b:2"],
+      prefix: "shop:1",
+      sentinel: "main",
     });
   });
 

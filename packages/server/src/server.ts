@@ -9,6 +9,7 @@ import { ControlPlane } from "./control/control-plane.ts";
 import { Follower } from "./control/follower.ts";
 import { Intake } from "./exposures/intake.ts";
 import { eventDoors } from "./exposures/routes.ts";
+import { SharedTails } from "./exposures/shared-tails.ts";
 import { type FirstSecrets, prepareFirstStart } from "./first-start.ts";
 import { greeting } from "./greeting.ts";
 import { ProblemError } from "./http/problem.ts";
@@ -21,6 +22,7 @@ import { ReleaseDesk } from "./releases/desk.ts";
 import { LookKeeper } from "./results/look-keeper.ts";
 import { createResults } from "./results/service.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
+import { LocalBus, redisBus } from "./store/bus/index.ts";
 import { type ChangeLog, MirroredChangeLog, openChangeLog, postgresChangeLog } from "./store/changes/index.ts";
 import { withLease } from "./store/changes/lease.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
@@ -53,6 +55,14 @@ export async function startServer(config: Config): Promise<RunningServer> {
   try {
     const folder = await takeDataFolder(config.dataDirectory);
     closers.push(folder.release);
+    const bus =
+      config.redis === undefined
+        ? new LocalBus().join()
+        : redisBus({
+            redis: config.redis,
+            onFault: (error) => app?.log.warn({ err: error }, "Redis is away; going on without it"),
+          });
+    closers.push(() => bus.close());
     const log = await openLog(config, folder.path, (error) => app?.log.warn({ err: error }, "the change log is away"));
     closers.push(() => log.close());
     const events = await openEventStore({
@@ -73,6 +83,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       const follower = new Follower({
         control,
         log,
+        bus,
         onFault: (error) => app?.log.warn({ err: error }, "other servers not followed"),
       });
       closers.push(() => follower.close());
@@ -84,7 +95,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error, project) => app?.log.warn({ err: error, project }, "old events not forgotten yet"),
     });
     closers.push(() => retention.close());
-    const instances = new InstanceRegistry(Date.now);
+    const instances = new InstanceRegistry(Date.now, bus);
     const desk = new ReleaseDesk({
       control,
       log,
@@ -96,7 +107,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error) => app?.log.warn({ err: error }, "releases not looked at; tried again"),
     });
     closers.push(() => desk.close());
-    const intake = new Intake({ events, onTaken: (batch) => desk.take(batch) });
+    const intake: Intake = new Intake({
+      events,
+      onTaken: (batch) => {
+        desk.take(batch);
+        sharedTails.take(batch);
+      },
+    });
+    const sharedTails = new SharedTails({ bus, tails: intake.tails, now: Date.now });
+    closers.push(() => sharedTails.close());
     const deliveries = await openDeliveryStore(join(folder.path, "deliveries.db"));
     closers.push(() => deliveries.close());
     const send = sender({ allow: config.webhookAllow });

@@ -80,6 +80,11 @@ export class ControlPlane {
     return this.#live;
   }
 
+  /** The newest change of the log that the workspace holds. */
+  get position(): ChangeId {
+    return this.#position;
+  }
+
   onCommit(listener: CommitListener): void {
     this.#listeners.push(listener);
   }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import type { Exposure, MetricEvent } from "@belay/protocol";
 import type { EventKind, EventQuery, IncomingBatch } from "../store/events/index.ts";
@@ -20,7 +21,18 @@ export interface TailRequest {
   readonly perSecond: number;
 }
 
-interface Tail extends TailRequest {
+/** What a tail shows of a batch. */
+export type ShownBatch = Pick<
+  IncomingBatch,
+  "project" | "environment" | "instance" | "sdk" | "receivedAtMs" | "exposures" | "metrics"
+>;
+
+/** A tail as other servers know it. */
+export interface KnownTail extends TailRequest {
+  readonly id: string;
+}
+
+interface Tail extends KnownTail {
   readonly response: ServerResponse;
   readonly end: () => void;
   sent: number;
@@ -52,7 +64,8 @@ export class EventTails {
   /** Writes to a response whose head was sent, until either side ends it. */
   open(response: ServerResponse, request: TailRequest): void {
     const life = setTimeout(() => tail.end(), this.#limits.lifeMs).unref();
-    const tail: Tail = { ...request, response, sent: 0, skipped: 0, end: () => void response.end("retry: 1000\n\n") };
+    const id = randomUUID();
+    const tail: Tail = { ...request, id, response, sent: 0, skipped: 0, end: () => void response.end("retry: 1000\n\n") };
     this.#tails.add(tail);
     this.#second ??= setInterval(() => this.#turn(), 1_000).unref();
     response.once("close", () => {
@@ -66,8 +79,22 @@ export class EventTails {
   }
 
   /** Shows a batch that was just acknowledged. Costs nothing while nobody watches. */
-  publish(batch: IncomingBatch): void {
-    for (const tail of this.#tails) this.#show(tail, batch);
+  publish(batch: ShownBatch): void {
+    for (const tail of this.#tails) this.#show(tail, framesOf(tail.query, batch));
+  }
+
+  /** Shows what another server took in for a tail here, within the same bound. Without effect once the tail has ended. */
+  publishTo(id: string, frames: readonly string[], skipped: number): void {
+    for (const tail of this.#tails) {
+      if (tail.id !== id) continue;
+      tail.skipped += skipped;
+      this.#show(tail, frames);
+    }
+  }
+
+  /** Every tail there is, for other servers to know. */
+  list(): KnownTail[] {
+    return [...this.#tails].map(({ id, query, perSecond }) => ({ id, query, perSecond }));
   }
 
   /** Ends every tail. */
@@ -76,20 +103,11 @@ export class EventTails {
     for (const tail of this.#tails) tail.end();
   }
 
-  #show(tail: Tail, batch: IncomingBatch): void {
-    const { query, perSecond } = tail;
-    if (query.project !== batch.project || query.environments?.includes(batch.environment) === false) return;
-    const frames: string[] = [];
-    const events: readonly (Exposure | MetricEvent)[] = batch[query.kind];
-    for (const event of events) {
-      if (!fits(event, query)) continue;
-      if (tail.sent >= perSecond) tail.skipped += 1;
-      else {
-        tail.sent += 1;
-        frames.push(frame(NAMES[query.kind], viewOf(event, batch)));
-      }
-    }
-    if (frames.length > 0) this.#write(tail, frames.join(""));
+  #show(tail: Tail, frames: readonly string[]): void {
+    const shown = frames.slice(0, Math.max(0, tail.perSecond - tail.sent));
+    tail.sent += shown.length;
+    tail.skipped += frames.length - shown.length;
+    if (shown.length > 0) this.#write(tail, shown.join(""));
   }
 
   /** Begins a new second, and says how many of the last one were not shown; without any, that the line lives. */
@@ -111,13 +129,20 @@ const NAMES: Readonly<Record<EventKind, string>> = { exposures: "exposure", metr
 
 const FILTERS = ["flag", "experiment", "release", "variant", "name", "unit"] as const;
 
+/** The events of a batch that a query asks for, each as it is written. */
+export function framesOf(query: EventQuery, batch: ShownBatch): string[] {
+  if (query.project !== batch.project || query.environments?.includes(batch.environment) === false) return [];
+  const events: readonly (Exposure | MetricEvent)[] = batch[query.kind];
+  return events.filter((event) => fits(event, query)).map((event) => frame(NAMES[query.kind], viewOf(event, batch)));
+}
+
 function fits(event: Exposure | MetricEvent, query: EventQuery): boolean {
   if (query.differs !== undefined && !("differs" in event && event.differs === query.differs)) return false;
   const fields = event as Partial<Record<(typeof FILTERS)[number], string>>;
   return FILTERS.every((name) => query[name] === undefined || fields[name] === query[name]);
 }
 
-function viewOf({ timeMs, ...event }: Exposure | MetricEvent, batch: IncomingBatch): object {
+function viewOf({ timeMs, ...event }: Exposure | MetricEvent, batch: ShownBatch): object {
   const { environment, instance, sdk, receivedAtMs } = batch;
   const id = `${instance}-${event.seq}`;
   const received_at = new Date(receivedAtMs).toISOString();

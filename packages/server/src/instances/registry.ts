@@ -1,5 +1,6 @@
 import type { EpochMs, Receipt } from "@belay/protocol";
 import type { SdkIdentity } from "../access/identity.ts";
+import type { Bus } from "../store/bus/index.ts";
 
 export interface SeenInstance extends Receipt {
   readonly project: string;
@@ -7,27 +8,47 @@ export interface SeenInstance extends Receipt {
   readonly seenAt: EpochMs;
 }
 
+/** A receipt as servers tell it each other. */
+type Told = Omit<SeenInstance, "seenAt">;
+
 /** An SDK says where it stands every 60 s; one that missed five is gone. */
 const FORGET_AFTER_MS = 5 * 60_000;
 
 /** Bounds the memory whatever clients claim: the one heard of longest ago makes room. */
 const INSTANCES_MAX = 50_000;
 
-/** Which revision each running SDK says it decides with. In memory: receipts are about now. */
+/**
+ * Which revision each running SDK says it decides with. In memory: receipts are about now. Servers that share a bus tell
+ * each other what they hear, so that each knows the instances of all.
+ */
 export class InstanceRegistry {
   readonly #now: () => EpochMs;
   // Written anew at each receipt, so that insertion order is the order of last words.
   readonly #seen = new Map<string, SeenInstance>();
   readonly #listeners: ((seen: SeenInstance) => void)[] = [];
 
-  constructor(now: () => EpochMs) {
+  readonly #bus: Bus | undefined;
+
+  constructor(now: () => EpochMs, bus?: Bus) {
     this.#now = now;
+    this.#bus = bus;
+    bus?.subscribe("receipt", (message) => {
+      const told = message as unknown as Partial<Told> | null;
+      if (isTold(told)) this.#keep(told);
+    });
   }
 
   note({ project, environment }: SdkIdentity, receipt: Receipt): void {
-    const id = JSON.stringify([project, environment, receipt.instance]);
+    const { instance, sdk, revision } = receipt;
+    this.#keep({ ...receipt, project, environment });
+    this.#bus?.publish("receipt", { project, environment, instance, sdk, revision });
+  }
+
+  #keep(told: Told): void {
+    const id = JSON.stringify([told.project, told.environment, told.instance]);
     this.#seen.delete(id);
-    const seen = { ...receipt, project, environment, seenAt: this.#now() };
+    // By this server's clock, whoever heard it: another's may be wrong, and the way is short.
+    const seen = { ...told, seenAt: this.#now() };
     this.#seen.set(id, seen);
     this.#forgetOld();
     for (const listener of this.#listeners) listener(seen);
@@ -51,4 +72,9 @@ export class InstanceRegistry {
       this.#seen.delete(id);
     }
   }
+}
+
+function isTold(told: Partial<Told> | null): told is Told {
+  const texts = [told?.project, told?.environment, told?.instance, told?.sdk];
+  return texts.every((text) => typeof text === "string" && text.length <= 256) && Number.isSafeInteger(told?.revision);
 }
