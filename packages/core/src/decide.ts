@@ -50,6 +50,8 @@ export const UNKNOWN_FLAG: Outcome = error("FLAG_NOT_FOUND");
 /** The same, for the first question about a key: who warns of unknown flags need remember nothing, and later ones are cheap. */
 export const FIRST_MISS: Outcome = error("FLAG_NOT_FOUND");
 export const MALFORMED_FLAG: Outcome = error("PARSE_ERROR");
+/** The same, for the first question about a flag that was compiled for it: who reports defects learns of it here. */
+export const FIRST_MALFORMED: Outcome = error("PARSE_ERROR");
 export const NO_UNIT: Outcome = error("TARGETING_KEY_MISSING");
 /** The context itself failed, for example in a getter. */
 export const FAULT: Outcome = error("GENERAL");

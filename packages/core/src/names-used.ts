@@ -23,6 +23,34 @@ export function namesUsedByCondition(condition: Condition): NamesUsed {
   return collect((names) => visitCondition(condition, names));
 }
 
+/**
+ * Does a flag name anything outside itself? Asked of every flag that arrives, so it makes no sets.
+ *
+ * @throws {Error} where the flag is too malformed to be read to its end
+ */
+export function namesOthers({ spaces = {}, prerequisites = [], rules, fallthrough }: SnapshotFlag): boolean {
+  return (
+    prerequisites.length > 0 ||
+    (fallthrough !== undefined && servesOthers(fallthrough, spaces)) ||
+    rules.some(({ when, serve }) => servesOthers(serve, spaces) || (when !== undefined && asksOthers(when, spaces)))
+  );
+}
+
+type OwnSpaces = NonNullable<SnapshotFlag["spaces"]>;
+
+function servesOthers(serve: Serve, own: OwnSpaces): boolean {
+  return "split" in serve && serve.split.some(({ draws }) => draws.some(({ space }) => !Object.hasOwn(own, space)));
+}
+
+function asksOthers(condition: Condition, own: OwnSpaces): boolean {
+  if ("attribute" in condition) return false;
+  if ("all" in condition) return condition.all.some((inner) => asksOthers(inner, own));
+  if ("any" in condition) return condition.any.some((inner) => asksOthers(inner, own));
+  if ("not" in condition) return asksOthers(condition.not, own);
+  if ("draw" in condition) return !Object.hasOwn(own, condition.draw.space);
+  return true;
+}
+
 /** A malformed definition has what could be read of it up to the fault: it decides nothing, so it needs no more. */
 function collect(visit: (names: NamesUsed) => void): NamesUsed {
   const names: NamesUsed = { spaces: new Set(), segments: new Set(), flags: new Set() };

@@ -1,5 +1,6 @@
-import type { Condition, Snapshot, SnapshotChange, SnapshotFlag } from "@belay/protocol";
+import type { Condition, Rule, Snapshot, SnapshotChange, SnapshotFlag } from "@belay/protocol";
 import { describe, expect, it } from "vitest";
+import { FIRST_MALFORMED } from "./decide.ts";
 import { compile } from "./ruleset.ts";
 import { snapshotOf } from "./vectors.fixture.ts";
 
@@ -204,5 +205,59 @@ describe("what is shared between flags", () => {
     const twin = { ...layered, spaces: [["layer/x", { salt: "string" }]] as never };
     const ruleset = compile(snapshotOf({ flags: { flag, twin } }));
     expect(ruleset.defects().map(({ flag: key }) => key)).toEqual(["twin"]);
+  });
+});
+
+describe("a flag of several rules", () => {
+  const inCountry = (country: string): Rule => ({
+    id: country,
+    when: { attribute: "country", op: "in", value: country },
+    serve: { variant: "on" },
+  });
+  const ruled: SnapshotFlag = { ...on, rules: [inCountry("DE"), inCountry("AT")], fallthrough: { variant: "off" } };
+  const broken: SnapshotFlag = { ...ruled, rules: [inCountry("DE"), { id: "bad", serve: { variant: "gone" } }] };
+  const people = ["DE", "AT", "CH"].map((country) => ({ country }));
+
+  it("is there before it is compiled: found, listed, decided, counted and explained like any other", () => {
+    const ruleset = compile(snapshotOf({ flags: { first: ruled, plain: on, last: ruled } }));
+    expect([ruleset.size, ruleset.has("last"), [...ruleset.keys()].sort()]).toEqual([3, true, ["first", "last", "plain"]]);
+    expect(people.map((person) => ruleset.decide("last", person).value)).toEqual([true, true, false]);
+    expect(ruleset.peek("first", { country: "AT" }).ruleId).toBe("AT");
+    expect([ruleset.size, [...ruleset.keys()].sort()]).toEqual([3, ["first", "last", "plain"]]);
+    expect(ruleset.takeCounts().toSorted((a, b) => a.count - b.count)).toEqual([
+      { flag: "last", variant: "off", count: 1 },
+      { flag: "last", variant: "on", count: 2 },
+    ]);
+  });
+
+  it("is compiled when it is first asked for, and its defect is known from then on", () => {
+    const ruleset = compile(snapshotOf({ flags: { ruled, broken } }));
+    expect(ruleset.knownDefects()).toEqual([]);
+    const outcomes = [1, 2, 3].map(() => ruleset.decide("broken", {}));
+    expect(outcomes.map(({ errorCode }) => errorCode)).toEqual(["PARSE_ERROR", "PARSE_ERROR", "PARSE_ERROR"]);
+    expect(outcomes.map((outcome) => outcome === FIRST_MALFORMED)).toEqual([true, false, false]);
+    expect(ruleset.knownDefects().map(({ flag, code }) => [flag, code])).toEqual([["broken", "unknown_variant"]]);
+    expect(ruleset.takeCounts()).toEqual([{ flag: "broken", count: 3 }]);
+  });
+
+  it("is compiled at once where others ask for it, whichever comes first", () => {
+    const flags = { early: needs("ruled"), ruled, late: needs("ruled") };
+    const ruleset = compile(snapshotOf({ flags }));
+    const values = ["early", "late"].map((key) => people.map((person) => ruleset.decide(key, person).value));
+    expect(values).toEqual([
+      [true, true, false],
+      [true, true, false],
+    ]);
+    expect(ruleset.defects()).toEqual([]);
+  });
+
+  it("may change, go and come back without ever having been compiled", () => {
+    const ruleset = compile(snapshotOf({ flags: { a: ruled, b: ruled, c: broken } }));
+    expect(ruleset.apply(change({ flags: { a: broken, b: null } }))).toEqual(["a", "b"]);
+    expect(ruleset.knownDefects().map(({ flag }) => flag)).toEqual(["a"]);
+    expect([ruleset.size, ruleset.has("b"), ruleset.decide("b", {}).errorCode]).toEqual([2, false, "FLAG_NOT_FOUND"]);
+    expect(ruleset.apply(change({ from: 2, revision: 3, flags: { b: ruled } }))).toEqual(["b"]);
+    expect(ruleset.decide("b", { country: "DE" }).value).toBe(true);
+    expect(ruleset.defects().map(({ flag }) => flag)).toEqual(["a", "c"]);
   });
 });

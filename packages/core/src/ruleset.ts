@@ -8,16 +8,27 @@ import type {
   SegmentKey,
   Snapshot,
   SnapshotChange,
+  SnapshotFlag,
   Space,
 } from "@belay/protocol";
 import { isPlain } from "./attribute.ts";
-import { decideFlag, FAULT, FIRST_MISS, MALFORMED_FLAG, outcomeAt, outcomeOfTwo, UNKNOWN_FLAG } from "./decide.ts";
+import {
+  decideFlag,
+  FAULT,
+  FIRST_MALFORMED,
+  FIRST_MISS,
+  MALFORMED_FLAG,
+  outcomeAt,
+  outcomeOfTwo,
+  UNKNOWN_FLAG,
+} from "./decide.ts";
 import { type Defect, Defects } from "./defect.ts";
 import { differs } from "./differs.ts";
 import { hashAndFingerprint, type Met } from "./fingerprint.ts";
 import type { LegacyHashFunction } from "./legacy-hash-function.ts";
 import { type Linkable, link } from "./link.ts";
 import { hashAfter } from "./murmur3.ts";
+import { namesOthers } from "./names-used.ts";
 import type { PatternCompiler } from "./operators.ts";
 import { positionOf } from "./placement.ts";
 import {
@@ -51,6 +62,9 @@ export interface FlagDefect extends Defect {
 /**
  * Compiles a snapshot. A broken flag never throws: it alone answers the caller's default with `PARSE_ERROR`, and
  * `defects()` says why.
+ *
+ * A flag of several rules that names no other definition is compiled when it is first asked for, so a start does not wait
+ * for thousands of flags that this application may never use. The snapshot must not be changed afterwards.
  *
  * @example
  * const ruleset = compile(snapshot);
@@ -96,6 +110,8 @@ export class Ruleset {
   #revision: Revision;
   readonly #options: CompileOptions;
   readonly #flags = new Map<FlagKey, CompiledFlag>();
+  /** Definitions nobody has asked for yet. A key is here or in `#flags`: the hot path looks there alone, and misses once. */
+  readonly #unread = new Map<FlagKey, SnapshotFlag>();
   readonly #unknown: CompiledFlag;
   #unknownKeys = 0;
   readonly #flagRefs = new Map<FlagKey, FlagRef>();
@@ -123,7 +139,18 @@ export class Ruleset {
     const shared = new Map<string, Program>();
     for (const [id, space] of Object.entries(snapshot.spaces)) this.#setSpace(id, space);
     for (const [key, segment] of Object.entries(snapshot.segments)) this.#setSegment(key, segment);
-    for (const [key, flag] of Object.entries(snapshot.flags)) this.#setFlag(key, flag, shared);
+    let slots = 0;
+    for (const [key, flag] of Object.entries(snapshot.flags)) {
+      const waiting = tryRead(() => slotsOfWaiting(flag));
+      if (waiting === undefined) this.#setFlag(key, flag, shared);
+      else {
+        this.#unread.set(key, flag);
+        slots += waiting;
+      }
+    }
+    // Whom others ask for is decided inside their evaluations, past the look-up that would compile it.
+    for (const key of this.#flagRefs.keys()) this.#read(key);
+    this.#reserveCounts(slots);
     this.#link();
   }
 
@@ -134,15 +161,16 @@ export class Ruleset {
 
   /** Number of flags, malformed ones included. */
   get size(): number {
-    return this.#flags.size - this.#unknownKeys;
+    return this.#flags.size - this.#unknownKeys + this.#unread.size;
   }
 
   has(key: FlagKey): boolean {
-    return this.find(key) !== undefined;
+    return this.#unread.has(key) || this.find(key) !== undefined;
   }
 
   *keys(): IterableIterator<FlagKey> {
     for (const [key, flag] of this.#flags) if (flag.program !== UNKNOWN_PROGRAM) yield key;
+    yield* this.#unread.keys();
   }
 
   /**
@@ -154,7 +182,7 @@ export class Ruleset {
    */
   decide(key: FlagKey, context: EvaluationContext, met?: Met): Outcome {
     const flag = this.#flags.get(key);
-    if (flag === undefined) return this.#miss(key);
+    if (flag === undefined) return this.#miss(key, context, met);
     let outcome = flag.gate;
     if (outcome === undefined) {
       try {
@@ -181,7 +209,7 @@ export class Ruleset {
 
   /** As `decide`, uncounted; for explanations and previews. */
   peek(key: FlagKey, context: EvaluationContext): Outcome {
-    const flag = this.#flags.get(key) ?? this.#unknown;
+    const flag = this.#read(key) ?? this.#unknown;
     if (flag.gate !== undefined) return flag.gate;
     try {
       return this.#walk(flag, context);
@@ -209,12 +237,13 @@ export class Ruleset {
 
   /** The compiled flag, for `explain`. */
   find(key: FlagKey): CompiledFlag | undefined {
-    const flag = this.#flags.get(key);
+    const flag = this.#read(key);
     return flag?.program === UNKNOWN_PROGRAM ? undefined : flag;
   }
 
   /** The defect of one flag. */
   defect(key: FlagKey): Defect | undefined {
+    this.#read(key);
     return this.#ownDefects.get(key) ?? this.#linkDefects.get(`flag/${key}`);
   }
 
@@ -223,8 +252,14 @@ export class Ruleset {
     return this.#linkDefects.get(`segment/${key}`);
   }
 
-  /** Every flag that answers `PARSE_ERROR`, with the first reason. */
+  /** Every flag that answers `PARSE_ERROR`, with the first reason. Compiles all of them, which may take a second. */
   defects(): readonly FlagDefect[] {
+    for (const key of [...this.#unread.keys()]) this.#read(key);
+    return this.knownDefects();
+  }
+
+  /** The same of the flags that have been compiled so far. */
+  knownDefects(): readonly FlagDefect[] {
     const all = new Map<FlagKey, Defect>(this.#ownDefects);
     for (const [id, defect] of this.#linkDefects) if (id.startsWith("flag/")) all.set(id.slice("flag/".length), defect);
     return [...all].map(([flag, defect]) => ({ flag, ...defect }));
@@ -295,7 +330,11 @@ export class Ruleset {
   }
 
   /** A key asked for the first time, or one that is not remembered; counted either way. */
-  #miss(key: FlagKey): Outcome {
+  #miss(key: FlagKey, context: EvaluationContext, met: Met | undefined): Outcome {
+    if (this.#read(key) !== undefined) {
+      const outcome = this.decide(key, context, met);
+      return outcome === MALFORMED_FLAG ? FIRST_MALFORMED : outcome;
+    }
     let flag = this.#unknown;
     let outcome = FIRST_MISS;
     if (this.#unknownKeys >= UNKNOWN_KEYS_MAX) outcome = UNKNOWN_FLAG;
@@ -306,6 +345,13 @@ export class Ruleset {
     }
     this.#counts[flag.slot] = (this.#counts[flag.slot] as number) + 1;
     return outcome;
+  }
+
+  /** The compiled flag of a key; compiles it at the first question, which takes microseconds. */
+  #read(key: FlagKey): CompiledFlag | undefined {
+    const definition = this.#unread.get(key);
+    if (definition !== undefined) this.#setFlag(key, definition);
+    return this.#flags.get(key);
   }
 
   #withSlot(flag: CompiledFlag): CompiledFlag {
@@ -326,6 +372,14 @@ export class Ruleset {
       flag.slot = this.#slots;
       this.#slots += slotsOf(flag);
     }
+    this.#counts = counts;
+  }
+
+  /** Room for so many more, now: making it while somebody waits for a first answer would take milliseconds. */
+  #reserveCounts(more: number): void {
+    if (more === 0) return;
+    const counts = new Uint32Array(this.#counts.length + more);
+    counts.set(this.#counts);
     this.#counts = counts;
   }
 
@@ -356,6 +410,7 @@ export class Ruleset {
 
   /** Takes the flag out of force; answers the flag (or remembered miss) that was there, its counts carried over. */
   #removeFlag(key: FlagKey): CompiledFlag | undefined {
+    this.#unread.delete(key);
     const before = this.#flags.get(key);
     if (before === undefined) return undefined;
     this.#carry(key, before);
@@ -482,11 +537,20 @@ function slotsOf(flag: CompiledFlag): number {
 }
 
 /**
+ * The counters of a definition that can wait until somebody asks for it; `undefined` where it must be compiled now: it
+ * names others, so linking has to know it, or is soon compiled, or cannot be looked into.
+ */
+function slotsOfWaiting(definition: SnapshotFlag): number | undefined {
+  if (isShort(definition) || namesOthers(definition)) return undefined;
+  return Object.keys(definition.variants).length + 1;
+}
+
+/**
  * The definition with its own spaces' salts taken out (but not what they are, so that a malformed one has no
  * well-formed twin): flags with the same text share one program. Spaces that are no record at all have no twin either.
  */
 function sharedProgramText(definition: unknown): string | undefined {
-  if (!isRecord(definition) || !isShort(definition["rules"])) return undefined;
+  if (!isRecord(definition) || !isShort(definition)) return undefined;
   const { spaces = {} } = definition;
   if (!isRecord(spaces)) return undefined;
   const saltless = Object.entries(spaces).map(([name, space]) => [
@@ -497,7 +561,9 @@ function sharedProgramText(definition: unknown): string | undefined {
   return text.length <= SHARED_PROGRAM_TEXT_MAX ? text : undefined;
 }
 
-function isShort(rules: unknown): boolean {
+/** So few rules that compiling them costs no more than keeping them would. */
+function isShort(definition: unknown): boolean {
+  const rules = isRecord(definition) ? definition["rules"] : undefined;
   return Array.isArray(rules) && rules.length <= SHARED_PROGRAM_RULES_MAX;
 }
 

@@ -1,4 +1,4 @@
-import type { Json } from "@belay/protocol";
+import type { Json, SnapshotFlag } from "@belay/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { testClient } from "./clients.fixture.ts";
@@ -187,6 +187,18 @@ describe("the application's own code", () => {
     for (let turn = 0; turn < 10_000; turn += 1) belay.isEnabled(`unknown-${turn}`, {});
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(said).toHaveLength(50);
+  });
+
+  it("hears of a malformed flag once: as it arrives, or when it is first asked for where its rules wait for that", () => {
+    const short: SnapshotFlag = { ...rollout(500_000), off: "gone" };
+    const long: SnapshotFlag = { ...short, rules: [...short.rules, { id: "r2", serve: { variant: "on" } }] };
+    const { belay, said } = testClient({ offline: true, bootstrap: snapshotOf(1, { short, long }) });
+    const malformed = (flag: string) =>
+      `belay: flag ${flag} is malformed and answers the caller's default (unknown_variant, off)`;
+    expect(said).toEqual([malformed("short")]);
+    for (let turn = 0; turn < 3; turn += 1) expect(belay.isEnabled("long", {}, true)).toBe(true);
+    expect(belay.evaluate("long", {}, false)).toEqual({ value: false, reason: "ERROR", errorCode: "PARSE_ERROR", revision: 1 });
+    expect(said).toEqual([malformed("short"), malformed("long")]);
   });
 
   it("takes a listener away again", () => {

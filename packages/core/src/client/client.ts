@@ -4,7 +4,7 @@
  */
 import type { Evaluation, EvaluationContext, FlagKey, Json, Revision, Snapshot, SnapshotChange } from "@belay/protocol";
 import { unitText } from "../attribute.ts";
-import { FIRST_MISS, UNKNOWN_FLAG } from "../decide.ts";
+import { FIRST_MALFORMED, FIRST_MISS, UNKNOWN_FLAG } from "../decide.ts";
 import { hasTypeOf, toEvaluation } from "../evaluate.ts";
 import { type Explanation, explain } from "../explain.ts";
 import type { Met } from "../fingerprint.ts";
@@ -231,6 +231,9 @@ export class Client {
     } catch {
       // A context that throws when it is read has nothing to tell.
       return explain(this.#rules, typeof key === "string" ? key : "", NO_CONTEXT);
+    } finally {
+      // It may be the first question about the flag.
+      this.#sayDefects();
     }
   }
 
@@ -351,6 +354,7 @@ export class Client {
       this.#unknownKey(key);
       return;
     }
+    if (outcome === FIRST_MALFORMED) this.#sayDefects();
     if (outcome.value === undefined) return;
     const message = `flag ${key} is no ${expected}; the default is served`;
     this.#application.warnOnce(message, { code: "usage", message });
@@ -402,8 +406,9 @@ export class Client {
     this.#application.emit("change", { revision: this.#rules.revision, keys });
   }
 
+  /** Of the flags compiled so far: on arrival those that had to be, the others as they are asked for. */
   #sayDefects(): void {
-    for (const { flag, field, code, reason } of this.#rules.defects()) {
+    for (const { flag, field, code, reason } of this.#rules.knownDefects()) {
       const why = [code, field, reason].filter((part) => part !== undefined && part !== "").join(", ");
       const message = `flag ${flag} is malformed and answers the caller's default (${why})`;
       this.#application.warnOnce(message, { code: "definition", message });
