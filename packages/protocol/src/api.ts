@@ -249,6 +249,8 @@ export interface Token {
   readonly projects?: readonly string[];
   /** Absent: every environment of those projects. */
   readonly environments?: readonly string[];
+  /** The OIDC provider of the person it stands for, who signs in there; absent: who has the secret. */
+  readonly issuer?: string;
   readonly createdAt: string;
   /** Absent: never. */
   readonly expiresAt?: string;

@@ -63,6 +63,7 @@ export type ErrorCode =
   | "forbidden"
   | "wrong_key_kind"
   | "cross_site"
+  | "sign_in_refused"
   | "too_many_requests"
   | "too_many_streams"
   | "body_too_large"
@@ -396,6 +397,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "Not sent by a page of this server",
     "A session is taken from pages of this server only, and for writes only with the header `{header}`.",
     "Programs send an access token. Behind a proxy that changes the host name, set BELAY_PUBLIC_URL.",
+  ),
+  sign_in_refused: entry(
+    403,
+    "Not let in",
+    "You could not be signed in: {reason}.",
+    "Begin again at /signin/oidc; if it stays, ask who runs this server which accounts BELAY_OIDC_ROLES and BELAY_OIDC_DOMAIN let in.",
   ),
   too_many_requests: entry(429, "Too many requests", "The limit is {limit}.", "Wait for the time in Retry-After."),
   too_many_streams: entry(

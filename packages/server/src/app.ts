@@ -29,11 +29,14 @@ import { InstanceRegistry } from "./instances/registry.ts";
 import { instanceRoutes } from "./instances/routes.ts";
 import { layerRoutes } from "./layers/routes.ts";
 import { type OfrepLimits, ofrepRoutes } from "./ofrep/routes.ts";
+import type { OidcProvider } from "./oidc/provider.ts";
+import { oidcRoutes } from "./oidc/routes.ts";
 import { previewRoutes } from "./preview/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
 import { segmentRoutes } from "./segments/routes.ts";
 import { ownPages } from "./sessions/own-pages.ts";
 import { sessionRoutes } from "./sessions/routes.ts";
+import { createSignIn } from "./sessions/sign-in.ts";
 import { Feeds } from "./snapshots/feeds.ts";
 import { snapshotRoutes } from "./snapshots/routes.ts";
 import type { SdkKeyDocument } from "./state/workspace.ts";
@@ -62,6 +65,8 @@ export interface AppDependencies {
   readonly ofrep?: Partial<OfrepLimits>;
   /** How people reach the server, where a proxy changes its name: `https://belay.example`. */
   readonly publicUrl?: string;
+  /** Signs people in with accounts of their company; absent: tokens only. */
+  readonly oidc?: OidcProvider;
   /** How long a client may take to send a request whole; 30 s by default. */
   readonly requestTimeoutMs?: number;
   /** Who decides with which revision; absent: a registry of the app's own. */
@@ -127,7 +132,10 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(layerRoutes, { access, control, fillRandom });
   await app.register(incidentRoutes, { access, control });
   await app.register(accessRoutes, { access, control, fillRandom });
-  await app.register(sessionRoutes, { access, control, pages, fillRandom, now });
+  const { oidc } = dependencies;
+  const signIn = createSignIn({ control, pages, fillRandom, now });
+  await app.register(sessionRoutes, { access, control, pages, signIn, hasOidc: oidc !== undefined });
+  if (oidc !== undefined) await app.register(oidcRoutes, { control, provider: oidc, pages, signIn });
   await app.register(auditRoutes, { access, log });
   await app.register(explainRoutes, { access, control, history, compile });
   await app.register(historyRoutes, { access, control, history });
@@ -156,11 +164,15 @@ function corsFor(request: FastifyRequest, done: (error: null, options: FastifyCo
   });
 }
 
-/** Keys travel in headers; tokens of streams, which end by themselves, in the query. */
+/** Keys travel in headers; what ends by itself, tokens of streams and what a sign-in provider sends, in the query. */
 const LOG_WITHOUT_SECRETS = {
   redact: ["req.headers", "headers"],
   serializers: {
-    req: ({ method, url, ip }: FastifyRequest) => ({ method, url: url.replace(/([?&]token=)[^&]*/g, "$1…"), remoteAddress: ip }),
+    req: ({ method, url, ip }: FastifyRequest) => ({
+      method,
+      url: url.replace(/([?&](?:token|code|state)=)[^&]*/g, "$1…"),
+      remoteAddress: ip,
+    }),
   },
 };
 

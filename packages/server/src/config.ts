@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { type OidcSettings, readOidc } from "./oidc/settings.ts";
 import type { RedisOptions } from "./store/bus/index.ts";
 import type { ClickHouseOptions } from "./store/events/index.ts";
 
@@ -11,6 +12,8 @@ export interface Config {
   readonly logLevel: string;
   /** How people reach the server, where a proxy stands before it. */
   readonly publicUrl?: string;
+  /** Absent: people sign in with tokens only. */
+  readonly oidc?: OidcSettings;
   /** PostgreSQL that keeps changes instead of the data folder, for several servers. */
   readonly databaseUrl?: string;
   /** What several servers tell each other by. */
@@ -38,6 +41,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const redis = readRedis(read("BELAY_REDIS_URL"), read("BELAY_REDIS_SENTINEL"), read("BELAY_REDIS_PREFIX"));
   const databaseUrl = readDatabase(read("BELAY_DATABASE_URL"));
   const publicUrl = readPublicUrl(read("BELAY_PUBLIC_URL"));
+  const oidc = readOidc(read, publicUrl);
   return {
     host: read("BELAY_HOST") ?? "127.0.0.1",
     port: readPort(read("BELAY_PORT")),
@@ -46,6 +50,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     webhookAllow: readAddresses(read("BELAY_WEBHOOK_ALLOW")),
     ...(adminToken === undefined ? {} : { adminToken }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(oidc === undefined ? {} : { oidc }),
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(redis === undefined ? {} : { redis }),
     ...(clickHouse === undefined ? {} : { clickHouse }),

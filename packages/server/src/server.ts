@@ -16,6 +16,7 @@ import { ProblemError } from "./http/problem.ts";
 import { Importer } from "./imports/importer.ts";
 import { importDoors } from "./imports/routes.ts";
 import { InstanceRegistry } from "./instances/registry.ts";
+import { oidcProvider } from "./oidc/provider.ts";
 import { recordDoors } from "./record-doors.ts";
 import { releaseDoors } from "./release-doors.ts";
 import { ReleaseDesk } from "./releases/desk.ts";
@@ -148,6 +149,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       random: Math.random,
       fillRandom,
       logger: { level: config.logLevel },
+      ...(config.oidc === undefined ? {} : { oidc: oidcProvider(config.oidc) }),
       ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
       unready: () => unready,
       intake,

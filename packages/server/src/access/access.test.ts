@@ -83,6 +83,7 @@ GET /health/ready -
 GET /ofrep/v1/stream sdk
 GET /sdk/v1/snapshot sdk
 GET /sdk/v1/stream sdk
+GET /signin -
 PATCH /api/v1/projects/{project}/environments/{environment}/releases/{release} editor
 PATCH /api/v1/projects/{project}/experiments/{experiment} editor
 PATCH /api/v1/projects/{project}/flags/{flag} editor

@@ -3,19 +3,20 @@ import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
 import { type Actor, ROLES } from "../access/identity.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
-import type { FillRandom } from "../flags/salts.ts";
 import { originOf } from "../http/commands.ts";
 import { ProblemError } from "../http/problem.ts";
-import { clearCookie, cookieOf, readCookie, sealCookie, setCookie } from "./cookie.ts";
-import { endSession, newSession, SESSION_IDLE_MS, startSession } from "./domain.ts";
+import { clearCookie } from "./cookie.ts";
+import { endSession } from "./domain.ts";
 import type { OwnPages } from "./own-pages.ts";
+import type { SignIn } from "./sign-in.ts";
 
 export interface SessionDoors {
   readonly access: Access;
   readonly control: ControlPlane;
   readonly pages: OwnPages;
-  readonly fillRandom: FillRandom;
-  readonly now: () => number;
+  readonly signIn: SignIn;
+  /** People can sign in with accounts of their company too. */
+  readonly hasOidc: boolean;
 }
 
 const PATH = "/api/v1/session";
@@ -23,7 +24,12 @@ const tags: readonly string[] = ["session"];
 
 /** Signing a browser in and out, and who one is. */
 export const sessionRoutes: FastifyPluginAsync<SessionDoors> = async (app, doors) => {
-  const { access, control, pages, fillRandom, now } = doors;
+  const { access, control, pages, signIn, hasOidc } = doors;
+
+  app.get("/signin", { schema: { tags, summary: "The ways to sign in" } }, async () => ({
+    token: PATH,
+    ...(hasOidc ? { oidc: "/signin/oidc" } : {}),
+  }));
 
   app.post(
     PATH,
@@ -35,18 +41,8 @@ export const sessionRoutes: FastifyPluginAsync<SessionDoors> = async (app, doors
       const actor = actorOf(request);
       // A session cannot beget another: it would outlive its own end.
       if (actor.session !== undefined) throw new ProblemError("unauthenticated");
-      const session = newSession(fillRandom);
-      const isHttps = pages.isHttps(request);
-      const replaces = readCookie(cookieOf(request, isHttps) ?? "")?.id;
-      const started = await control.execute({
-        origin: originOf(request),
-        decide: (workspace, at) =>
-          startSession(workspace, { token: actor.id, session, ...(replaces === undefined ? {} : { replaces }) }, at),
-      });
-      if (started.status !== "done") throw new ProblemError("internal");
-      setCookie(reply, sealCookie({ ...session.cookie, seenAtMs: now() }, session.seal), isHttps, SESSION_IDLE_MS);
-      const { endsAtMs } = started.answer;
-      return reply.code(201).send(sessionView({ ...actor, session: { id: session.cookie.id, endsAtMs } }));
+      const session = await signIn(request, reply, originOf(request));
+      return reply.code(201).send(sessionView({ ...actor, session }));
     },
   );
 

@@ -187,7 +187,10 @@ export interface TokenDocument {
   readonly role: Role;
   readonly projects?: readonly string[];
   readonly environments?: readonly string[];
-  readonly hash: string;
+  /** Absent: no secret opens it. */
+  readonly hash?: string;
+  /** Whose people it stands for one of: the OIDC provider that signs them in. */
+  readonly issuer?: string;
   readonly createdAt: string;
   readonly expiresAt?: string;
   readonly revoked: boolean;
