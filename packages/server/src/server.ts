@@ -27,7 +27,7 @@ import { LocalBus, redisBus } from "./store/bus/index.ts";
 import { type ChangeLog, MirroredChangeLog, openChangeLog, postgresChangeLog } from "./store/changes/index.ts";
 import { withLease } from "./store/changes/lease.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
-import { openDeliveryStore } from "./store/deliveries/index.ts";
+import { type DeliveryStore, openDeliveryStore, postgresDeliveryStore } from "./store/deliveries/index.ts";
 import { openEventStore } from "./store/events/index.ts";
 import { Courier } from "./webhooks/courier.ts";
 import { webhookDoors } from "./webhooks/routes.ts";
@@ -117,7 +117,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     });
     const sharedTails = new SharedTails({ bus, tails: intake.tails, now: Date.now });
     closers.push(() => sharedTails.close());
-    const deliveries = await openDeliveryStore(join(folder.path, "deliveries.db"));
+    const deliveries = await openDeliveries(config, folder.path);
     closers.push(() => deliveries.close());
     const send = sender({ allow: config.webhookAllow });
     const courier = new Courier({
@@ -206,6 +206,13 @@ async function startOnce(
 async function openLog({ databaseUrl }: Config, folder: string, onFault: (error: unknown) => void): Promise<ChangeLog> {
   if (databaseUrl === undefined) return openChangeLog(join(folder, "changes.db"));
   return new MirroredChangeLog(postgresChangeLog({ url: databaseUrl }), { file: join(folder, "changes.mirror.json"), onFault });
+}
+
+/** Beside the change log, so that any server that shares it can carry what is to be sent. */
+async function openDeliveries({ databaseUrl }: Config, folder: string): Promise<DeliveryStore> {
+  return databaseUrl === undefined
+    ? openDeliveryStore(join(folder, "deliveries.db"))
+    : postgresDeliveryStore({ url: databaseUrl });
 }
 
 async function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {

@@ -1,7 +1,6 @@
 import type { EpochMs } from "@belay/protocol";
-import pg from "pg";
-import { ProblemError } from "../../http/problem.ts";
-import { NewerSchemaError } from "../sqlite/migrations.ts";
+import type pg from "pg";
+import { type PostgresOptions, PostgresSession } from "../postgres/session.ts";
 import type {
   ChangeFilter,
   ChangeId,
@@ -18,14 +17,7 @@ import type {
   StreamRevision,
 } from "./change-log.ts";
 import { decideGroup, type Ground, type Group } from "./group.ts";
-import { MIGRATION_TIMEOUT_MS, migratePostgres } from "./postgres-migrations.ts";
-import { place, type SqlRow, type SqlValue, toChange, toDocument, toStreamRevision, whereOf } from "./rows.ts";
-
-export interface PostgresOptions {
-  readonly url: string;
-  /** How long anything may take until the store counts as away. Default 900 ms: a write is refused within a second. */
-  readonly timeoutMs?: number;
-}
+import { place, type SqlRow, toChange, toDocument, toStreamRevision, whereOf } from "./rows.ts";
 
 /** Told to every node with each commit; the payload does not matter, the log is what they read. */
 const CHANNEL = "belay_changes";
@@ -34,15 +26,10 @@ const REWATCH_MS = 1_000;
 /**
  * The change log on PostgreSQL, for several nodes. Commits are taken one group after the other under a lock on the row
  * that holds the position, so that ids rise in the order in which commits become visible: a follower that read up to an id
- * has missed nothing before it. The database may be away at first: the tables are made, or brought up to date, when it is
- * first reached.
+ * has missed nothing before it.
  */
-export function postgresChangeLog({ url, timeoutMs = 900 }: PostgresOptions): ChangeLog {
-  const connection = { connectionString: url, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs, keepAlive: true };
-  const pool = new pg.Pool({ ...connection, max: 8, idleTimeoutMillis: 30_000 });
-  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
-  pool.on("error", () => undefined);
-  return new PostgresChangeLog(pool, (more) => new pg.Client({ ...connection, ...more }));
+export function postgresChangeLog(options: PostgresOptions): ChangeLog {
+  return new PostgresChangeLog(new PostgresSession(options, { name: "The change log", connectionsMax: 8 }));
 }
 
 interface Waiting {
@@ -51,19 +38,14 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-type MakeClient = (more?: pg.ClientConfig) => pg.Client;
-
 class PostgresChangeLog implements ChangeLog {
-  readonly #pool: pg.Pool;
-  readonly #client: MakeClient;
+  readonly #session: PostgresSession;
   readonly #watches = new Set<Watch>();
-  #migrated: Promise<void> | undefined;
   #waiting: Waiting[] = [];
   #isCommitting = false;
 
-  constructor(pool: pg.Pool, client: MakeClient) {
-    this.#pool = pool;
-    this.#client = client;
+  constructor(session: PostgresSession) {
+    this.#session = session;
   }
 
   commit(commit: Commit): Promise<CommitOutcome> {
@@ -85,84 +67,46 @@ class PostgresChangeLog implements ChangeLog {
         const outcomes = await this.#commitGroup(group.map(({ commit }) => commit));
         for (const [index, { resolve }] of group.entries()) resolve(outcomes[index] as CommitOutcome);
       } catch (error) {
-        for (const { reject } of group) reject(fault(error));
+        for (const { reject } of group) reject(error);
       }
     }
     this.#isCommitting = false;
   }
 
   #commitGroup(commits: readonly Commit[]): Promise<readonly CommitOutcome[]> {
-    return this.#transaction(async (client) => {
+    return this.#session.transaction(async (client) => {
       const group = decideGroup(commits, await readGround(client, commits));
       if (group.changes.length > 0) await writeGroup(client, group);
       return group.outcomes;
     });
   }
 
-  /** Once for all that waits for it, and again after a failure. */
-  #ready(): Promise<void> {
-    this.#migrated ??= migratePostgres(this.#client({ query_timeout: MIGRATION_TIMEOUT_MS })).catch((error) => {
-      this.#migrated = undefined;
-      throw error;
-    });
-    return this.#migrated;
-  }
-
-  async #transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    await this.#ready();
-    const client = await this.#pool.connect();
-    try {
-      await client.query("begin");
-      const result = await work(client);
-      await client.query("commit");
-      client.release();
-      return result;
-    } catch (error) {
-      // Whatever the connection was in the middle of ends with it, and the server rolls it back.
-      client.release(true);
-      throw error;
-    }
-  }
-
-  async #all(sql: string, values: readonly SqlValue[] = []): Promise<SqlRow[]> {
-    try {
-      await this.#ready();
-      return (await this.#pool.query<SqlRow>(numbered(sql), [...values])).rows;
-    } catch (error) {
-      throw fault(error);
-    }
-  }
-
   async answer({ scope, key }: IdempotencyKey): Promise<StoredAnswer | undefined> {
-    const [row] = await this.#all("select fingerprint, answer from answers where scope = ? and key = ?", [scope, key]);
+    const [row] = await this.#session.all("select fingerprint, answer from answers where scope = ? and key = ?", [scope, key]);
     return row === undefined ? undefined : toAnswer(row);
   }
 
   async forgetAnswers(before: EpochMs): Promise<number> {
-    return (await this.#all("delete from answers where at < ? returning 1", [before])).length;
+    return (await this.#session.all("delete from answers where at < ? returning 1", [before])).length;
   }
 
-  async load(): Promise<Kept> {
-    try {
-      return await this.#transaction(async (client) => {
-        // One picture of three tables.
-        await client.query("set transaction isolation level repeatable read read only");
-        const head = await client.query<SqlRow>("select position from head");
-        const streams = await client.query<SqlRow>("select project, environment, revision from streams");
-        const documents = await client.query<SqlRow>("select project, environment, kind, key, revision, body from documents");
-        return {
-          position: Number(head.rows[0]?.["position"]),
-          streams: streams.rows.map(toStreamRevision),
-          documents: documents.rows.map(toDocument),
-        };
-      });
-    } catch (error) {
-      throw fault(error);
-    }
+  load(): Promise<Kept> {
+    return this.#session.transaction(async (client) => {
+      // One picture of three tables.
+      await client.query("set transaction isolation level repeatable read read only");
+      const head = await client.query<SqlRow>("select position from head");
+      const streams = await client.query<SqlRow>("select project, environment, revision from streams");
+      const documents = await client.query<SqlRow>("select project, environment, kind, key, revision, body from documents");
+      return {
+        position: Number(head.rows[0]?.["position"]),
+        streams: streams.rows.map(toStreamRevision),
+        documents: documents.rows.map(toDocument),
+      };
+    });
   }
 
   async documentsAt(project: string, position: ChangeId): Promise<readonly StoredDocument[]> {
-    const rows = await this.#all(
+    const rows = await this.#session.all(
       `select distinct on (environment, kind, key) project, environment, kind, key, revision, body from document_versions
        where project = ? and change_id <= ? order by environment, kind, key, change_id desc`,
       [project, position],
@@ -171,7 +115,7 @@ class PostgresChangeLog implements ChangeLog {
   }
 
   async positionOf(stream: Stream, revision: number): Promise<ChangeId | undefined> {
-    const [row] = await this.#all("select change_id from raises where project = ? and environment = ? and revision = ?", [
+    const [row] = await this.#session.all("select change_id from raises where project = ? and environment = ? and revision = ?", [
       ...place(stream),
       revision,
     ]);
@@ -179,14 +123,14 @@ class PostgresChangeLog implements ChangeLog {
   }
 
   async entriesAfter(position: ChangeId, limit: number): Promise<readonly Entry[]> {
-    const ids = (await this.#all("select id from changes where id > ? order by id limit ?", [position, limit])).map(({ id }) =>
-      Number(id),
+    const ids = (await this.#session.all("select id from changes where id > ? order by id limit ?", [position, limit])).map(
+      ({ id }) => Number(id),
     );
     const last = ids.at(-1);
     if (last === undefined) return [];
     const [raised, written] = await Promise.all([
       this.#raisedIn(position + 1, last),
-      this.#all(
+      this.#session.all(
         `select change_id, project, environment, kind, key, revision, body from document_versions
          where change_id > ? and change_id <= ? order by change_id, kind, key`,
         [position, last],
@@ -198,11 +142,11 @@ class PostgresChangeLog implements ChangeLog {
 
   async changes(filter: ChangeFilter, limit: number): Promise<readonly StoredChange[]> {
     const { text, values } = whereOf(filter);
-    return this.#toChanges(await this.#all(`select * from changes ${text} order by id desc limit ?`, [...values, limit]));
+    return this.#toChanges(await this.#session.all(`select * from changes ${text} order by id desc limit ?`, [...values, limit]));
   }
 
   async change(id: ChangeId): Promise<StoredChange | undefined> {
-    return (await this.#toChanges(await this.#all("select * from changes where id = ?", [id])))[0];
+    return (await this.#toChanges(await this.#session.all("select * from changes where id = ?", [id])))[0];
   }
 
   async #toChanges(rows: readonly SqlRow[]): Promise<StoredChange[]> {
@@ -214,11 +158,11 @@ class PostgresChangeLog implements ChangeLog {
 
   async #raisedIn(first: ChangeId, last: ChangeId): Promise<Map<ChangeId, StreamRevision[]>> {
     const sql = "select change_id, project, environment, revision from raises where change_id between ? and ?";
-    return byChange(await this.#all(sql, [first, last]), toStreamRevision);
+    return byChange(await this.#session.all(sql, [first, last]), toStreamRevision);
   }
 
   async takeLease(name: string, holder: string, times: { now: EpochMs; until: EpochMs }): Promise<number | undefined> {
-    const [row] = await this.#all(
+    const [row] = await this.#session.all(
       `insert into leases as held (name, holder, fence, until) values (?, ?, 1, ?)
        on conflict (name) do update set until = excluded.until, holder = excluded.holder,
          fence = held.fence + (case when held.holder = excluded.holder and held.until > ? then 0 else 1 end)
@@ -229,11 +173,11 @@ class PostgresChangeLog implements ChangeLog {
   }
 
   async releaseLease(name: string, holder: string): Promise<void> {
-    await this.#all("update leases set until = 0 where name = ? and holder = ?", [name, holder]);
+    await this.#session.all("update leases set until = 0 where name = ? and holder = ?", [name, holder]);
   }
 
   watch(onChange: () => void): () => void {
-    const watch = new Watch(this.#client, onChange);
+    const watch = new Watch(this.#session, onChange);
     this.#watches.add(watch);
     return () => {
       this.#watches.delete(watch);
@@ -243,20 +187,20 @@ class PostgresChangeLog implements ChangeLog {
 
   async close(): Promise<void> {
     for (const watch of this.#watches) watch.stop();
-    await this.#pool.end();
+    await this.#session.end();
   }
 }
 
 /** A connection that listens, made again whenever it breaks. What was missed meanwhile is asked for by telling once more. */
 class Watch {
-  readonly #make: MakeClient;
+  readonly #session: PostgresSession;
   readonly #onChange: () => void;
   #client: pg.Client | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
-  constructor(make: MakeClient, onChange: () => void) {
-    this.#make = make;
+  constructor(session: PostgresSession, onChange: () => void) {
+    this.#session = session;
     this.#onChange = onChange;
     void this.#listen();
   }
@@ -268,7 +212,7 @@ class Watch {
   }
 
   async #listen(): Promise<void> {
-    const client = this.#make();
+    const client = this.#session.client();
     this.#client = client;
     const again = (): void => {
       if (this.#client !== client || this.#isStopped) return;
@@ -357,21 +301,4 @@ function byChange<T>(rows: readonly SqlRow[], read: (row: SqlRow) => T): Map<Cha
     groups.set(id, group);
   }
   return groups;
-}
-
-/** `?` as PostgreSQL has it: `$1`, `$2` and so on. */
-function numbered(sql: string): string {
-  let last = 0;
-  return sql.replace(/\?/g, () => `$${++last}`);
-}
-
-/** What a failure means to a client. 53100 is PostgreSQL's own word for a full disk. */
-function fault(error: unknown): Error {
-  if (error instanceof ProblemError || error instanceof NewerSchemaError) return error;
-  const { code, message } = error as { code?: string; message?: string };
-  if (code === "53100") return new ProblemError("disk_full", { what: "the change" });
-  const reason = code ?? (/timeout/i.test(message ?? "") ? "it does not answer" : "it failed");
-  const problem = new ProblemError("store_unavailable", { store: "The change log", reason, retryAfterS: 1 });
-  problem.cause = error;
-  return problem;
 }

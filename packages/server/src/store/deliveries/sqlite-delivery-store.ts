@@ -1,10 +1,11 @@
-import type { DeliveryAttempt, DeliveryStatus, EpochMs } from "@belay/protocol";
+import type { DeliveryAttempt, EpochMs } from "@belay/protocol";
 import type { ChangeId } from "../changes/index.ts";
 import type { SqlRow } from "../changes/rows.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
 import { storeFault } from "../sqlite/faults.ts";
 import { migrate } from "../sqlite/migrations.ts";
 import type { Delivery, DeliveryFilter, DeliveryStore, Message, Outcome, WebhookPlace } from "./delivery-store.ts";
+import { toDelivery } from "./rows.ts";
 
 const MIGRATIONS: readonly string[] = [
   `
@@ -136,19 +137,4 @@ function guarded<T>(work: () => T): T {
   } catch (error) {
     throw storeFault(error, "The outbox of webhooks");
   }
-}
-
-function toDelivery(row: SqlRow): Delivery {
-  return {
-    order: Number(row["order"]),
-    id: String(row["id"]),
-    project: String(row["project"]),
-    webhook: String(row["webhook"]),
-    type: String(row["type"]),
-    body: String(row["body"]),
-    createdAtMs: Number(row["created_at"]),
-    status: String(row["status"]) as DeliveryStatus,
-    attempts: JSON.parse(String(row["attempts"])) as DeliveryAttempt[],
-    ...(row["next_at"] === null ? {} : { nextAttemptAtMs: Number(row["next_at"]) }),
-  };
 }

@@ -47,6 +47,18 @@ const STEPS: readonly string[] = [
 
   create table leases (name text primary key, holder text not null, fence bigint not null, until bigint not null);
   `,
+  `
+  create table deliveries (
+    "order" bigserial primary key, id text not null unique, project text not null, webhook text not null, type text not null,
+    body text not null, created_at bigint not null, status text not null, attempts text not null, next_at bigint
+  );
+  create index deliveries_by_webhook on deliveries (project, webhook, "order");
+  create index deliveries_by_time on deliveries (next_at) where next_at is not null;
+
+  create table delivery_reader (
+    only_row boolean primary key default true check (only_row), position bigint not null
+  );
+  `,
 ];
 
 /** Any number that nothing else of this database locks: servers that start at once take their turns. */

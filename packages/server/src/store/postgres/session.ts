@@ -1,0 +1,107 @@
+import pg from "pg";
+import { ProblemError } from "../../http/problem.ts";
+import type { SqlRow, SqlValue } from "../changes/rows.ts";
+import { NewerSchemaError } from "../sqlite/migrations.ts";
+import { MIGRATION_TIMEOUT_MS, migratePostgres } from "./migrations.ts";
+
+export interface PostgresOptions {
+  readonly url: string;
+  /** How long anything may take until the store counts as away. Default 900 ms: a write is refused within a second. */
+  readonly timeoutMs?: number;
+}
+
+/** What a store on PostgreSQL is called in its errors, and how many connections it may hold. */
+export interface StoreTraits {
+  readonly name: string;
+  readonly connectionsMax: number;
+}
+
+/**
+ * A store's connections to PostgreSQL. The database may be away at first: the tables are made, or brought up to date, when
+ * it is first reached. Whatever fails is a ProblemError, or a NewerSchemaError.
+ */
+export class PostgresSession {
+  readonly #connection: pg.ClientConfig;
+  readonly #pool: pg.Pool;
+  readonly #name: string;
+  #migrated: Promise<void> | undefined;
+
+  constructor({ url, timeoutMs = 900 }: PostgresOptions, { name, connectionsMax }: StoreTraits) {
+    this.#connection = {
+      connectionString: url,
+      connectionTimeoutMillis: timeoutMs,
+      query_timeout: timeoutMs,
+      keepAlive: true,
+    };
+    this.#pool = new pg.Pool({ ...this.#connection, max: connectionsMax, idleTimeoutMillis: 30_000 });
+    this.#name = name;
+    // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+    this.#pool.on("error", () => undefined);
+  }
+
+  /** A connection of its own, not yet open. */
+  client(more: pg.ClientConfig = {}): pg.Client {
+    return new pg.Client({ ...this.#connection, ...more });
+  }
+
+  /** The rows of one statement with `?` for each value. */
+  async all(sql: string, values: readonly SqlValue[] = []): Promise<SqlRow[]> {
+    try {
+      await this.#ready();
+      return (await this.#pool.query<SqlRow>(numbered(sql), [...values])).rows;
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  /** Commits what `work` does with one connection, or none of it. */
+  async transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    try {
+      await this.#ready();
+      const client = await this.#pool.connect();
+      try {
+        await client.query("begin");
+        const result = await work(client);
+        await client.query("commit");
+        client.release();
+        return result;
+      } catch (error) {
+        // Whatever the connection was in the middle of ends with it, and the server rolls it back.
+        client.release(true);
+        throw error;
+      }
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  /** Once for all that waits for it, and again after a failure. */
+  #ready(): Promise<void> {
+    this.#migrated ??= migratePostgres(this.client({ query_timeout: MIGRATION_TIMEOUT_MS })).catch((error) => {
+      this.#migrated = undefined;
+      throw error;
+    });
+    return this.#migrated;
+  }
+
+  /** What a failure means to a client. 53100 is PostgreSQL's own word for a full disk. */
+  #fault(error: unknown): Error {
+    if (error instanceof ProblemError || error instanceof NewerSchemaError) return error;
+    const { code, message } = error as { code?: string; message?: string };
+    if (code === "53100") return new ProblemError("disk_full", { what: "the change" });
+    const reason = code ?? (/timeout/i.test(message ?? "") ? "it does not answer" : "it failed");
+    const problem = new ProblemError("store_unavailable", { store: this.#name, reason, retryAfterS: 1 });
+    problem.cause = error;
+    return problem;
+  }
+}
+
+/** `?` as PostgreSQL has it: `$1`, `$2` and so on. */
+function numbered(sql: string): string {
+  let last = 0;
+  return sql.replace(/\?/g, () => `$${++last}`);
+}
