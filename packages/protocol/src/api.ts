@@ -8,6 +8,7 @@ import type { ErrorCode } from "./errors.ts";
 import type { Condition, FlagKind, FlagTest, FlagType, Part, Rule, Space, Targeting, Tracks } from "./flag.ts";
 import type { Json } from "./json.ts";
 import type { FlagKey, Revision, SegmentKey, VariantName } from "./names.ts";
+import type { Approval } from "./requests.ts";
 
 /** One page of a list in stable order; `next` is the cursor of the page after it, absent on the last one. */
 export interface Page<T> {
@@ -42,6 +43,8 @@ export interface Environment {
   readonly project: string;
   readonly key: string;
   readonly name: string;
+  /** People other than its author whom an edit that may raise exposure needs; absent: none. */
+  readonly approvalsRequired?: number;
   readonly createdAt: string;
   /** The environment's current revision. */
   readonly revision: Revision;
@@ -304,6 +307,8 @@ export interface Change {
   readonly before?: Json;
   /** The thing as it is since; absent when the change removed it. */
   readonly after?: Json;
+  /** Who approved it, where that was asked for. */
+  readonly approvals?: readonly Approval[];
 }
 
 /** One running SDK and the revision it said it decides with. */

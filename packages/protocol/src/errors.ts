@@ -39,6 +39,10 @@ export type ErrorCode =
   | "revision_not_found"
   | "route_not_found"
   | "release_not_found"
+  | "request_not_found"
+  | "approval_required"
+  | "approval_by_author"
+  | "request_state"
   | "release_unmonitored"
   | "release_state"
   | "release_gates_closed"
@@ -268,6 +272,30 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "No such release",
     "This environment has no release `{key}`.",
     "List the releases of the environment.",
+  ),
+  request_not_found: entry(
+    404,
+    "No such request",
+    "This environment has no change request `{key}`.",
+    "List its requests; `state` filters them.",
+  ),
+  approval_required: entry(
+    409,
+    "Approval needed",
+    "`{environment}` takes an edit that may raise exposure only with {needed} approvals of people other than its author.",
+    "Ask for it: `POST .../environments/{environment}/requests` with the operation and its body. Lowering, switching off and archiving need no approval.",
+  ),
+  approval_by_author: entry(
+    409,
+    "Not by its author",
+    "`{key}` is your own request: somebody else decides on it.",
+    "Ask a colleague whose role is enough for the operation; you can edit or withdraw it.",
+  ),
+  request_state: entry(
+    409,
+    "Not in this state",
+    "The request `{key}` is {state} and cannot take `{command}`.",
+    "Read it for how it ended; ask anew for what is still wanted.",
   ),
   release_unmonitored: entry(
     409,

@@ -195,6 +195,21 @@ export type {
   Witnessed,
 } from "./release.ts";
 export type {
+  Approval,
+  ApprovalDraft,
+  ApprovalRule,
+  ChangeRequest,
+  ListedRequest,
+  Person,
+  RequestDraft,
+  RequestEdit,
+  RequestEnd,
+  RequestedChange,
+  RequestOperation,
+  RequestState,
+  WallTime,
+} from "./requests.ts";
+export type {
   ArmReport,
   ArmValue,
   Comparison,

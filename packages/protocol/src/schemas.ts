@@ -51,5 +51,12 @@ export {
   ReleaseEditSchema,
   RollbackSinceDraftSchema,
 } from "./schemas/release.ts";
+export {
+  ApprovalDraftSchema,
+  ApprovalRuleSchema,
+  RequestDraftSchema,
+  RequestEditSchema,
+  RequestStateSchema,
+} from "./schemas/requests.ts";
 export { reference, type Schema } from "./schemas/schema.ts";
 export { WebhookCreationSchema, WebhookEditSchema } from "./schemas/webhooks.ts";

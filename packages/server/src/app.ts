@@ -33,6 +33,7 @@ import type { OidcProvider } from "./oidc/provider.ts";
 import { oidcRoutes } from "./oidc/routes.ts";
 import { previewRoutes } from "./preview/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
+import { requestRoutes } from "./requests/routes.ts";
 import { segmentRoutes } from "./segments/routes.ts";
 import { ownPages } from "./sessions/own-pages.ts";
 import { sessionRoutes } from "./sessions/routes.ts";
@@ -139,6 +140,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(auditRoutes, { access, log });
   await app.register(explainRoutes, { access, control, history, compile });
   await app.register(historyRoutes, { access, control, history });
+  await app.register(requestRoutes, { access, control, history, compile, fillRandom, now });
   await app.register(snapshotRoutes, { access, feeds });
   await app.register(streamRoutes, { access, feeds, hub });
   await app.register(ofrepRoutes, { access, feeds, hub, compile, now, random, intake: dependencies.intake, limits: ofrep });

@@ -12,6 +12,7 @@ import { eventDoors } from "./exposures/routes.ts";
 import { SharedTails } from "./exposures/shared-tails.ts";
 import { type FirstSecrets, prepareFirstStart } from "./first-start.ts";
 import { greeting } from "./greeting.ts";
+import { History } from "./history/history.ts";
 import { ProblemError } from "./http/problem.ts";
 import { Importer } from "./imports/importer.ts";
 import { importDoors } from "./imports/routes.ts";
@@ -20,6 +21,7 @@ import { oidcProvider } from "./oidc/provider.ts";
 import { recordDoors } from "./record-doors.ts";
 import { releaseDoors } from "./release-doors.ts";
 import { ReleaseDesk } from "./releases/desk.ts";
+import { Clerk } from "./requests/clerk.ts";
 import { LookKeeper } from "./results/look-keeper.ts";
 import { createResults } from "./results/service.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
@@ -140,6 +142,16 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error, experiment) => app?.log.warn({ err: error, experiment }, "experiment not looked at yet"),
     });
     closers.push(() => looks.close());
+    const clerk = new Clerk({
+      control,
+      log,
+      history: new History(log),
+      compile: COMPILE_OPTIONS,
+      now: Date.now,
+      holder,
+      onFault: (error) => app?.log.warn({ err: error }, "requests not looked after yet"),
+    });
+    closers.push(() => clerk.close());
     let unready: string | undefined = "it is starting";
     app = await buildApp({
       log,

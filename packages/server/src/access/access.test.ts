@@ -42,6 +42,8 @@ GET /api/v1/projects/{project}/environments/{environment}/ledger/instances analy
 GET /api/v1/projects/{project}/environments/{environment}/releases viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release} viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/plan viewer
+GET /api/v1/projects/{project}/environments/{environment}/requests viewer
+GET /api/v1/projects/{project}/environments/{environment}/requests/{request} viewer
 GET /api/v1/projects/{project}/environments/{environment}/state viewer
 GET /api/v1/projects/{project}/events/tail analyst
 GET /api/v1/projects/{project}/experiments viewer
@@ -107,6 +109,10 @@ POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/re
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/rollback operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/start operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/trip operator
+POST /api/v1/projects/{project}/environments/{environment}/requests operator
+POST /api/v1/projects/{project}/environments/{environment}/requests/{request}/approve operator
+POST /api/v1/projects/{project}/environments/{environment}/requests/{request}/reject operator
+POST /api/v1/projects/{project}/environments/{environment}/requests/{request}/withdraw operator
 POST /api/v1/projects/{project}/environments/{environment}/restore editor
 POST /api/v1/projects/{project}/erasures admin
 POST /api/v1/projects/{project}/experiments editor
@@ -146,9 +152,11 @@ POST /ofrep/v1/evaluate/flags sdk
 POST /ofrep/v1/evaluate/flags/{*} sdk
 POST /sdk/v1/events sdk
 POST /sdk/v1/receipt sdk
+PUT /api/v1/projects/{project}/environments/{environment}/approvals admin
 PUT /api/v1/projects/{project}/environments/{environment}/flags/{flag} editor
 PUT /api/v1/projects/{project}/environments/{environment}/flags/{flag}/enabled operator
 PUT /api/v1/projects/{project}/environments/{environment}/flags/{flag}/rollout operator
+PUT /api/v1/projects/{project}/environments/{environment}/requests/{request} operator
 PUT /api/v1/projects/{project}/retention admin
 PUT /api/v1/projects/{project}/segments/{segment} editor
 `.trim();

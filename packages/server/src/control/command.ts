@@ -58,16 +58,18 @@ const streamName = ({ project = "", environment = "" }: Stream): string => `${pr
 /** What the log is to commit for a command that was decided so. */
 export function commitOf(command: Command<unknown>, edit: Edit<unknown>, at: EpochMs): Commit {
   const { origin, idempotency } = command;
+  const { author = origin.actor, reason = origin.reason, approvals = [] } = edit.approved ?? {};
   const change: ChangeDraft = {
     ...edit.stream,
     at,
-    actor: origin.actor,
+    actor: author,
     requestId: origin.requestId,
-    ...(origin.reason === undefined ? {} : { reason: origin.reason }),
+    ...(reason === undefined ? {} : { reason }),
     action: edit.action,
     target: edit.target,
     ...(edit.before === undefined ? {} : { before: edit.before }),
     ...(edit.after === undefined ? {} : { after: edit.after }),
+    ...(approvals.length === 0 ? {} : { approvals: approvals.map((given) => ({ ...given, at: Date.parse(given.at) })) }),
   };
   const { raises, documents } = edit;
   if (idempotency === undefined) return { raises, change, documents };

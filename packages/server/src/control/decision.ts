@@ -1,4 +1,4 @@
-import type { ErrorCode, Json, Revision } from "@belay/protocol";
+import type { Approval, ErrorCode, Json, Person, Revision } from "@belay/protocol";
 import type { ProblemData } from "../http/problem.ts";
 import type { DocumentWrite, Stream, StreamRevision } from "../store/changes/index.ts";
 
@@ -23,6 +23,15 @@ export interface Edit<A> {
   readonly answer: A;
   /** Revision of the target after the edit: its new ETag. */
   readonly revision: Revision;
+  /** Whose request it carries out, and who approved that; set where requests are decided and nowhere else. */
+  readonly approved?: Approved;
+}
+
+/** A request that was approved: the audit row names its author, not whoever gave the last approval. */
+export interface Approved {
+  readonly author: Person;
+  readonly reason?: string;
+  readonly approvals: readonly Approval[];
 }
 
 /** The state is already as the command asks for: no change is made, no revision spent. */

@@ -1,6 +1,6 @@
 import type { Environment, EnvironmentCreation, Project, ProjectCreation } from "@belay/protocol";
 import { asJson, type Decision, refuse } from "../control/decision.ts";
-import { projectStream } from "../control/streams.ts";
+import { environmentStream, projectStream } from "../control/streams.ts";
 import { firstTargeting } from "../flags/domain.ts";
 import type { EnvironmentDocument, EnvironmentState, ProjectDocument, ProjectState, Workspace } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
@@ -68,6 +68,31 @@ export function createEnvironment(
     after: asJson(body),
     answer: { project: project.key, key, ...body, revision: 1 },
     revision: project.revision + 1,
+  };
+}
+
+/**
+ * How many people must approve what may raise exposure there. It raises the environment too: what another node decided
+ * on the rule before is decided again.
+ */
+export function requireApprovals(project: ProjectState, environment: EnvironmentState, required: number): Decision<Environment> {
+  const { approvalsRequired: before = 0, ...rest } = environment.document.body;
+  if (before === required) {
+    return { kind: "unchanged", answer: environmentView(project.key, environment), revision: project.revision };
+  }
+  const body: EnvironmentDocument = { ...rest, ...(required === 0 ? {} : { approvalsRequired: required }) };
+  const revision = environment.revision + 1;
+  return {
+    kind: "edit",
+    action: "environment.approvals",
+    stream: { project: project.key, environment: environment.key },
+    target: { kind: "environment", key: environment.key },
+    raises: [projectStream(project), environmentStream(project, environment)],
+    documents: [environmentWrite(project.key, environment.key, body)],
+    before: { required: before },
+    after: { required },
+    answer: environmentView(project.key, { ...environment, document: { body, revision: project.revision + 1 }, revision }),
+    revision,
   };
 }
 

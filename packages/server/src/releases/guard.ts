@@ -5,6 +5,7 @@
  */
 import { canonicalJson } from "@belay/core";
 import { asJson, type Refusal, refuse } from "../control/decision.ts";
+import { firstTargeting } from "../flags/domain.ts";
 import type { ProjectState, Workspace } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
 import { mayRaise } from "./exposure.ts";
@@ -24,25 +25,38 @@ export function raiseRefusal(before: Workspace, after: Workspace, documents: rea
 }
 
 /** May a document as it was written show something new to anybody? */
-function raises(before: ProjectState, after: ProjectState, { kind, environment = "", key, body }: DocumentWrite): boolean {
+export function raises(before: ProjectState, after: ProjectState, { kind, environment = "", key, body }: DocumentWrite): boolean {
   if (kind === "targeting") {
     const [was, is] = [before, after].map((project) => project.environments.get(environment)?.targetings.get(key)?.body);
-    // A flag that is being made is off for everybody.
-    return is !== undefined && before.flags.has(key) && mayRaise(was, is);
+    // What is being made is off for everybody, unless an import brings it as it is elsewhere.
+    const flag = after.flags.get(key)?.body;
+    return is !== undefined && flag !== undefined && mayRaise(was ?? firstTargeting(flag.type, flag.variants), is);
   }
-  // What a condition or a space lets in cannot be told here: while frozen it stays as it is.
-  if (kind === "segment") return body !== undefined && before.segments.has(key);
+  // What a condition or a space lets in cannot be told here: any other one may raise.
+  if (kind === "segment") return body !== undefined && isOtherCondition(before, after, key);
   if (kind === "layer") return before.layers.has(key);
   if (kind === "holdout") return before.holdouts.has(key);
   if (kind === "flag") return before.flags.has(key) && raisesFlag(before, after, key);
   return false;
 }
 
-/** Archiving takes a flag away; bringing it back, or other values under its variants, are something new. */
+function isOtherCondition(before: ProjectState, after: ProjectState, key: string): boolean {
+  const [was, is] = [before.segments.get(key)?.body.when, after.segments.get(key)?.body.when];
+  return was !== undefined && is !== undefined && canonicalJson(asJson(was)) !== canonicalJson(asJson(is));
+}
+
+/**
+ * Archiving takes a flag away; bringing it back, other values under its variants, or showing it to browsers that did not
+ * know it, are something new.
+ */
 function raisesFlag(before: ProjectState, after: ProjectState, key: string): boolean {
   const [was, is] = [before.flags.get(key)?.body, after.flags.get(key)?.body];
   if (was === undefined || is === undefined || is.archived) return false;
-  return was.archived || canonicalJson(asJson(was.variants)) !== canonicalJson(asJson(is.variants));
+  return (
+    was.archived ||
+    (is.clientSide && !was.clientSide) ||
+    canonicalJson(asJson(was.variants)) !== canonicalJson(asJson(is.variants))
+  );
 }
 
 /** The live release that moves a flag, unless the edit is its own. */

@@ -42,6 +42,7 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   layer: 2,
   holdout: 2,
   freeze: 2,
+  request: 2,
   targeting: 3,
   release: 3,
   "sdk-key": 3,
@@ -50,7 +51,7 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   webhook: 2,
 };
 
-type SharedMap = "metrics" | "experiments" | "looks" | "incidents" | "layers" | "holdouts";
+type SharedMap = "requests" | "metrics" | "experiments" | "looks" | "incidents" | "layers" | "holdouts";
 
 /** What of an environment's snapshot must be rendered anew. */
 interface Stale {
@@ -82,6 +83,7 @@ class WorkspaceDraft {
     targeting: (document) => this.#putTargeting(document),
     release: (document) => this.#putRelease(document),
     freeze: (document) => this.#putFreeze(document),
+    request: (document) => this.#putShared("requests", document),
     "sdk-key": (document) => this.#putSdkKey(document),
     token: (document) => this.#putToken(document),
     session: (document) => this.#putSession(document),
@@ -264,6 +266,7 @@ function newProject(key: string, document: Held<Documents["project"]>): ProjectS
     layers: new Map(),
     holdouts: new Map(),
     webhooks: new Map(),
+    requests: new Map(),
   };
 }
 

@@ -1,4 +1,5 @@
 import type {
+  ChangeRequest,
   Condition,
   EpochMs,
   ExperimentDecision,
@@ -25,6 +26,7 @@ import type {
   Space,
   Targeting,
   VariantName,
+  WallTime,
   WebhookFormat,
 } from "@belay/protocol";
 import type { LiveSnapshot } from "./snapshots.ts";
@@ -63,6 +65,8 @@ export interface ProjectState {
   readonly layers: ReadonlyMap<string, Held<LayerDocument>>;
   readonly holdouts: ReadonlyMap<string, Held<HoldoutDocument>>;
   readonly webhooks: ReadonlyMap<string, Held<WebhookDocument>>;
+  /** Change requests of all environments, by id. */
+  readonly requests: ReadonlyMap<string, Held<RequestDocument>>;
   /** Absent: it never was frozen. */
   readonly freeze?: Held<FreezeDocument>;
 }
@@ -81,6 +85,11 @@ export interface EnvironmentState {
 /** A release without what its place says. */
 export type ReleaseDocument = Omit<Release, "project" | "environment" | "key" | "revision">;
 
+/** A change request without what its place says. */
+export interface RequestDocument extends Omit<ChangeRequest, "id" | "project" | "schedule" | "revision"> {
+  readonly schedule?: WallTime;
+}
+
 /** Crisis mode of a project. */
 export interface FreezeDocument {
   readonly windows: readonly FreezeWindow[];
@@ -96,6 +105,8 @@ export interface ProjectDocument {
 
 export interface EnvironmentDocument {
   readonly name: string;
+  /** People other than its author whom an edit that may raise exposure needs; absent: none. */
+  readonly approvalsRequired?: number;
   readonly createdAt: string;
 }
 
@@ -245,6 +256,7 @@ export interface Documents {
   readonly webhook: WebhookDocument;
   readonly release: ReleaseDocument;
   readonly freeze: FreezeDocument;
+  readonly request: RequestDocument;
 }
 
 export type DocumentKind = keyof Documents;
