@@ -5,6 +5,7 @@ import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyRequest } from "fastify";
 import { type Access, createAccess } from "./access/access.ts";
+import type { RateLimits } from "./access/rate-limits.ts";
 import { accessRoutes } from "./access/routes.ts";
 import { auditRoutes } from "./audit/routes.ts";
 import { bundleRoutes } from "./bundles/routes.ts";
@@ -72,6 +73,8 @@ export interface AppDependencies {
   readonly requestTimeoutMs?: number;
   /** Who decides with which revision; absent: a registry of the app's own. */
   readonly instances?: InstanceRegistry;
+  /** How often somebody may ask; absent: as often as they like. */
+  readonly limits?: RateLimits;
   /** Doors of further parts; they use the same access and state. */
   readonly doors?: readonly ((access: Access, control: ControlPlane) => FastifyPluginAsync)[];
 }
@@ -106,7 +109,9 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   watchBodies(app, requestTimeoutMs);
   readJsonBodies(app);
   const pages = ownPages(dependencies.publicUrl);
-  const access = createAccess({ workspace: () => control.workspace, now, pages });
+  const { limits } = dependencies;
+  const access = createAccess({ workspace: () => control.workspace, now, pages, ...(limits === undefined ? {} : { limits }) });
+  if (limits !== undefined) countRequests(app, limits);
   const history = new History(log);
   const feeds = new Feeds(control);
   const hub = new Hub({ random, limits: streams });
@@ -147,6 +152,17 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(instanceRoutes, { access, instances: dependencies.instances ?? new InstanceRegistry(now) });
   for (const doors of dependencies.doors ?? []) await app.register(doors(access, control));
   return app;
+}
+
+/** After access has said who asks. Who shows an SDK key has no actor, and costs nothing here. */
+function countRequests(app: FastifyInstance, limits: RateLimits): void {
+  app.addHook("preParsing", (request, _reply, payload, done) => {
+    if (request.actor === undefined) return done(null, payload);
+    limits.spend(request.actor.id).then(
+      () => done(null, payload),
+      (error) => done(error),
+    );
+  });
 }
 
 /** Whichever node revoked it. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { CompileOptions } from "@belay/core";
 import type { FastifyInstance } from "fastify";
 import { RE2JS } from "re2js";
+import { createRateLimits } from "./access/rate-limits.ts";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
@@ -66,6 +67,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
             onFault: (error) => app?.log.warn({ err: error }, "Redis is away; going on without it"),
           });
     closers.push(() => bus.close());
+    const limits = createRateLimits({
+      ...(config.redis === undefined ? {} : { redis: config.redis }),
+      onFault: (error) => app?.log.warn({ err: error }, "Redis is away; rate limits are counted by each server alone"),
+    });
+    closers.push(() => limits.close());
     const log = await openLog(config, folder.path, (error) => app?.log.warn({ err: error }, "the change log is away"));
     closers.push(() => log.close());
     const events = await openEventStore({
@@ -166,6 +172,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       unready: () => unready,
       intake,
       instances,
+      limits,
       doors: [
         (access) => eventDoors({ access, events, intake, hasEnvironment: environmentsOf(control) }),
         recordDoors({ events, now: Date.now }),

@@ -7,6 +7,7 @@ import type { OwnPages } from "../sessions/own-pages.ts";
 import { type LiveSession, liveSession } from "../sessions/session.ts";
 import type { PlacedSdkKey, TokenDocument, Workspace } from "../state/workspace.ts";
 import { type Actor, ROLES, type SdkIdentity } from "./identity.ts";
+import type { RateLimits } from "./rate-limits.ts";
 import { readSecret, secretFits } from "./secrets.ts";
 import { makeStreamToken, readStreamToken, streamTokenFits } from "./stream-token.ts";
 
@@ -49,8 +50,11 @@ export function createAccess(options: {
   readonly workspace: () => Workspace;
   readonly now: () => EpochMs;
   readonly pages: OwnPages;
+  /** Counts who shows a wrong secret; absent: nobody does. */
+  readonly limits?: Pick<RateLimits, "countWrong">;
 }): Access {
-  const { workspace, now, pages } = options;
+  const { workspace, now, pages, limits } = options;
+  const hook: typeof plainHook = (needs, check) => plainHook(needs, limits === undefined ? check : counting(check, limits));
   return {
     sdk: hook("sdk", async (request: FastifyRequest) => {
       request.sdk = sdkIdentity(bearer(request), workspace(), now());
@@ -88,11 +92,30 @@ export function reachesProject(actor: Actor, project: string): boolean {
   return actor.projects === undefined || actor.projects.includes(project);
 }
 
-function hook<C extends (...args: never[]) => Promise<void>, N extends AccessHook["needs"]>(
+function plainHook<C extends (...args: never[]) => Promise<void>, N extends AccessHook["needs"]>(
   needs: N,
   check: C,
 ): C & { needs: N } {
   return Object.assign(check, { needs });
+}
+
+/** The same check; a wrong secret is counted, and over the limit answered with 429. A right one costs nothing. */
+function counting<C extends (...args: never[]) => Promise<void>>(check: C, limits: Pick<RateLimits, "countWrong">): C {
+  const counted = async (...args: Parameters<C>): Promise<void> => {
+    try {
+      await check(...args);
+    } catch (error) {
+      const [request] = args as readonly unknown[] as readonly [FastifyRequest];
+      if (isGuess(error, request)) await limits.countWrong(request);
+      throw error;
+    }
+  };
+  return counted as C;
+}
+
+function isGuess(error: unknown, { headers }: FastifyRequest): boolean {
+  const isShown = headers.authorization !== undefined || headers["x-api-key"] !== undefined || headers.cookie !== undefined;
+  return isShown && error instanceof ProblemError && error.code === "unauthenticated";
 }
 
 // Longer than any key or token; hashing what a stranger sends must cost little.

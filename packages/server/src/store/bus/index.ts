@@ -1,4 +1,4 @@
 export type * from "./bus.ts";
 export { LocalBus } from "./local-bus.ts";
 export { redisBus } from "./redis-bus.ts";
-export type { RedisOptions } from "./redis-client.ts";
+export { type RedisOptions, redisClient } from "./redis-client.ts";
