@@ -149,7 +149,12 @@ export function matches(node: Node, flag: CompiledFlag | undefined, scope: Scope
     case TEST:
       return matchTest(node.of, scope.context, scope.isPlain);
     case ALL:
-      for (let i = 0; i < node.of.length; i++) if (!matches(node.of[i] as Node, flag, scope)) return false;
+      for (let i = 0; i < node.of.length; i++) {
+        const child = node.of[i] as Node;
+        // Asked here, not by recursion: V8 inlines no function into itself, and a test is what most conditions are.
+        const holds = child.kind === TEST ? matchTest(child.of, scope.context, scope.isPlain) : matches(child, flag, scope);
+        if (!holds) return false;
+      }
       return true;
     case ANY:
       for (let i = 0; i < node.of.length; i++) if (matches(node.of[i] as Node, flag, scope)) return true;

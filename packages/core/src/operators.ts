@@ -46,6 +46,8 @@ const SEMVER_GT = 14;
 const SEMVER_GTE = 15;
 const EXISTS = 16;
 const CIDR = 17;
+/** `in` with a list long enough for a set. */
+const IN_SET = 18;
 
 const OPERATOR_TABLE: Readonly<Record<Operator, readonly [number: number, read: OperandReader]>> = {
   in: [IN, readScalars],
@@ -92,7 +94,12 @@ export function compileTest(
   // The definition itself is the source: a copy of every test would cost as much as its compiled form.
   return operand === undefined
     ? undefined
-    : { reader: attributeReader(attribute), operator, operand, source: source as unknown as Test };
+    : {
+        reader: attributeReader(attribute),
+        operator: operand instanceof Set ? IN_SET : operator,
+        operand,
+        source: source as unknown as Test,
+      };
 }
 
 /** Does the context answer the test with yes? */
@@ -100,7 +107,8 @@ export function matchTest(test: CompiledTest, context: EvaluationContext, isPlai
   const value = readAttribute(test.reader, context, isPlainContext);
   if (test.operator === EXISTS) return (value !== undefined) === test.operand;
   if (value === undefined) return false;
-  if (!Array.isArray(value)) return matchOne(test, value);
+  // First what it mostly is: to find out that a text is no list takes a look at the object behind it.
+  if (typeof value === "string" || !Array.isArray(value)) return matchOne(test, value);
   for (const element of value) if (matchOne(test, element)) return true;
   return false;
 }
@@ -108,7 +116,9 @@ export function matchTest(test: CompiledTest, context: EvaluationContext, isPlai
 function matchOne({ operator, operand }: CompiledTest, value: unknown): boolean {
   switch (operator) {
     case IN:
-      return operand instanceof Set ? operand.has(value) : isOneOf(operand as readonly Scalar[], value);
+      return isOneOf(operand as readonly Scalar[], value);
+    case IN_SET:
+      return (operand as ReadonlySet<unknown>).has(value);
     case CONTAINS:
     case STARTS_WITH:
     case ENDS_WITH:

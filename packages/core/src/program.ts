@@ -188,6 +188,8 @@ export interface Program {
   readonly line: Line | undefined;
   /** The same line where it is a plain rollout: one or two outcomes, none of them exposed. */
   readonly plainLine: Line | undefined;
+  /** Can be decided by `decideDirect`. */
+  readonly isDirect: boolean;
   readonly isEnabled: boolean;
   readonly off: Outcome;
   readonly prerequisites: readonly CompiledFlagTest[];

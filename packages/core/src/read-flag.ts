@@ -2,6 +2,7 @@
 import type { FlagType, Json, Reason, Space, Tracks, VariantName } from "@belay/protocol";
 import { attributeReader } from "./attribute.ts";
 import { type Defects, quotable } from "./defect.ts";
+import { isDirect, isUsual } from "./direct.ts";
 import { LIMITS } from "./limits.ts";
 import { foldLines, lineOf } from "./line.ts";
 import type { CompiledFlagTest, CompiledPart, CompiledRule, CompiledServe, Line, Outcome, Program } from "./program.ts";
@@ -46,6 +47,7 @@ export function readFlag(value: unknown, around: Surroundings, defects: Defects)
       constant: isEnabled !== true ? outcomeOff : fallthroughReason === "STATIC" ? fallthrough?.outcome : undefined,
       line,
       plainLine: line !== undefined && line.outcomes.length <= 2 && !line.isTracked ? line : undefined,
+      isDirect: prerequisites.length === 0 && isDirect(rules, fallthrough),
       isEnabled: isEnabled === true,
       off: outcomeOff,
       prerequisites,
@@ -61,8 +63,7 @@ export function readFlag(value: unknown, around: Surroundings, defects: Defects)
 function wholeLine(rules: readonly CompiledRule[], fallthrough: CompiledServe | undefined, none: Outcome): Line | undefined {
   if (rules.some((rule) => rule.when !== undefined)) return undefined;
   const line = foldLines([...rules, ...(fallthrough === undefined ? [] : [fallthrough])], none);
-  const draw = line?.draw;
-  return draw?.own === 0 && draw.by.path === "targetingKey" && draw.legacy === undefined ? line : undefined;
+  return line !== undefined && isUsual(line.draw) ? line : undefined;
 }
 
 /** What the rules and parts of one flag serve: makes each outcome with its place in the flag's counters. */

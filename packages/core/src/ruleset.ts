@@ -24,6 +24,7 @@ import {
 } from "./decide.ts";
 import { type Defect, Defects } from "./defect.ts";
 import { differs } from "./differs.ts";
+import { decideDirect } from "./direct.ts";
 import { hashAndFingerprint, type Met } from "./fingerprint.ts";
 import type { LegacyHashFunction } from "./legacy-hash-function.ts";
 import { type Linkable, link } from "./link.ts";
@@ -91,6 +92,7 @@ function programOf(gate: Outcome): Program {
     constant: gate,
     plainLine: undefined,
     line: undefined,
+    isDirect: false,
     isEnabled: true,
     off: gate,
     prerequisites: [],
@@ -293,10 +295,11 @@ export class Ruleset {
 
   /** Apart from `decide`, which has to stay short (see `hashAfter`): every flag and every context. */
   #decideAny(flag: CompiledFlag, context: EvaluationContext, met: Met | undefined): Outcome {
-    const { line } = flag.program;
-    if (line === undefined) return this.#walk(flag, context);
+    const { line, isDirect } = flag.program;
+    if (line === undefined && !isDirect) return this.#walk(flag, context);
     const unit = context.targetingKey;
     if (typeof unit !== "string" || unit.length === 0 || !isPlain(context)) return this.#walk(flag, context);
+    if (line === undefined) return decideDirect(flag.program, flag.space0, unit, context);
     const space = flag.space0 as SpaceState;
     if (line.isTracked && met !== undefined) return outcomeUnlessMet(line, space, unit, met);
     return outcomeAt(line, positionOf(hashAfter(space, unit))) as Outcome;

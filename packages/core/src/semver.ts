@@ -40,29 +40,30 @@ export function parseSemver(text: string): Semver | undefined {
 
 /** -1, 0 or 1 as the version in `text` precedes, equals or follows `than`; `undefined` when `text` is no version. */
 export function compareSemver(text: string, than: Semver): -1 | 0 | 1 | undefined {
-  let field = 0;
-  let digits = 0;
-  let value = 0;
+  const { length } = text;
   let order: -1 | 0 | 1 = 0;
-  for (let i = 0; i <= text.length; i++) {
-    const unit = i < text.length ? text.charCodeAt(i) : 0x2e;
-    if (unit >= 0x30 && unit <= 0x39) {
-      if (digits > 0 && value === 0) return undefined;
-      if (++digits > EXACT_DIGITS) return compareGeneral(text, than);
+  let at = 0;
+  for (let field = 0; field < 3; field++) {
+    const start = at;
+    let value = 0;
+    let unit = 0;
+    while (at < length) {
+      unit = text.charCodeAt(at);
+      if (unit < 0x30 || unit > 0x39) break;
       value = value * 10 + (unit - 0x30);
-    } else if (unit === 0x2e && digits > 0 && field < 3) {
-      if (order === 0) {
-        const other = field === 0 ? than.major : field === 1 ? than.minor : than.patch;
-        order = value < other ? -1 : value > other ? 1 : 0;
-      }
-      field++;
-      digits = 0;
-      value = 0;
-    } else {
+      at++;
+    }
+    const digits = at - start;
+    // What is no plain number, or is followed by anything but a dot (a dot between two, the end after the third).
+    if (digits === 0 || digits > EXACT_DIGITS || (digits > 1 && text.charCodeAt(start) === 0x30))
       return compareGeneral(text, than);
+    if (field < 2 ? at === length || unit !== 0x2e : at !== length) return compareGeneral(text, than);
+    at++;
+    if (order === 0) {
+      const other = field === 0 ? than.major : field === 1 ? than.minor : than.patch;
+      order = value < other ? -1 : value > other ? 1 : 0;
     }
   }
-  if (field !== 3) return undefined;
   return order !== 0 ? order : than.pre.length > 0 ? 1 : 0;
 }
 
