@@ -34,6 +34,9 @@ export type ErrorCode =
   | "token_not_found"
   | "webhook_not_found"
   | "delivery_not_found"
+  | "template_not_found"
+  | "trigger_not_found"
+  | "second_person_needed"
   | "change_not_found"
   | "import_not_found"
   | "revision_not_found"
@@ -252,6 +255,19 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   key_not_found: entry(404, "No such SDK key", "This project has no SDK key `{key}`.", "List the keys of the project."),
   token_not_found: entry(404, "No such token", "There is no token `{key}`.", "List the tokens."),
   webhook_not_found: entry(404, "No such webhook", "This project has no webhook `{key}`.", "List the webhooks of the project."),
+  template_not_found: entry(
+    404,
+    "No such template",
+    "This project has no release template `{key}`.",
+    "List the release templates of the project.",
+  ),
+  trigger_not_found: entry(404, "No such trigger", "This release has no trigger `{key}`.", "List the triggers of the release."),
+  second_person_needed: entry(
+    409,
+    "A second person is needed",
+    "{person} entered the freeze, and this project asks for somebody else to leave it.",
+    "Ask another operator to leave the freeze; lowering and rolling back work meanwhile.",
+  ),
   delivery_not_found: entry(
     404,
     "No such delivery",

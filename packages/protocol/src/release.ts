@@ -235,6 +235,45 @@ export interface ReleaseCreation extends Reasoned, Partial<ReleasePlanFields> {
   readonly variant?: VariantName;
   /** The segment of the default ladder's first stage; without it the ladder begins at 1 %. */
   readonly internal?: SegmentKey;
+  /** A ladder of the project to begin with; what is given beside it takes its place. */
+  readonly template?: string;
+}
+
+/** A ladder that a project uses again, with what usually goes with it. */
+export interface ReleaseTemplate {
+  readonly project: string;
+  readonly key: string;
+  readonly description: string;
+  readonly stages: readonly Stage[];
+  readonly guardrails: readonly Guardrail[];
+  readonly alertRoutes: readonly string[];
+  readonly revision: Revision;
+}
+
+export interface ReleaseTemplateDraft extends Reasoned {
+  readonly description?: string;
+  readonly stages: readonly Stage[];
+  readonly guardrails?: readonly Guardrail[];
+  readonly alertRoutes?: readonly string[];
+}
+
+/** An address that a monitoring tool calls to trip one guardrail of a release. */
+export interface ReleaseTrigger {
+  readonly id: string;
+  readonly release: string;
+  readonly guardrail: string;
+  /** Path below the server's address, for POST. */
+  readonly path: string;
+  readonly createdAt: string;
+}
+
+/** With the secret to sign with: shown once. A repeated request with the same Idempotency-Key omits it. */
+export interface ReleaseTriggerCreated extends ReleaseTrigger {
+  readonly secret?: string;
+}
+
+export interface ReleaseTriggerCreation extends Reasoned {
+  readonly guardrail: string;
 }
 
 export interface ReleaseEdit extends Reasoned, Partial<ReleasePlanFields> {}
@@ -259,6 +298,8 @@ export interface Freeze {
   readonly active: boolean;
   /** Every time it was on, oldest first; the last one is open while it is active. */
   readonly windows: readonly FreezeWindow[];
+  /** Whoever entered a freeze may not leave it alone. */
+  readonly secondPerson: boolean;
   readonly revision: Revision;
 }
 
@@ -267,6 +308,8 @@ export interface FreezeWindow {
   readonly to?: string;
   readonly reason: string;
   readonly by: string;
+  /** Id of the token of whoever entered it. */
+  readonly byId?: string;
   readonly endedBy?: string;
 }
 

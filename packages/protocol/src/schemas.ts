@@ -49,6 +49,8 @@ export {
   FreezeDraftSchema,
   ReleaseCreationSchema,
   ReleaseEditSchema,
+  ReleaseTemplateDraftSchema,
+  ReleaseTriggerCreationSchema,
   RollbackSinceDraftSchema,
 } from "./schemas/release.ts";
 export {

@@ -22,6 +22,7 @@ import { oidcProvider } from "./oidc/provider.ts";
 import { recordDoors } from "./record-doors.ts";
 import { releaseDoors } from "./release-doors.ts";
 import { ReleaseDesk } from "./releases/desk.ts";
+import { reportNotice } from "./releases/messages.ts";
 import { Clerk } from "./requests/clerk.ts";
 import { LookKeeper } from "./results/look-keeper.ts";
 import { createResults } from "./results/service.ts";
@@ -112,7 +113,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
       instances,
       now: Date.now,
       holder,
-      tell: (message) => app?.log.warn({ release: message }, "release moved"),
+      tell: (message) => {
+        app?.log.warn({ release: message }, "release moved");
+        const notice = reportNotice(message);
+        if (notice !== undefined) courier.notify(notice).catch((error) => app?.log.warn({ err: error }, "report not told"));
+      },
       onFault: (error) => app?.log.warn({ err: error }, "releases not looked at; tried again"),
     });
     closers.push(() => desk.close());
@@ -178,7 +183,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
         recordDoors({ events, now: Date.now }),
         webhookDoors({ fillRandom, store: deliveries, courier, send, now: Date.now }),
         importDoors(imports),
-        releaseDoors({ desk, now: Date.now }),
+        releaseDoors({ desk, fillRandom, now: Date.now }),
       ],
     });
     closers.push(() => app?.close());

@@ -10,6 +10,8 @@ import type {
   GuardrailMeasure,
   ReleaseCreation,
   ReleaseEdit,
+  ReleaseTemplateDraft,
+  ReleaseTriggerCreation,
   RollbackSinceDraft,
   Stage,
 } from "../release.ts";
@@ -96,11 +98,25 @@ export const ReleaseCreationSchema: Schema<ReleaseCreation> = Type.Object(
     flag: KeySchema,
     variant: Type.Optional(KeySchema),
     internal: Type.Optional(KeySchema),
+    template: Type.Optional(KeySchema),
     ...planFields,
     reason,
   },
   closed,
 );
+
+export const ReleaseTemplateDraftSchema: Schema<ReleaseTemplateDraft> = Type.Object(
+  {
+    description: planFields.description,
+    stages: Type.Array(StageSchema, { minItems: 1, maxItems: 50 }),
+    guardrails: planFields.guardrails,
+    alertRoutes: planFields.alertRoutes,
+    reason,
+  },
+  closed,
+);
+
+export const ReleaseTriggerCreationSchema: Schema<ReleaseTriggerCreation> = Type.Object({ guardrail: KeySchema, reason }, closed);
 
 export const ReleaseEditSchema: Schema<ReleaseEdit> = Type.Object({ ...planFields, reason }, closed);
 

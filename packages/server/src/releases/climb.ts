@@ -87,20 +87,16 @@ export function rollBack(
 export function trip(place: ReleasePlace, metric: string, now: string): Decision<Release> {
   const held = heldRelease(place);
   if ("code" in held) return held;
-  const { guardrails } = held.body;
-  const guardrail = guardrails.find((each) => each.metric === metric);
-  if (guardrail === undefined) {
-    const allowed = guardrails.map((each) => each.metric);
-    return refuse("invalid_field", {
-      field: "guardrail",
-      received: metric,
-      allowed,
-      reason: "the release has no such guardrail",
-    });
-  }
+  const guardrail = held.body.guardrails.find((each) => each.metric === metric);
+  if (guardrail === undefined) return guardrailNotFound(held.body, metric);
   if (guardrail.dryRun === true || guardrail.onBreach === "warn") return unchanged(place, held);
   if (guardrail.onBreach === "hold") return hold(place, `the alert on ${metric}`);
   return rollBack(place, { code: "external-trigger", subject: metric }, { now });
+}
+
+export function guardrailNotFound({ guardrails }: ReleaseDocument, metric: string): Refusal {
+  const allowed = guardrails.map((each) => each.metric);
+  return refuse("invalid_field", { field: "guardrail", received: metric, allowed, reason: "the release has no such guardrail" });
 }
 
 /** The receipts of a rollback are in, or are waited for no longer. */

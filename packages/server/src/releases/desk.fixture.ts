@@ -54,7 +54,7 @@ export async function releaseServer(options: Partial<AppDependencies> = {}): Pro
           everyMs: 2 ** 30,
         });
         desks.push(desk);
-        return releaseDoors({ desk, now })(access, control);
+        return releaseDoors({ desk, fillRandom: (bytes) => crypto.getRandomValues(bytes), now })(access, control);
       },
     ],
   });

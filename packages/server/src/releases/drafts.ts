@@ -9,7 +9,7 @@ import { defaultLadder } from "./ladder.ts";
 
 export function createRelease(
   place: ReleasePlace,
-  { key, flag, variant: wanted, internal, reason: _, ...draft }: ReleaseCreation,
+  { key, flag, variant: wanted, internal, template, reason: _, ...draft }: ReleaseCreation,
   { author, createdAt }: { readonly author: string; readonly createdAt: string },
 ): Decision<Release> {
   if (place.environment.releases.has(key)) return refuse("already_exists", { field: "key", key });
@@ -19,6 +19,8 @@ export function createRelease(
   if (variant === undefined || !Object.hasOwn(held.body.variants, variant)) {
     return refuse("unknown_variant", { field: "variant", received: variant, allowed: Object.keys(held.body.variants) });
   }
+  const base = template === undefined ? undefined : place.project.releaseTemplates.get(template);
+  if (template !== undefined && base === undefined) return refuse("template_not_found", { field: "template", key: template });
   const fields: ReleasePlanFields = {
     description: "",
     stages: defaultLadder(internal),
@@ -29,6 +31,7 @@ export function createRelease(
     drillMaxAgeDays: 30,
     lossMax: 0.01,
     powerHorizonDays: 28,
+    ...base?.body,
     ...draft,
   };
   const fault = faultOf(place.project, fields);
@@ -59,7 +62,19 @@ export function editRelease(place: ReleasePlace, { reason: _, ...edit }: Release
   return fault ?? writeRelease(place, held.body, body, "release.edit");
 }
 
-function faultOf(project: ProjectState, { stages, guardrails, holdoutPercentage }: ReleasePlanFields): Refusal | undefined {
+function faultOf(project: ProjectState, fields: ReleasePlanFields): Refusal | undefined {
+  const { holdoutPercentage } = fields;
+  if (ppmFromPercent(holdoutPercentage) === undefined) {
+    return refuse("invalid_percentage", { field: "holdoutPercentage", received: holdoutPercentage });
+  }
+  return ladderFault(project, fields);
+}
+
+/** What is wrong with stages or guardrails, as a schema cannot see it. */
+export function ladderFault(
+  project: ProjectState,
+  { stages, guardrails }: Pick<ReleasePlanFields, "stages" | "guardrails">,
+): Refusal | undefined {
   let last = 0;
   for (const [index, { percentage, audience }] of stages.entries()) {
     const field = `stages[${index}]`;
@@ -74,9 +89,6 @@ function faultOf(project: ProjectState, { stages, guardrails, holdoutPercentage 
       return refuse("unknown_segment", { field: `${field}.audience`, received: audience });
     }
     last = percentage;
-  }
-  if (ppmFromPercent(holdoutPercentage) === undefined) {
-    return refuse("invalid_percentage", { field: "holdoutPercentage", received: holdoutPercentage });
   }
   const names = guardrails.map(({ metric }) => metric);
   const twice = names.findIndex((name, index) => names.indexOf(name) !== index);

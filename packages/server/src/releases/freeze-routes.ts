@@ -10,7 +10,7 @@ import { ProblemError } from "../http/problem.ts";
 import { readTime } from "../http/times.ts";
 import { rollBack } from "./climb.ts";
 import type { ReleaseDesk } from "./desk.ts";
-import { chosen, enterFreeze, freezeView, leaveFreeze, suspects } from "./freeze.ts";
+import { chosen, enterFreeze, freezeView, leaveFreeze, setSecondPerson, suspects } from "./freeze.ts";
 import { placeIn } from "./service.ts";
 import type { ReleaseId } from "./watchtower.ts";
 
@@ -32,6 +32,16 @@ interface Outcome {
   readonly state?: Release["state"];
   readonly refused?: string;
 }
+
+interface FreezePolicy {
+  readonly secondPerson: boolean;
+  readonly reason?: string;
+}
+
+const FreezePolicySchema: Schema<FreezePolicy> = Type.Object(
+  { secondPerson: Type.Boolean(), reason: ReasonSchema["properties"].reason },
+  { additionalProperties: false },
+);
 
 const SinceQuerySchema: Schema<SinceQuery> = Type.Object(
   { since: Type.String({ maxLength: 64, description: "RFC 3339" }) },
@@ -66,7 +76,7 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
           enterFreeze(
             projectOf(workspace, request.params.project),
             request.body.reason,
-            request.actor?.name ?? "",
+            originOf(request).actor,
             new Date(at).toISOString(),
           ),
       }),
@@ -81,7 +91,24 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
     async (request, reply) =>
       answerWrite(control, request, reply, {
         decide: (workspace, at) =>
-          leaveFreeze(projectOf(workspace, request.params.project), request.actor?.name ?? "", new Date(at).toISOString()),
+          leaveFreeze(projectOf(workspace, request.params.project), originOf(request).actor, new Date(at).toISOString()),
+      }),
+  );
+
+  app.put<{ Params: { project: string }; Body: FreezePolicy }>(
+    `${base}/freeze/policy`,
+    {
+      onRequest: access.role("admin"),
+      schema: {
+        tags,
+        summary: "Say whether leaving a freeze takes a second person",
+        params,
+        body: FreezePolicySchema,
+      },
+    },
+    async (request, reply) =>
+      answerWrite(control, request, reply, {
+        decide: (workspace) => setSecondPerson(projectOf(workspace, request.params.project), request.body.secondPerson),
       }),
   );
 

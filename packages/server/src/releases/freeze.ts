@@ -1,7 +1,7 @@
 /* Crisis mode: one switch with a reason, and what to take back first. Pure. */
 import type { EpochMs, Freeze, Suspect } from "@belay/protocol";
 import { asJson, type Decision, refuse } from "../control/decision.ts";
-import { allStreams } from "../control/streams.ts";
+import { allStreams, projectStream } from "../control/streams.ts";
 import type { FreezeDocument, IncidentDocument, ProjectState } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
 import { openWindow } from "./gather.ts";
@@ -12,21 +12,51 @@ const HOUR_MS = 3_600_000;
 
 export function freezeView({ key, freeze }: ProjectState): Freeze {
   const windows = freeze?.body.windows ?? [];
-  return { project: key, active: openWindow(freeze?.body) !== undefined, windows, revision: freeze?.revision ?? 0 };
+  const { secondPerson = false } = freeze?.body ?? {};
+  return { project: key, active: openWindow(freeze?.body) !== undefined, windows, secondPerson, revision: freeze?.revision ?? 0 };
 }
 
 /** Freezes a project. What was decided on the state before it, on any node, is decided again: it raises every stream. */
-export function enterFreeze(project: ProjectState, reason: string, by: string, from: string): Decision<Freeze> {
+export function enterFreeze(project: ProjectState, reason: string, by: Person, from: string): Decision<Freeze> {
   if (openWindow(project.freeze?.body) !== undefined) return unchanged(project);
   const windows = project.freeze?.body.windows ?? [];
-  return write(project, [...windows, { from, reason, by }], "freeze.enter");
+  return write(project, [...windows, { from, reason, by: by.name, byId: by.id }], "freeze.enter");
 }
 
-export function leaveFreeze(project: ProjectState, by: string, to: string): Decision<Freeze> {
+/** Who enters a freeze or leaves it. */
+interface Person {
+  readonly id: string;
+  readonly name: string;
+}
+
+export function leaveFreeze(project: ProjectState, by: Person, to: string): Decision<Freeze> {
   const open = openWindow(project.freeze?.body);
   if (open === undefined) return unchanged(project);
+  if (project.freeze?.body.secondPerson === true && open.byId === by.id)
+    return refuse("second_person_needed", { person: open.by });
   const windows = (project.freeze?.body.windows ?? []).slice(0, -1);
-  return write(project, [...windows, { ...open, to, endedBy: by }], "freeze.leave");
+  return write(project, [...windows, { ...open, to, endedBy: by.name }], "freeze.leave");
+}
+
+/** Says whether leaving a freeze takes somebody else than whoever entered it. Not while it is on: it would undo itself. */
+export function setSecondPerson(project: ProjectState, secondPerson: boolean): Decision<Freeze> {
+  if ((project.freeze?.body.secondPerson ?? false) === secondPerson) return unchanged(project);
+  const open = openWindow(project.freeze?.body);
+  if (open !== undefined) return refuse("second_person_needed", { person: open.by });
+  const body: FreezeDocument = { windows: project.freeze?.body.windows ?? [], secondPerson };
+  const revision = project.revision + 1;
+  return {
+    kind: "edit",
+    action: "freeze.policy",
+    stream: { project: project.key },
+    target: { kind: "freeze", key: "freeze" },
+    raises: [projectStream(project)],
+    documents: [{ kind: "freeze", project: project.key, key: "freeze", body: asJson(body) }],
+    before: asJson({ secondPerson: !secondPerson }),
+    after: asJson({ secondPerson }),
+    answer: freezeView({ ...project, freeze: { body, revision } }),
+    revision,
+  };
 }
 
 /** Live releases that raised exposure at or after a moment, by reach x recency: the first one to take back first. */
@@ -45,7 +75,7 @@ export function suspects(project: ProjectState, since: EpochMs, now: EpochMs): S
 }
 
 function write(project: ProjectState, windows: FreezeDocument["windows"], action: string): Decision<Freeze> {
-  const body: FreezeDocument = { windows };
+  const body: FreezeDocument = { ...project.freeze?.body, windows };
   const revision = project.revision + 1;
   return {
     kind: "edit",

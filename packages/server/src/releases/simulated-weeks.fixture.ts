@@ -27,6 +27,8 @@ import { ERRORS, factsOf, T0 } from "./release.fixture.ts";
 import { placeIn, ReleaseService } from "./service.ts";
 import { Watchtower } from "./watchtower.ts";
 
+const ANN = { id: "ann", name: "Ann" } as const;
+
 const STEP_MS = 10 * 60_000;
 const STEPS = 3 * 7 * 24 * 6;
 /** Users of a step. */
@@ -269,8 +271,8 @@ async function happen(world: World): Promise<void> {
     () => world.ask("hold", (workspace) => hold(at(workspace), "Ann")),
     () => world.ask("resume", (workspace, now) => resume(at(workspace), iso(now))),
     () => world.ask("resume", (workspace, now) => resume(at(workspace), iso(now))),
-    () => world.ask("freeze", (workspace, now) => enterFreeze(project(workspace), "incident", "Ann", iso(now))),
-    () => world.ask("leave the freeze", (workspace, now) => leaveFreeze(project(workspace), "Ann", iso(now))),
+    () => world.ask("freeze", (workspace, now) => enterFreeze(project(workspace), "incident", ANN, iso(now))),
+    () => world.ask("leave the freeze", (workspace, now) => leaveFreeze(project(workspace), ANN, iso(now))),
     async () => {
       const isOwned = ["ramping", "holding", "full"].includes(world.release.state) && world.live.ppm < SPACE_PPM;
       // A flag that is off exposes nobody, whatever its rollout says.
@@ -295,7 +297,7 @@ async function happen(world: World): Promise<void> {
     await world.ask("resume", (workspace, now) => resume(at(workspace), iso(now)));
   }
   if (dice.below(30) === 0 && reasons.some(({ code }) => code === "frozen")) {
-    await world.ask("leave the freeze", (workspace, now) => leaveFreeze(project(workspace), "Ann", iso(now)));
+    await world.ask("leave the freeze", (workspace, now) => leaveFreeze(project(workspace), ANN, iso(now)));
   }
 }
 

@@ -254,7 +254,7 @@ async function freeze({ control }: RequestServer): Promise<void> {
     decide: ({ projects }) => {
       const project = projects.get("default");
       if (project === undefined) throw new Error("no project");
-      return enterFreeze(project, "incident", "ops", "2026-11-30T00:00:00.000Z");
+      return enterFreeze(project, "incident", { id: "ops", name: "ops" }, "2026-11-30T00:00:00.000Z");
     },
   });
 }

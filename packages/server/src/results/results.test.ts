@@ -201,7 +201,8 @@ describe("an incident", () => {
     server.clock.now = NOON + 25 * HOUR_MS;
     await server.control.execute({
       origin: { actor: { id: "ops", name: "Ops" }, requestId: "r" },
-      decide: (workspace, at) => enterFreeze(projectOf(workspace, "default"), "database down", "Ops", new Date(at).toISOString()),
+      decide: (workspace, at) =>
+        enterFreeze(projectOf(workspace, "default"), "database down", { id: "ops", name: "Ops" }, new Date(at).toISOString()),
     });
     server.clock.now = NOON + 26 * HOUR_MS;
     expect((await read()).incidents.map(({ incident, reason }) => [incident, reason])).toEqual([

@@ -14,6 +14,7 @@ export const EMPTY_WORKSPACE: Workspace = {
   tokens: new Map(),
   sessions: new Map(),
   sdkKeys: new Map(),
+  triggers: new Map(),
 };
 
 /**
@@ -43,6 +44,8 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   holdout: 2,
   freeze: 2,
   request: 2,
+  "release-template": 2,
+  trigger: 3,
   targeting: 3,
   release: 3,
   "sdk-key": 3,
@@ -84,6 +87,8 @@ class WorkspaceDraft {
     release: (document) => this.#putRelease(document),
     freeze: (document) => this.#putFreeze(document),
     request: (document) => this.#putShared("requests", document),
+    "release-template": (document) => this.#putReleaseTemplate(document),
+    trigger: (document) => this.#putTrigger(document),
     "sdk-key": (document) => this.#putSdkKey(document),
     token: (document) => this.#putToken(document),
     session: (document) => this.#putSession(document),
@@ -182,6 +187,19 @@ class WorkspaceDraft {
     }));
   }
 
+  #putReleaseTemplate(document: StoredDocument): void {
+    const { project = "", key } = document;
+    this.#editProject(project, ({ releaseTemplates }) => ({
+      releaseTemplates: this.#with(releaseTemplates, key, held<"release-template">(document)),
+    }));
+  }
+
+  #putTrigger({ project = "", environment = "", key, body }: StoredDocument): void {
+    const placed =
+      body === undefined ? undefined : { id: key, project, environment, document: body as unknown as Documents["trigger"] };
+    this.#workspace = { ...this.#workspace, triggers: this.#with(this.#workspace.triggers, key, placed) };
+  }
+
   #putFreeze(document: StoredDocument): void {
     const freeze = held<"freeze">(document);
     if (freeze !== undefined) this.#editProject(document.project ?? "", () => ({ freeze }));
@@ -267,6 +285,7 @@ function newProject(key: string, document: Held<Documents["project"]>): ProjectS
     holdouts: new Map(),
     webhooks: new Map(),
     requests: new Map(),
+    releaseTemplates: new Map(),
   };
 }
 

@@ -19,6 +19,7 @@ import type {
   Phase,
   Ppm,
   Release,
+  ReleaseTemplate,
   Revision,
   Role,
   SdkKeyKind,
@@ -42,6 +43,8 @@ export interface Workspace {
   readonly sessions: ReadonlyMap<string, Held<SessionDocument>>;
   /** SDK keys of all projects by their id, which is unique everywhere: one look-up finds the caller. */
   readonly sdkKeys: ReadonlyMap<string, PlacedSdkKey>;
+  /** Triggers of all releases by their id, which is unique everywhere. */
+  readonly triggers: ReadonlyMap<string, PlacedTrigger>;
 }
 
 /** A document with the revision of its stream at which it was last written: the ETag of what it describes. */
@@ -67,6 +70,7 @@ export interface ProjectState {
   readonly webhooks: ReadonlyMap<string, Held<WebhookDocument>>;
   /** Change requests of all environments, by id. */
   readonly requests: ReadonlyMap<string, Held<RequestDocument>>;
+  readonly releaseTemplates: ReadonlyMap<string, Held<ReleaseTemplateDocument>>;
   /** Absent: it never was frozen. */
   readonly freeze?: Held<FreezeDocument>;
 }
@@ -93,6 +97,27 @@ export interface RequestDocument extends Omit<ChangeRequest, "id" | "project" | 
 /** Crisis mode of a project. */
 export interface FreezeDocument {
   readonly windows: readonly FreezeWindow[];
+  /** Whoever entered a freeze may not leave it alone. */
+  readonly secondPerson?: boolean;
+}
+
+/** Ladders that a project uses again. */
+export type ReleaseTemplateDocument = Omit<ReleaseTemplate, "project" | "key" | "revision">;
+
+/** An address for alerts from outside that trip one guardrail of one release. */
+export interface TriggerDocument {
+  readonly release: string;
+  readonly guardrail: string;
+  /** What callers sign with. Unlike a key it must be kept to be used; no view and no audit row holds it. */
+  readonly secret: string;
+  readonly createdAt: string;
+}
+
+export interface PlacedTrigger {
+  readonly id: string;
+  readonly project: string;
+  readonly environment: string;
+  readonly document: TriggerDocument;
 }
 
 export interface ProjectDocument {
@@ -257,6 +282,8 @@ export interface Documents {
   readonly release: ReleaseDocument;
   readonly freeze: FreezeDocument;
   readonly request: RequestDocument;
+  readonly trigger: TriggerDocument;
+  readonly "release-template": ReleaseTemplateDocument;
 }
 
 export type DocumentKind = keyof Documents;

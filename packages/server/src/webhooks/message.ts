@@ -1,4 +1,5 @@
 import type { Change, Json } from "@belay/protocol";
+import { releaseSentence } from "../releases/messages.ts";
 import type { WebhookDocument } from "../state/workspace.ts";
 
 /** Something a project's webhooks are told. */
@@ -26,7 +27,7 @@ export function noticeOf(change: Change): Notice | undefined {
     project: change.project,
     environments: change.environment === undefined ? [] : [change.environment],
     at: change.at,
-    text: sentenceOf(change),
+    text: releaseSentence(change) ?? sentenceOf(change),
     data: change as unknown as Json,
   };
 }

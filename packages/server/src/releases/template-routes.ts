@@ -1,0 +1,91 @@
+import type { ReleaseTemplateDraft } from "@belay/protocol";
+import { ReleaseTemplateDraftSchema } from "@belay/protocol/schemas";
+import type { FastifyPluginAsync } from "fastify";
+import type { Access } from "../access/access.ts";
+import type { Precondition } from "../control/command.ts";
+import type { ControlPlane } from "../control/control-plane.ts";
+import { answerWrite } from "../http/commands.ts";
+import { pageByKey } from "../http/cursor.ts";
+import { etagOf } from "../http/etag.ts";
+import { type PageQuery, PageQuerySchema, pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
+import { ProblemError } from "../http/problem.ts";
+import { deleteTemplate, putTemplate, templateView } from "./templates.ts";
+
+interface Params {
+  readonly project: string;
+  readonly template: string;
+}
+
+const tags: readonly string[] = ["releases"];
+
+/** The ladders that a project uses again. */
+export const templateRoutes: FastifyPluginAsync<{
+  readonly access: Pick<Access, "role">;
+  readonly control: ControlPlane;
+}> = async (app, { access, control }) => {
+  const all = "/api/v1/projects/:project/release-templates";
+  const one = `${all}/:template`;
+  const params = pathParams("project", "template");
+
+  app.get<{ Params: { project: string }; Querystring: PageQuery }>(
+    all,
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, summary: "List release templates", params: pathParams("project"), querystring: PageQuerySchema },
+    },
+    async ({ params: { project }, query }) =>
+      pageByKey(
+        "release-templates",
+        [...projectOf(control.workspace, project).releaseTemplates].map(([key, held]) => templateView(project, key, held)),
+        query,
+      ),
+  );
+
+  app.get<{ Params: Params }>(
+    one,
+    { onRequest: access.role("viewer"), schema: { tags, summary: "Read a release template", params } },
+    async ({ params: { project, template } }, reply) => {
+      const held = projectOf(control.workspace, project).releaseTemplates.get(template);
+      if (held === undefined) throw new ProblemError("template_not_found", { key: template });
+      reply.header("etag", etagOf(held.revision));
+      return templateView(project, template, held);
+    },
+  );
+
+  app.put<{ Params: Params; Body: ReleaseTemplateDraft }>(
+    one,
+    {
+      onRequest: access.role("editor"),
+      schema: { tags, summary: "Make a release template, or replace it", params, body: ReleaseTemplateDraftSchema },
+    },
+    async (request, reply) =>
+      answerWrite(control, request, reply, {
+        precondition: preconditionOf(request.params),
+        decide: (workspace) => putTemplate(projectOf(workspace, request.params.project), request.params.template, request.body),
+      }),
+  );
+
+  app.delete<{ Params: Params }>(
+    one,
+    {
+      onRequest: access.role("editor"),
+      schema: { tags, summary: "Delete a release template; releases made from it stay", params, querystring: ReasonQuerySchema },
+    },
+    async (request, reply) =>
+      answerWrite(control, request, reply, {
+        precondition: preconditionOf(request.params),
+        decide: (workspace) => deleteTemplate(projectOf(workspace, request.params.project), request.params.template),
+      }),
+  );
+};
+
+function preconditionOf({ project, template }: Params): Omit<Precondition, "revision"> {
+  return {
+    target: { project, kind: "release-template", key: template },
+    current: ({ projects }) => {
+      const state = projects.get(project);
+      const held = state?.releaseTemplates.get(template);
+      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
+    },
+  };
+}

@@ -1,0 +1,132 @@
+import type { ReleaseTriggerCreated, ReleaseTriggerCreation } from "@belay/protocol";
+import { ReleaseTriggerCreationSchema, type Schema } from "@belay/protocol/schemas";
+import type { FastifyInstance, FastifyPluginAsync } from "fastify";
+import type { Access } from "../access/access.ts";
+import type { ControlPlane } from "../control/control-plane.ts";
+import { type FillRandom, randomText } from "../flags/salts.ts";
+import { answerWrite } from "../http/commands.ts";
+import { environmentOf, pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { Workspace } from "../state/workspace.ts";
+import { isSigned, newSigningSecret } from "../webhooks/signature.ts";
+import { trip } from "./climb.ts";
+import { heldRelease, type ReleasePlace } from "./document.ts";
+import { placeIn } from "./service.ts";
+import { createTrigger, deleteTrigger, triggersOf, triggerView } from "./triggers.ts";
+
+export interface TriggerDoors {
+  readonly access: Pick<Access, "role">;
+  readonly control: ControlPlane;
+  readonly fillRandom: FillRandom;
+  readonly now: () => number;
+}
+
+interface Params {
+  readonly project: string;
+  readonly environment: string;
+  readonly release: string;
+}
+
+const tags: readonly string[] = ["releases"];
+
+/** Alerts from outside: addresses for them, and the door they knock on. */
+export const triggerRoutes: FastifyPluginAsync<TriggerDoors> = async (app, doors) => {
+  definitionRoutes(app, doors);
+  await app.register(async (alone) => callRoute(alone, doors));
+};
+
+function definitionRoutes(app: FastifyInstance, { access, control, fillRandom }: TriggerDoors): void {
+  const all = "/api/v1/projects/:project/environments/:environment/releases/:release/triggers";
+  const params: Schema<Params> = pathParams("project", "environment", "release");
+
+  app.get<{ Params: Params }>(
+    all,
+    { onRequest: access.role("viewer"), schema: { tags, summary: "List a release's triggers, without their secrets", params } },
+    async ({ params: at }) => {
+      const place = placeOf(control.workspace, at);
+      const held = heldRelease(place);
+      if ("code" in held) throw new ProblemError(held.code, held.data);
+      return { items: triggersOf(control.workspace, place).map(triggerView) };
+    },
+  );
+
+  app.post<{ Params: Params; Body: ReleaseTriggerCreation }>(
+    all,
+    {
+      onRequest: access.role("operator"),
+      schema: {
+        tags,
+        summary: "Make an address that trips a guardrail when a monitoring tool calls it; its secret is shown once",
+        params,
+        body: ReleaseTriggerCreationSchema,
+      },
+    },
+    async (request, reply) => {
+      const made = { id: randomText(ID_LENGTH, fillRandom), secret: newSigningSecret(fillRandom) };
+      return answerWrite<ReleaseTriggerCreated>(control, request, reply, {
+        status: 201,
+        keep: ({ secret: _, ...shown }) => shown,
+        decide: (workspace, at) =>
+          createTrigger(placeOf(workspace, request.params), request.body.guardrail, made, new Date(at).toISOString()),
+      });
+    },
+  );
+
+  app.delete<{ Params: Params & { trigger: string } }>(
+    `${all}/:trigger`,
+    {
+      onRequest: access.role("operator"),
+      schema: {
+        tags,
+        summary: "Delete a trigger: its address trips nothing from then on",
+        params: pathParams("project", "environment", "release", "trigger"),
+        querystring: ReasonQuerySchema,
+      },
+    },
+    async (request, reply) =>
+      answerWrite(control, request, reply, {
+        decide: (workspace) => deleteTrigger(workspace, placeOf(workspace, request.params), request.params.trigger),
+      }),
+  );
+}
+
+/** 32 letters of base32: 160 bits. */
+const ID_LENGTH = 32;
+
+/** Any body: every monitoring tool has its own, and none of it is read. */
+function callRoute(app: FastifyInstance, { control, now }: TriggerDoors): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "string", bodyLimit: 256 * 1024 }, (_, text, done) => done(null, text));
+
+  app.post<{ Params: { trigger: string }; Body: string | undefined }>(
+    "/triggers/v1/:trigger",
+    {
+      schema: {
+        tags,
+        summary:
+          "Trip a guardrail. `Authorization: Bearer <secret>`, or signed as Standard Webhooks are: `webhook-id`, `webhook-timestamp`, `webhook-signature`",
+        params: pathParams("trigger"),
+      },
+    },
+    async ({ id: requestId, params, headers, body = "" }, reply) => {
+      const placed = control.workspace.triggers.get(params.trigger);
+      // Compared in every case, and one answer for both: nobody learns which addresses there are.
+      const fits = isSigned(headers, body, placed?.document.secret, now());
+      if (placed === undefined || !fits) throw new ProblemError("unauthenticated");
+      const { id, project, environment, document } = placed;
+      const { release, guardrail } = document;
+      const done = await control.execute({
+        origin: { actor: { id: `trigger:${id.slice(0, 6)}`, name: `the alert on ${guardrail}` }, requestId },
+        decide: (workspace, at) =>
+          trip(placeIn(workspace, { project, environment, key: release }), guardrail, new Date(at).toISOString()),
+      });
+      reply.code(202);
+      return done.status === "done" ? { release, guardrail, state: done.answer.state } : { release, guardrail };
+    },
+  );
+}
+
+function placeOf(workspace: Workspace, { project: key, environment, release }: Params): ReleasePlace {
+  const project = projectOf(workspace, key);
+  return { project, environment: environmentOf(project, environment), key: release };
+}
