@@ -51,10 +51,15 @@ export const isFunnel = ({ numerator }: SumPlan): boolean => numerator.steps.len
  * The columns a unit's running totals have for a metric: `a` what its events added up to, `b` the denominator, `x` and `w` the
  * same before the exposure, `p` the number of events then.
  */
-export function totalsOf({ index, denominator, hasCovariate }: SumPlan): readonly string[] {
-  const after = denominator === undefined ? ["a"] : ["a", "b"];
-  const before = denominator === undefined ? ["x", "p"] : ["x", "w", "p"];
-  return (hasCovariate ? [...after, ...before] : after).map((column) => `${column}${index}`);
+export function totalsOf(plan: SumPlan): readonly string[] {
+  const after = plan.denominator === undefined ? ["a"] : ["a", "b"];
+  return [...after.map((column) => `${column}${plan.index}`), ...totalsBeforeOf(plan)];
+}
+
+/** Those of them that are about the time before the exposure. */
+export function totalsBeforeOf({ index, denominator, hasCovariate }: SumPlan): readonly string[] {
+  if (!hasCovariate) return [];
+  return (denominator === undefined ? ["x", "p"] : ["x", "w", "p"]).map((column) => `${column}${index}`);
 }
 
 /** All sides with the metric they are of. */

@@ -2,10 +2,13 @@
  * The process that owns the DuckDB file. It is its own so that a heavy query, a native crash or a lack of memory costs no
  * flag evaluation and no acknowledgement; the spool makes ending it at any moment safe.
  */
+import { setPriority } from "node:os";
 import { EventDatabase } from "./database.ts";
 import type { Answer, Ping, Question } from "./messages.ts";
 
 async function main(directory: string, spoolDirectory: string): Promise<void> {
+  // Adding up may take every core that is idle, and none that evaluations and acknowledgements ask for.
+  setPriority(PRIORITY);
   // A child whose server is gone would hold the file against the next one.
   process.on("disconnect", () => process.exit());
   // Ending is the server's to say: Ctrl-C reaches the whole group.
@@ -21,6 +24,9 @@ async function main(directory: string, spoolDirectory: string): Promise<void> {
   await opening;
   tell({ opened: true });
 }
+
+/** Less than the server's own 0; not the least, so that on a busy machine loads still go on. */
+const PRIORITY = 5;
 
 async function answer(database: EventDatabase, { id, method, args }: Question): Promise<Answer> {
   try {

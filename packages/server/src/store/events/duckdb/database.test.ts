@@ -168,3 +168,27 @@ test("a file and a segment of a version that did not know whether decisions diff
     [3, false],
   ]);
 });
+
+test("what is kept of an experiment and does not add up is made again from the events", async () => {
+  const first = await EventDatabase.open({ directory, spoolDirectory });
+  const seen = (seq: number, unit: string) => exposureOf(seq, { unit, variant: "on" });
+  await load(first, "a", 1, [batchOf({ exposures: [seen(1, "ann"), seen(2, "bob")] })]);
+  const metrics = [{ key: "m", value: { kind: "count", events: { name: "visit" } }, window: { fromMs: 0 } }] as const;
+  const request = {
+    ...{ project: "default", environment: "production", experiment: "checkout-test" },
+    ...{ fromMs: 0, asOfMs: TEN_OCLOCK, segments: [], metrics },
+  };
+  const units = async (database: EventDatabase) => (await database.aggregate(request)).outcomes.map(({ n }) => n);
+  expect(await units(first)).toEqual([2]);
+  await first.close();
+  const [[table]] = (await ask("select 'aggregate_' || id || '_sums' from aggregates")) as [[string]];
+  await ask(`update ${table} set n = 7`);
+  const second = await EventDatabase.open({ directory, spoolDirectory });
+  expect(await units(second)).toEqual([2]);
+  await second.close();
+  await ask(`update ${table} set f0_0 = 5`);
+  await ask("update aggregates set refreshes = 1000");
+  const third = await EventDatabase.open({ directory, spoolDirectory });
+  expect((await third.aggregate(request)).outcomes.map(({ first: [sum] }) => sum)).toEqual([0]);
+  await third.close();
+});

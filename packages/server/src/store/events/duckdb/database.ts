@@ -307,11 +307,11 @@ const ROWS_SETTLED = 200_000;
 /** A segment is dropped as soon as it is loaded: far fewer than these can ever come again. */
 const SEGMENTS_REMEMBERED = 1_000;
 
-/** One core is left to the server; memory is bounded, what does not fit is spilled. */
+/** All cores, which its process is given after the server (see `child.ts`); memory is bounded, what does not fit is spilled. */
 function settings(directory: string): Record<string, string> {
   const memoryMb = Math.floor(Math.min(0.25 * totalmem(), 2 * 1024 ** 3) / 1024 ** 2);
   return {
-    threads: String(Math.max(1, availableParallelism() - 1)),
+    threads: String(availableParallelism()),
     memory_limit: `${memoryMb}MiB`,
     checkpoint_threshold: "256MiB",
     preserve_insertion_order: "false",

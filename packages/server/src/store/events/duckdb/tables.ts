@@ -46,7 +46,7 @@ export const TABLES: readonly string[] = [
      from (select * from first_exposures_settled union all select * from first_exposures_fresh)
      group by project, environment, kind, key, epoch, unit`,
   "create table if not exists loaded_segments (spool VARCHAR, number BIGINT)",
-  AGGREGATES_TABLE,
+  ...AGGREGATES_TABLE,
   // A spool counts arrivals from 1; what it adds to be above everything that was stored before it.
   "create table if not exists spools (spool VARCHAR, base BIGINT)",
 ];

@@ -14,7 +14,7 @@ import {
 } from "../../aggregate/request.ts";
 import { armsSql, classesSql, clustersSql, ripeSql, sumsSql } from "./answer-sql.ts";
 import { sumColumns } from "./increments-sql.ts";
-import { forgetUnused, type KeptTables, keep, keptThrough, tablesFor } from "./kept-state.ts";
+import { forgetUnused, type KeptTables, keep, keptOf, tablesFor } from "./kept-state.ts";
 import { pairStatements } from "./pairs-sql.ts";
 import { build, refresh } from "./update.ts";
 
@@ -24,11 +24,12 @@ export async function aggregate(connection: DuckDBConnection, request: Aggregate
   if (plan.sums.length > METRICS_MAX) throw new Error(`at most ${METRICS_MAX} metrics are computed side by side`);
   const tables = tablesFor(request);
   const through = await highestPosition(connection);
-  const kept = await keptThrough(connection, tables);
+  const kept = await keptOf(connection, tables, plan.sums.length > 0);
   const update = { connection, request, plan, tables };
   if (kept === undefined) await build(update, through);
-  else if (kept < through) await refresh(update, { after: kept, through });
-  await keep(connection, tables, request.project, through);
+  else if (kept.through < through) await refresh(update, { after: kept.through, through });
+  const refreshes = kept === undefined ? 0 : kept.refreshes + (kept.through < through ? 1 : 0);
+  await keep(connection, tables, request.project, { through, refreshes });
   await forgetUnused(connection);
   return {
     arms: (await rows(connection, armsSql(request, tables))).map(armOf),

@@ -1,7 +1,7 @@
 /* What units did: the metric events that count, and their sums. */
 import { isFunnel, type Plan, type Side, type SumPlan, sidesOf, totalsOf } from "../../aggregate/plan.ts";
 import type { AggregateRequest, MetricQuery } from "../../aggregate/request.ts";
-import { text } from "../sql.ts";
+import { moment, text } from "../sql.ts";
 import { AT_MS, isSelected, MS_OF_KEY, numberOf, ORDER_KEY } from "./selection-sql.ts";
 import type { Span } from "./units-sql.ts";
 
@@ -76,13 +76,13 @@ export function entriesOf(sums: readonly SumPlan[], units: string): string {
       .join(", ")} from ${units}`;
 }
 
-/** Sums of rows of `eventsOf`, one column a running total. */
-export function totals(sums: readonly SumPlan[]): string {
+/** Sums of rows of `eventsOf`, which were read for some sums, one column a running total; of all those sums or of a few. */
+export function totals(sums: readonly SumPlan[], few: readonly SumPlan[] = sums): string {
   const numbers = numbersOf(sums);
   const added = (side: Side): string => (side.of === "values" ? `v${numberIndex(side, numbers)}` : "1");
   const sum = (side: Side, bits: "hits" | "pres", column: string): string =>
     `coalesce(sum(case when (${bits} & ${side.bit}) <> 0 then ${added(side)} end), 0)::DOUBLE as ${column}`;
-  return sums
+  return few
     .flatMap(({ index, numerator, denominator, hasCovariate }) => [
       sum(numerator, "hits", `a${index}`),
       ...(denominator === undefined ? [] : [sum(denominator, "hits", `b${index}`)]),
@@ -101,12 +101,13 @@ export const columnsOf = (sums: readonly SumPlan[]): readonly string[] => sums.f
 export function aged(source: Source, units: string, span: Span, names: readonly string[], numbers: readonly string[]): string {
   const { project, environment, untilMs } = source;
   const end = untilMs === undefined ? "" : ` and ${AT_MS} < ${Math.trunc(untilMs)}`;
+  const since = span.madeFromMs === undefined ? "" : ` and time >= ${moment(span.madeFromMs)}`;
   const list = [...new Set(names)].map(text).join(", ");
   return `select u.number, u.start_ms, ${AT_MS} as at_ms, at_ms - u.start_ms as age, ${ORDER_KEY} as key, name, properties, value
       ${numbers.map((sql, i) => `, ${sql} as v${i}`).join("")}
     from metric_events m join ${units} u on m.unit = u.unit
     where m.project = ${text(project)} and m.environment = ${text(environment)} and ${list === "" ? "false" : `name in (${list})`}
-      and m.position > ${span.after} and m.position <= ${span.through}${end}`;
+      and m.position > ${span.after} and m.position <= ${span.through}${end}${since}`;
 }
 
 export function isWithin({ window: { fromMs, toMs } }: Pick<MetricQuery, "window">): string {

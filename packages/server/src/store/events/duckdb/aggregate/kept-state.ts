@@ -15,8 +15,10 @@ import { planOf } from "../../aggregate/plan.ts";
 import type { AggregateRequest } from "../../aggregate/request.ts";
 import { text } from "../sql.ts";
 
-export const AGGREGATES_TABLE =
-  "create table if not exists aggregates (id VARCHAR, project VARCHAR, through BIGINT, used_at TIMESTAMP)";
+export const AGGREGATES_TABLE: readonly string[] = [
+  "create table if not exists aggregates (id VARCHAR, project VARCHAR, through BIGINT, used_at TIMESTAMP)",
+  "alter table aggregates add column if not exists refreshes INTEGER default 0",
+];
 
 export interface KeptTables {
   readonly id: string;
@@ -41,15 +43,42 @@ export function tablesFor(request: AggregateRequest): KeptTables {
   };
 }
 
-/** The position they go up to; absent when there are none. */
-export async function keptThrough(connection: DuckDBConnection, { id }: KeptTables): Promise<number | undefined> {
-  const reader = await connection.runAndReadAll(`select through::DOUBLE from aggregates where id = ${text(id)}`);
-  return reader.getRows()[0]?.[0] as number | undefined;
+export interface Kept {
+  /** The position they go up to. */
+  readonly through: number;
+  /** How often they were brought up to date since they were made from the beginning. */
+  readonly refreshes: number;
 }
 
-export async function keep(connection: DuckDBConnection, { id }: KeptTables, project: string, through: number): Promise<void> {
+/** What is kept, while it may be built upon; absent: it is to be made from the beginning. */
+export async function keptOf(connection: DuckDBConnection, tables: KeptTables, hasSums: boolean): Promise<Kept | undefined> {
+  const sql = `select through::DOUBLE, refreshes::DOUBLE from aggregates where id = ${text(tables.id)}`;
+  const [row] = (await connection.runAndReadAll(sql)).getRows();
+  if (row === undefined) return undefined;
+  const kept = { through: row[0] as number, refreshes: row[1] as number };
+  return kept.refreshes < REFRESHES_MAX && (!hasSums || (await isWhole(connection, tables))) ? kept : undefined;
+}
+
+export async function keep(
+  connection: DuckDBConnection,
+  { id }: KeptTables,
+  project: string,
+  { through, refreshes }: Kept,
+): Promise<void> {
   await connection.run(`delete from aggregates where id = ${text(id)}`);
-  await connection.run(`insert into aggregates values (${text(id)}, ${text(project)}, ${through}, now()::TIMESTAMP)`);
+  await connection.run(
+    `insert into aggregates (id, project, through, used_at, refreshes)
+      values (${text(id)}, ${text(project)}, ${through}, now()::TIMESTAMP, ${refreshes})`,
+  );
+}
+
+/** Is every unit in the sums once? What takes units out and brings them in again must leave that true. */
+async function isWhole(connection: DuckDBConnection, { units, totals, sums }: KeptTables): Promise<boolean> {
+  const reader = await connection.runAndReadAll(
+    `select (select coalesce(sum(n), 0) from ${sums}) = (select count(*) from ${units})
+      and (select count(*) from ${totals}) = (select count(*) from ${units})`,
+  );
+  return reader.getRows()[0]?.[0] === true;
 }
 
 /** Throws away what nobody asked for in so many days. */
@@ -72,5 +101,7 @@ async function forget(connection: DuckDBConnection, which: string): Promise<void
 }
 
 /** Rises when the meaning of the tables changes. */
-const FORMAT = 2;
+const FORMAT = 3;
+/** Each refresh rounds sums once more, by some 1e-16 of them: after so many they are made anew, far from 1e-12. */
+const REFRESHES_MAX = 1_000;
 const UNUSED_DAYS = 3;

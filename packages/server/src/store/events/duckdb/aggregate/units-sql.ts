@@ -21,6 +21,8 @@ export function enrolled(keys: string, segments: readonly string[], base: number
 export interface Span {
   readonly after: number;
   readonly through: number;
+  /** By their senders' clocks, uncorrected: what was made earlier is left out. */
+  readonly madeFromMs?: number;
 }
 
 export type Subject = Pick<AggregateRequest, "project" | "environment" | "experiment" | "fromMs" | "untilMs">;

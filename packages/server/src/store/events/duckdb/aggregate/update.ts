@@ -5,12 +5,13 @@
  *   new events ──┬──> on the day a unit was last seen, or later: added to its totals ("step")
  *                └──> earlier than that: the unit is taken out as it was and brought in anew
  *
- * The first time every unit enters: a build is that same work, day by day from the first.
+ * The first time every unit enters, and all its events are one step. Nothing goes through the days one by one: a metric's rows
+ * of unit and day are put in order once, and what was there before each is a running sum over them.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { isFunnel, type Plan } from "../../aggregate/plan.ts";
+import { isFunnel, type Plan, type SumPlan, totalsBeforeOf } from "../../aggregate/plan.ts";
 import type { AggregateRequest } from "../../aggregate/request.ts";
-import { columnsOf, completionsOf, entriesOf, eventsOf, totals } from "./events-sql.ts";
+import { columnsOf, completionsOf, DAY_MS, entriesOf, eventsOf, totals } from "./events-sql.ts";
 import { changeColumns, groupColumns, increments, segmentColumns, sumColumns } from "./increments-sql.ts";
 import type { KeptTables } from "./kept-state.ts";
 import { arrivedUnits, enrolled, type Span } from "./units-sql.ts";
@@ -40,36 +41,37 @@ export async function build(update: Update, through: number): Promise<void> {
   await connection.run(`create or replace table ${tables.units} as ${inCells(tables, groups)}`);
   if (plan.sums.length === 0) return;
   await materialise(update, "happened", tables.units, span);
-  const entries = `select * from happened where hits = 0 union all ${entriesOf(plan.sums, tables.units)}`;
   await connection.run(
     `create or replace table ${tables.totals} as
-      select number, u.cell, u.start_ms, t.* exclude (number) from (
-        select number, min(day)::BIGINT as last_day, ${totals(plan.sums)} from (${entries}) group by number) t
-      join ${tables.units} u using (number)`,
+      ${unitTotals(plan, `select * from happened union all ${entriesOf(plan.sums, tables.units)}`, tables.units)}`,
   );
-  const columns = changeColumns(plan.sums, (column) => ({ old: "0.0::DOUBLE", added: column }));
-  await connection.run(
-    `create or replace table ${tables.sums} as
-      ${increments(`select cell, last_day as day, true as is_first, ${columns} from ${tables.totals}`, plan.sums)}`,
-  );
-  await step(update, "select * from happened where hits <> 0");
+  // What was there before the exposure is complete in the totals: of them, that is what units enter with.
+  const isBefore = (column: string): boolean => plan.sums.some((sum) => totalsBeforeOf(sum).includes(column));
+  const columns = changeColumns(plan.sums, (column) => ({
+    old: "0.0::DOUBLE",
+    added: isBefore(column) ? column : "0.0::DOUBLE",
+  }));
+  const entered = `select cell, start_ms // ${DAY_MS} as day, true as is_first, ${columns} from ${tables.totals}`;
+  await connection.run(`create or replace table ${tables.sums} as ${increments(entered, plan.sums)}`);
+  await step(update, "select * from happened where hits <> 0", (column) => (isBefore(column) ? `t.${column}` : "0"));
+  await connection.run("drop table happened");
   await compact(update);
 }
 
 /** Takes in what arrived in a span of positions. */
 export async function refresh(update: Update, span: Span): Promise<void> {
   const { connection, request, plan, tables } = update;
-  await connection.run(`create or replace temp table arrived_units as ${arrivedUnits(request, span)}`);
   await connection.run(
-    `create or replace temp table entering as
-      select a.unit, a.key, least(a.lowest, k.lowest) as lowest, greatest(a.highest, k.highest) as highest, k.number as former
-      from arrived_units a left join ${tables.units} k using (unit) where k.key is null or a.key < k.key`,
+    `create or replace temp table met as
+      select a.unit, a.key, least(a.lowest, k.lowest) as lowest, greatest(a.highest, k.highest) as highest,
+        k.number as former, k.key is null or a.key < k.key as enters, a.lowest < k.lowest or a.highest > k.highest as sees_more
+      from (${arrivedUnits(request, span)}) a left join ${tables.units} k using (unit)`,
   );
+  await connection.run(`create or replace temp table entering as select * from met where enters`);
   // A variant more seen by somebody who stays where they are: only that is noted.
   await connection.run(
-    `update ${tables.units} set lowest = least(lowest, a.low), highest = greatest(highest, a.high)
-      from (select unit as who, lowest as low, highest as high from arrived_units) a
-      where unit = a.who and (a.low < lowest or a.high > highest)`,
+    `update ${tables.units} set lowest = m.lowest, highest = m.highest
+      from (select * from met where sees_more and not enters) m where number = m.former`,
   );
   if (plan.sums.length === 0) return replaceUnits(update, "entering", "select former from entering where former is not null");
   await materialise(update, "happened", tables.units, span);
@@ -91,7 +93,8 @@ export async function refresh(update: Update, span: Span): Promise<void> {
   await takeOut(update, { after: 0, through: span.after });
   await connection.run("delete from happened where number in (select number from redone)");
   await replaceUnits(update, "reentering", "select number from redone");
-  await step(update, "select * from happened");
+  await step(update, "select * from happened", (column) => `t.${column}`);
+  await addUp(update, "select * from happened");
   await bringIn(update, { after: 0, through: span.through });
   await compact(update);
 }
@@ -113,7 +116,7 @@ async function takeOut(update: Update, span: Span): Promise<void> {
   await connection.run(
     `create or replace temp table leaving as select * from ${tables.units} where number in (select number from redone)`,
   );
-  await materialise(update, "undone", "leaving", span);
+  await materialise(update, "undone", "leaving", await sinceOf(update, "leaving", span));
   const rows = unitDays("undone", "leaving", plan);
   await connection.run(`insert into ${tables.sums} ${increments(rows, plan.sums, -1)}`);
   await connection.run(`delete from ${tables.totals} where number in (select number from redone)`);
@@ -146,36 +149,63 @@ function inCells({ cells }: KeptTables, groups: readonly string[]): string {
 /** Brings in units with all they ever did. */
 async function bringIn(update: Update, span: Span): Promise<void> {
   const { connection, plan, tables } = update;
-  await materialise(update, "done", "coming", span);
+  await materialise(update, "done", "coming", await sinceOf(update, "coming", span));
   const rows = unitDays("done", "coming", plan);
   await connection.run(`insert into ${tables.sums} ${increments(rows, plan.sums)}`);
   await connection.run(
     `insert into ${tables.totals}
-      select number, u.cell, u.start_ms, t.* exclude (number) from (
-        select number, max(day)::BIGINT as last_day, ${totals(plan.sums)}
-        from (select * from done union all ${entriesOf(plan.sums, "coming")}) group by number) t
-      join coming u using (number)`,
+      ${unitTotals(plan, `select * from done union all ${entriesOf(plan.sums, "coming")}`, "coming")}`,
   );
 }
 
-/** Adds events to the totals of units that are there, day by day: no event is of a day before the last of its unit. */
-async function step({ connection, plan, tables }: Update, events: string): Promise<void> {
-  const columns = columnsOf(plan.sums);
-  const days = await connection.runAndReadAll(`select distinct day::DOUBLE from (${events}) order by 1`);
-  for (const [day] of days.getRows()) {
-    const changed = changeColumns(plan.sums, (column) => ({ old: `t.${column}`, added: `d.${column}` }));
-    await connection.run(
-      `create or replace temp table changes as
-        select d.number, t.cell, d.day, false as is_first, ${changed}
-        from (select number, day, ${totals(plan.sums)} from (${events}) where day = ${Number(day)} group by number, day) d
-        join ${tables.totals} t on t.number = d.number`,
-    );
-    await connection.run(`insert into ${tables.sums} ${increments("select * from changes", plan.sums)}`);
-    await connection.run(
-      `update ${tables.totals} t set last_day = c.day, ${columns.map((column) => `${column} = c.o_${column} + c.d_${column}`).join(", ")}
-        from changes c where t.number = c.number`,
-    );
+/** Rows of the totals: units with all that some events come to. */
+function unitTotals({ sums }: Plan, events: string, units: string): string {
+  return `select number, u.cell, u.start_ms, t.* exclude (number)
+    from (select number, max(day)::BIGINT as last_day, ${totals(sums)} from (${events}) group by number) t
+    join ${units} u using (number)`;
+}
+
+/**
+ * The span without what was made too early to count for any unit of a table. The moment of an event is that of its sender's
+ * clock and at most the largest correction later, which keeps this exact and lets whole row groups be passed over.
+ */
+async function sinceOf({ connection, plan: { sums } }: Update, units: string, span: Span): Promise<Span> {
+  const longest = Math.max(0, ...sums.map(({ query }) => query.covariateMs ?? 0));
+  const reader = await connection.runAndReadAll(
+    `select ((select min(start_ms) from ${units}) - (select greatest(0, max(clock_offset_ms)) from metric_events))::DOUBLE`,
+  );
+  const earliestMs = reader.getRows()[0]?.[0] as number | null;
+  return earliestMs === null ? span : { ...span, madeFromMs: earliestMs - longest };
+}
+
+/** Brings the sums to what they are with some more events, of units that had `opening` and none on a later day. */
+async function step({ connection, plan, tables }: Update, events: string, opening: (column: string) => string): Promise<void> {
+  for (const sum of plan.sums) {
+    const columns = changeColumns([sum], (column) => ({
+      old: `${opening(column)} + coalesce(sum(d.${column}) over earlier, 0)`,
+      added: `d.${column}`,
+    }));
+    const rows = `select t.cell, d.day, false as is_first, ${columns}
+      from (${metricDays(plan, sum, events)}) d join ${tables.totals} t on t.number = d.number
+      window earlier as (partition by d.number order by d.day rows between unbounded preceding and 1 preceding)`;
+    await connection.run(`insert into ${tables.sums} by name ${increments(rows, [sum])}`);
   }
+}
+
+/** What units did on each day that counts for one metric. */
+function metricDays({ sums }: Plan, sum: SumPlan, events: string): string {
+  const bits = sum.numerator.bit + (sum.denominator?.bit ?? 0);
+  return `select number, day, ${totals(sums, [sum])} from (${events}) where ((hits | pres) & ${bits}) <> 0 group by number, day`;
+}
+
+/** Adds events to the totals of their units. */
+async function addUp({ connection, plan, tables }: Update, events: string): Promise<void> {
+  await connection.run(
+    `update ${tables.totals} t set last_day = c.last_day, ${columnsOf(plan.sums)
+      .map((column) => `${column} = t.${column} + c.${column}`)
+      .join(", ")}
+      from (select number, max(day) as last_day, ${totals(plan.sums)} from (${events}) group by number) c where t.number = c.number`,
+  );
 }
 
 /** Rows for `increments` of units with all they did: their days in order, each with what was there before it. */
@@ -193,7 +223,7 @@ async function compact({ connection, plan, tables }: Update): Promise<void> {
   const columns = ["n", ...plan.sums.flatMap((sum) => [...sumColumns(sum).first, ...sumColumns(sum).second])];
   await connection.run(
     `create or replace temp table compacted as
-      select cell, day, ${columns.map((column) => `sum(${column}) as ${column}`).join(", ")} from ${tables.sums} group by cell, day`,
+      select cell, day, ${columns.map((column) => `coalesce(sum(${column}), 0) as ${column}`).join(", ")} from ${tables.sums} group by cell, day`,
   );
   await connection.run(`create or replace table ${tables.sums} as select * from compacted`);
 }
