@@ -46,8 +46,8 @@ describe("docs/faults.md", () => {
     }),
   );
 
-  it("has every case from 1 to 39, once", () => {
-    expect(cases.map(({ number }) => number)).toEqual(Array.from({ length: 39 }, (_, at) => at + 1));
+  it("has every case from 1 to 52, once", () => {
+    expect(cases.map(({ number }) => number)).toEqual(Array.from({ length: 52 }, (_, at) => at + 1));
   });
 
   it("names tests that bear the case's number", () => {

@@ -25,6 +25,8 @@ export interface TestServer {
 
 export interface Ask {
   readonly as?: string;
+  /** Sent instead of a token. */
+  readonly cookie?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -77,7 +79,7 @@ async function ask(app: FastifyInstance, method: string, path: string, body: unk
     method: method as NonNullable<InjectOptions["method"]>,
     url: path,
     headers: {
-      authorization: `Bearer ${more.as ?? ADMIN_TOKEN}`,
+      ...(more.cookie === undefined ? { authorization: `Bearer ${more.as ?? ADMIN_TOKEN}` } : { cookie: more.cookie }),
       ...(payload === undefined ? {} : { "content-type": "application/json" }),
       ...more.headers,
     },

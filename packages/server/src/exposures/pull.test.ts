@@ -54,7 +54,7 @@ function rowsOf(text: string): Record<string, unknown>[] {
 }
 
 describe("formats", () => {
-  test("NDJSON by default: every text exact, rows and lag in headers", async () => {
+  test("fault 50: NDJSON by default, every text exact, rows and lag in headers", async () => {
     const answer = await get("exposures?environment=production");
     expect(answer.statusCode).toBe(200);
     expect(answer.headers).toMatchObject({
@@ -68,7 +68,7 @@ describe("formats", () => {
     expect(rows.map((row) => row["attributes"])).toEqual([...FORMULAS, ...HARMLESS].map((note) => ({ note })));
   });
 
-  test("CSV: RFC 4180, with every cell that begins like a formula behind an apostrophe and no other", async () => {
+  test("fault 50: CSV as in RFC 4180, with every cell that begins like a formula behind an apostrophe and no other", async () => {
     const answer = await get("exposures?environment=production", { accept: "text/csv" });
     expect(answer.headers["content-type"]).toBe("text/csv; charset=utf-8; header=present");
     const [header = [], ...rows] = parseCsv(answer.payload);
@@ -84,7 +84,7 @@ describe("formats", () => {
     expect(rows[0]?.[header.indexOf("rule")]).toBe("");
   });
 
-  test("CSV of metric events: a negative number stays a number, a name that is a formula does not", async () => {
+  test("fault 50: CSV of metric events: a negative number stays a number, a name that is a formula does not", async () => {
     const [header = [], first = [], second = []] = parseCsv((await get("metric-events?format=csv")).payload);
     expect(header.join(",")).toBe(
       "id,time,received_at,project,environment,name,unit,value,properties,sdk,instance,seq,clock_offset_ms,cursor",

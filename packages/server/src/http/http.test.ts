@@ -36,6 +36,37 @@ describe("fault 51: a client that is slow or speaks no HTTP", () => {
     expect(performance.now() - startedMs).toBeLessThan(5_000);
   });
 
+  it("is cut off after one answer when it was answered before its body was there", async () => {
+    const head = `POST ${P}/flags HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`;
+    const answer = await send(head);
+    expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 401"]);
+  });
+
+  it("costs the others nothing: 60 send a byte now and then, and each of 200 requests besides is answered", async () => {
+    const slow = Array.from({ length: 60 }, async () => {
+      const socket = connect(port, "127.0.0.1");
+      const chunks: string[] = [];
+      socket.setEncoding("utf8").on("data", (chunk: string) => void chunks.push(chunk));
+      socket.on("error", () => undefined);
+      socket.write(`POST ${P}/flags HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${server.adminToken}\r\n`);
+      socket.write("content-type: application/json\r\ncontent-length: 1000\r\n\r\n{");
+      const drip = setInterval(() => socket.write(" "), 50);
+      await new Promise((resolve) => socket.once("close", resolve));
+      clearInterval(drip);
+      return chunks.join("").split("\r\n", 1)[0];
+    });
+    const url = `http://127.0.0.1:${port}${P}/flags`;
+    const headers = { authorization: `Bearer ${server.adminToken}` };
+    const statuses: number[] = [];
+    for (let request = 0; request < 200; request += 1) {
+      const answer = await fetch(url, { headers });
+      await answer.arrayBuffer();
+      statuses.push(answer.status);
+    }
+    expect(statuses.filter((status) => status === 200)).toHaveLength(200);
+    expect(new Set(await Promise.all(slow))).toEqual(new Set(["HTTP/1.1 408 Request Timeout"]));
+  });
+
   it.each([
     ["nonsense", "hello\r\n\r\n"],
     ["a head too large", `GET / HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(20_000)}\r\n\r\n`],
@@ -43,6 +74,87 @@ describe("fault 51: a client that is slow or speaks no HTTP", () => {
     const answer = await send(text);
     expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request/);
     expect(JSON.parse(answer.split("\r\n\r\n")[1] ?? "")).toMatchObject({ code: "malformed_request" });
+  });
+});
+
+describe("fault 51: a body that is too much", () => {
+  const door = (path: string, body: string, as?: string): ReturnType<TestServer["ask"]> =>
+    server.ask("POST", path, body, as === undefined ? {} : { as });
+
+  it.each([
+    ["10 MB", () => `{"key":"${"x".repeat(10_000_000)}"}`, 413, "body_too_large"],
+    ["a list of a million", () => `{"key":"b","tags":[${"1,".repeat(999_999)}1]}`, 413, "body_too_large"],
+    ["a list of as many as fit", () => `{"key":"b","tags":[${"1,".repeat(500_000)}1]}`, 422, "invalid_field"],
+    ["an object of as many names as fit", () => `{${names(80_000)}}`, 422, "unknown_field"],
+    ["100,000 lists in each other", () => "[".repeat(100_000) + "]".repeat(100_000), 422, "limit_exceeded"],
+    ["100,000 lists never closed", () => "[".repeat(100_000), 400, "invalid_json"],
+  ] as const)("%s is refused, and nothing is made", async (_, body, status, code) => {
+    const { revision } = server.control.workspace;
+    const answer = await door(`${P}/flags`, body());
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+    expect(answer.text.length).toBeLessThan(2_000);
+    expect(server.control.workspace.revision).toBe(revision);
+  });
+
+  it("so it is at the doors of SDKs", async () => {
+    const key = server.sdkKeys["production"] as string;
+    const statuses = [];
+    for (const body of [
+      `{"context":{"a":[${"1,".repeat(999_999)}1]}}`,
+      `{"context":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
+    ]) {
+      statuses.push((await door("/ofrep/v1/evaluate/flags", body, key)).status);
+    }
+    expect(statuses).toEqual([413, expect.toSatisfy((status: number) => status === 400 || status === 422)]);
+  });
+
+  const names = (count: number): string => Array.from({ length: count }, (_, at) => `"n${at}":1`).join(",");
+});
+
+describe("fault 49: names and values that a browser might run", () => {
+  const HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "javascript:alert(1)",
+    "\u202Egpj.exe",
+    "<script>alert(1)</script>",
+    "x".repeat(10_000),
+  ];
+
+  it("come back as JSON text that no browser takes for a page, or are refused", async () => {
+    const taken: string[] = [];
+    for (const [index, text] of HOSTILE.entries()) {
+      const body = { key: `hostile-${index}`, description: text, owner: text, tags: [text], variants: { on: true, off: false } };
+      const made = await server.ask("POST", `${P}/flags`, body);
+      const read = await server.ask("GET", `${P}/flags/hostile-${index}`);
+      for (const { headers } of [made, read]) {
+        expect(headers["content-type"]).toMatch(/^application\/(problem\+)?json/);
+        expect(headers["x-content-type-options"]).toBe("nosniff");
+      }
+      if (made.status === 201) expect(read.body).toMatchObject({ description: text, owner: text, tags: [text] });
+      taken.push(`${made.status} ${read.status}`);
+    }
+    expect(taken.every((statuses) => ["201 200", "422 404"].includes(statuses))).toBe(true);
+    expect(taken.at(-1)).toBe("422 404");
+  });
+
+  it("a path is quoted as text", async () => {
+    const answer = await server.ask("GET", "/<script>alert(1)</script>");
+    expect([answer.status, answer.headers["content-type"]]).toEqual([404, "application/problem+json; charset=utf-8"]);
+  });
+
+  it("the policy lets nothing of others and nothing inline run, and the API's own pages live under it", async () => {
+    const page = await server.ask("GET", "/docs/");
+    const policy = String(page.headers["content-security-policy"]);
+    expect(policy.split(";")).toEqual(
+      expect.arrayContaining(["default-src 'self'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"]),
+    );
+    expect(policy).not.toMatch(/unsafe|https?:|\*/);
+    expect(page.text).toMatch(/<html/);
+    expect(page.text.match(/<script(?![^>]*\bsrc=)|<style|\bstyle="|\bon\w+="/g)).toBeNull();
+    const files = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file = ""]) => new URL(file, "http://x/docs/"));
+    expect(files.length).toBeGreaterThan(3);
+    const statuses = await Promise.all(files.map(async ({ pathname }) => (await server.ask("GET", pathname)).status));
+    expect([new Set(files.map(({ host }) => host)), new Set(statuses)]).toEqual([new Set(["x"]), new Set([200])]);
   });
 });
 

@@ -291,7 +291,7 @@ describe("the same results", () => {
     server.clock.now = NOON + 2 * DAY_MS;
   }
 
-  it("are a page that needs no script and no other file, and shows what was named as text", async () => {
+  it("fault 49: are a page that needs no script and no other file, and shows what was named as text", async () => {
     await seeded();
     const { text, headers } = await ask("GET", `${ONE}/results?format=html`);
     expect(headers["content-type"]).toBe("text/html; charset=utf-8");
@@ -309,7 +309,7 @@ describe("the same results", () => {
     expect(closed).toHaveLength(opened.length);
   });
 
-  it("are rows, a formula made text", async () => {
+  it("fault 50: are rows, a formula made text", async () => {
     await seeded();
     const { text, headers } = await ask("GET", `${ONE}/results?format=csv`);
     const [head, ...rows] = text
