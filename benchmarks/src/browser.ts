@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { tempDir } from "@belay/testkit";
-import { chromium } from "playwright-core";
+import { type Browser, chromium } from "playwright-core";
 import { rolldown } from "rolldown";
 import { CONTENDERS, type PageContender } from "./browser/contenders.ts";
 import { compareInPage } from "./browser/speed.ts";
@@ -37,17 +37,25 @@ if (!existsSync(CHROMIUM)) {
   console.error("NO CHROMIUM: the time of a decision is not measured. Install it, or set BELAY_TEST_CHROMIUM.");
 } else {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-  const timed = CONTENDERS.filter(({ decide }) => decide !== undefined);
-  const scripts = await Promise.all(timed.map((contender) => bundled(contender, contender.decide ?? "")));
+  await time(browser, "a decision", ({ decide }) => decide);
+  await time(browser, "a user's first decision, making the user known included", ({ first }) => first);
+  await browser.close();
+}
+await folder.remove();
+
+/** Times what a script of each contender does for 1,000 users. */
+async function time(browser: Browser, what: string, scriptOf: (contender: PageContender) => string | undefined): Promise<void> {
+  const timed = CONTENDERS.filter((contender) => scriptOf(contender) !== undefined);
+  // One after the other: they go through the same file.
+  const scripts: string[] = [];
+  for (const contender of timed) scripts.push(await bundled(contender, scriptOf(contender) ?? ""));
   const timings = await compareInPage(browser, scripts, ROUNDS);
-  console.log(`\n| SDK | ns a decision, median of ${ROUNDS} | fastest | slowest |\n|---|---|---|---|`);
+  console.log(`\n| SDK | ns ${what}, median of ${ROUNDS} | fastest | slowest |\n|---|---|---|---|`);
   for (const [index, { medianNs, fastestNs, slowestNs, share }] of timings.entries()) {
     const figures = [medianNs, fastestNs, slowestNs].map((ns) => Math.round(ns)).join(" | ");
     console.log(`| ${nameOf(timed[index] as PageContender)} (${share} of 1,000 on) | ${figures} |`);
   }
-  await browser.close();
 }
-await folder.remove();
 
 function nameOf({ name, packageName }: PageContender): string {
   return packageName === undefined ? name : `${name} ${versions[packageName] ?? ""}`.trim();

@@ -8,6 +8,8 @@ export interface PageContender {
   readonly code: string;
   /** A module that puts `decide` on the page: asks a 50 % rollout for a user, from a client that holds its rules. */
   readonly decide?: string;
+  /** The same with one client that each user is made known to before it is asked: their first decision. */
+  readonly first?: string;
 }
 
 const START = '{ url: "https://flags.example.com", clientKey: "k", context: { targetingKey: "u" } }';
@@ -37,6 +39,10 @@ export const CONTENDERS: readonly PageContender[] = [
       const clients = new Map();
       globalThis.prepare = (id) => clients.set(id, createLeanClient({ context: { targetingKey: id }, bootstrap: ${SNAPSHOT} }));
       globalThis.decide = (id) => clients.get(id).isEnabled("f");`,
+    first: `import { createLeanClient } from "@belay/sdk-browser/index.js";
+      const client = createLeanClient({ bootstrap: ${SNAPSHOT} });
+      globalThis.prepare = () => {};
+      globalThis.decide = (id) => { client.identify({ targetingKey: id }); return client.isEnabled("f"); };`,
   },
   {
     name: "Belay, `createClient`",
@@ -59,6 +65,10 @@ export const CONTENDERS: readonly PageContender[] = [
       const clients = new Map();
       globalThis.prepare = (id) => clients.set(id, new GrowthBook({ attributes: { id }, features: ${FEATURES} }));
       globalThis.decide = (id) => clients.get(id).isOn("f");`,
+    first: `import { GrowthBook } from "@growthbook/growthbook";
+      const client = new GrowthBook({ features: ${FEATURES} });
+      globalThis.prepare = () => {};
+      globalThis.decide = (id) => { client.setAttributes({ id }); return client.isOn("f"); };`,
   },
   {
     name: "configcat-js",

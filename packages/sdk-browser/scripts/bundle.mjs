@@ -1,5 +1,5 @@
 // Bundles what browsers load: our own core inside, one small file a door, minified. Types are tsc's.
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
@@ -8,7 +8,13 @@ const PACKAGE = join(dirname(fileURLToPath(import.meta.url)), "..");
 const PACKAGES = join(PACKAGE, "..");
 
 /** Doors of the package: name in the package to source. */
-const DOORS = { index: "src/index.ts", remote: "src/remote.ts", react: "src/react.tsx", openfeature: "src/openfeature.ts" };
+const DOORS = {
+  index: "src/index.ts",
+  remote: "src/remote.ts",
+  react: "src/react.tsx",
+  openfeature: "src/openfeature.ts",
+  explain: "src/explain.ts",
+};
 
 /**
  * @param {{ input: string | Record<string, string>, dir: string, isWhole?: boolean }} options what to bundle, the folder it
@@ -54,6 +60,9 @@ export async function bundleDoors(dir) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const dist = join(PACKAGE, "dist");
+  // Chunks are named by what is in them: those of yesterday would be published too.
+  const isOurs = (/** @type {string} */ name) => name.endsWith(".js");
+  for (const name of existsSync(dist) ? readdirSync(dist).filter(isOurs) : []) rmSync(join(dist, name));
   await bundleDoors(dist);
   copyTypes(dist);
 }

@@ -1,6 +1,6 @@
 /** A small application as the tests run it: on a server, and in a page. */
-import type { Snapshot } from "@belay/protocol";
-import { StrictMode } from "react";
+import type { EvaluationContext, Snapshot } from "@belay/protocol";
+import { StrictMode, startTransition, useLayoutEffect, useState } from "react";
 import { createRoot, hydrateRoot } from "react-dom/client";
 import { type BelayClient, type ClientOptions, createClient } from "./index.ts";
 import { BelayProvider, Flag, useFlag, useFlagDetails } from "./react.tsx";
@@ -45,8 +45,70 @@ export function App({ client }: { readonly client: BelayClient }) {
 /** Starts the application in the element `root`: hydrates what is in it, or renders anew. */
 export function begin(options: ClientOptions & { bootstrap?: Snapshot }, isHydrating: boolean): BelayClient {
   const client = createClient(options);
+  show(client, isHydrating);
+  return client;
+}
+
+/** The same with a client of any kind. */
+export function show(client: BelayClient, isHydrating = false): void {
   const root = document.getElementById("root") as HTMLElement;
   if (isHydrating) hydrateRoot(root, <App client={client} />);
   else createRoot(root).render(<App client={client} />);
-  return client;
+}
+
+const ROWS = 200;
+const ROW_MS = 1;
+/** How many answers to one flag each commit of rows showed side by side. */
+const answersShown: number[] = [];
+let reachTheMiddle = (): void => {};
+
+/** Takes its time to render, so that React gives way many times before all rows are done. */
+function Row({ at }: { readonly at: number }) {
+  const isOn = useFlag("checkout-v2", false);
+  const doneAt = performance.now() + ROW_MS;
+  while (performance.now() < doneAt);
+  if (at === ROWS / 2) reachTheMiddle();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: told anew whenever the row shows another answer
+  useLayoutEffect(
+    () => void answersShown.push(new Set([...document.querySelectorAll("li")].map((row) => row.textContent)).size),
+    [isOn],
+  );
+  return <li>{String(isOn)}</li>;
+}
+
+function Rows({ started }: { readonly started: (grow: () => void) => void }) {
+  const [count, setCount] = useState(1);
+  useLayoutEffect(() => started(() => startTransition(() => setCount(ROWS))), [started]);
+  return (
+    <ul>
+      {Array.from({ length: count }, (_, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: rows are their numbers
+        <Row key={at} at={at} />
+      ))}
+    </ul>
+  );
+}
+
+/**
+ * Lets a list grow in a transition and, when half of it has rendered and none of that is on the page, makes somebody else
+ * known; answers how many rows the page showed at that moment, and then what each commit showed.
+ */
+export async function changeInTransition(options: ClientOptions, next: EvaluationContext): Promise<[number, () => number[]]> {
+  const client = createClient(options);
+  const root = createRoot(document.getElementById("root") as HTMLElement);
+  const inTheMiddle = new Promise<void>((resolve) => {
+    reachTheMiddle = resolve;
+  });
+  const grow = await new Promise<() => void>((resolve) => {
+    root.render(
+      <BelayProvider client={client}>
+        <Rows started={resolve} />
+      </BelayProvider>,
+    );
+  });
+  grow();
+  await inTheMiddle;
+  const shownThen = document.querySelectorAll("li").length;
+  client.identify(next);
+  return [shownThen, () => answersShown];
 }

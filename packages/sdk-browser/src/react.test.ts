@@ -93,6 +93,35 @@ describe.skipIf(CHROMIUM === undefined)("React in Chromium, StrictMode, developm
     expect(faults).toEqual([]);
   });
 
+  it("shows one answer at a time where another person comes in the middle of a transition", async () => {
+    const bootstrap = snapshotOf(7, { "checkout-v2": rollout(500_000) });
+    const client = createClient({ bootstrap });
+    const people = Array.from({ length: 50 }, (_, at) => ({ targetingKey: `user-${at}` }));
+    const isOn = (context: { targetingKey: string }): boolean => {
+      client.identify(context);
+      return client.isEnabled("checkout-v2");
+    };
+    const [on, off] = [people.find(isOn), people.find((context) => !isOn(context))];
+    const { page, faults } = await open();
+    const shownThen = await page.evaluate(
+      async ([options, next]) => {
+        const { changeInTransition } = globalThis.bundle as unknown as typeof reactApp;
+        const [shownThen, told] = await changeInTransition(options as Parameters<typeof changeInTransition>[0], next ?? {});
+        Object.assign(globalThis, { told });
+        return shownThen;
+      },
+      [{ context: on, bootstrap }, off] as const,
+    );
+    expect(shownThen).toBe(1);
+    await expect.poll(() => page.locator("li").count()).toBe(200);
+    expect(new Set(await page.locator("li").allTextContents())).toEqual(new Set(["false"]));
+    const shown = await page.evaluate(() => (globalThis as unknown as { told(): number[] }).told());
+    // One row that was on, the same one off, and the 199 that came.
+    expect(shown).toHaveLength(201);
+    expect(new Set(shown)).toEqual(new Set([1]));
+    expect(faults).toEqual([]);
+  });
+
   it("hydrates what a server rendered without a mismatch, also when newer rules came before", async () => {
     const bootstrap = snapshotOf(7, FLAGS);
     const html = renderToString(createElement(App, { client: createClient({ context: USER, bootstrap }) }));

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { bundled } from "./bundle.fixture.ts";
 import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
 import type * as sdk from "./index.ts";
+import type * as reactApp from "./react-app.fixture.tsx";
 import type * as remote from "./remote.ts";
 
 const TARGETING = "/environments/production/flags";
@@ -51,7 +52,7 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
     });
     await call("POST", "/flags", { key: "checkout" });
     await call("PUT", `${TARGETING}/checkout/rollout`, { percentage: 0 });
-    const { text, folder } = await bundled('export * from "sdk"; export * from "remote";');
+    const { text, folder } = await bundled('export * from "sdk"; export * from "remote"; export * from "react-app";');
     await folder.remove();
     site = await openSite(text);
     browser = await launch();
@@ -144,5 +145,32 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
       return belay.evaluate("vip", false);
     });
     expect(other).toMatchObject({ value: false, errorCode: "PROVIDER_NOT_READY" });
+  });
+
+  it("feeds a React tree: answers, changes and the next person's", async () => {
+    await call("POST", "/flags", { key: "checkout-v2" });
+    await call("PUT", `${TARGETING}/checkout-v2/rollout`, { percentage: 0 });
+    site.files.set(
+      "/react",
+      '<!doctype html><title>page</title><div id="root"></div><script type="module" src="/page.js"></script>',
+    );
+    const { page, faults } = await openPage(browser, `${site.url}/react`);
+    expect(await start(page)).toBe("live");
+    await page.evaluate(() => (globalThis.bundle as unknown as typeof reactApp).show(belay));
+    await expect.poll(() => page.textContent("#layout")).toMatch(/^(compact|roomy)$/);
+    expect(await page.textContent("#checkout")).toBe("old");
+    await call("PUT", `${TARGETING}/checkout-v2/rollout`, { percentage: 100 });
+    await expect.poll(() => page.textContent("#checkout")).toBe("new");
+    const inBetween = await page.evaluate(async () => {
+      belay.identify({ targetingKey: "bob", company: "initech" });
+      // React renders in the microtask before this one; no answer can have come.
+      await new Promise<void>((resolve) => queueMicrotask(resolve));
+      return document.getElementById("layout")?.textContent;
+    });
+    expect(inBetween).toBe("none");
+    await expect.poll(() => page.textContent("#layout")).toMatch(/^(compact|roomy)$/);
+    await page.evaluate(() => belay.flush());
+    await expect.poll(exposed).toContainEqual(expect.stringMatching(/^initech pricing-test [cr] browser/));
+    expect(faults).toEqual([]);
   });
 });

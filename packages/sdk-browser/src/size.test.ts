@@ -28,6 +28,7 @@ const BUDGETS = [
   ],
   ["with rules kept and values rendered", 'export { createClient, fromValues, localKeeper } from "index";', 6.4 * KIB],
   ["answers that a server decided", 'export { createRemoteClient } from "remote";', 5 * KIB],
+  ["explaining a decision, with the compiler", 'export { explain } from "explain";', 15 * KIB],
   ["one constructor of rules from values alone", 'export { fromValues } from "index";', 0.3 * KIB],
 ] as const;
 
@@ -52,7 +53,7 @@ async function weigh(name: string, code: string): Promise<number> {
 
 describe("a page pays no more than the budget for", () => {
   it.each(BUDGETS)("%s", async (what, code, budget) => {
-    const size = await weigh(what.replaceAll(/\W+/g, "-"), code.replace(/"(index|remote)"/, '"./$1.js"'));
+    const size = await weigh(what.replaceAll(/\W+/g, "-"), code.replace(/"(index|remote|explain)"/, '"./$1.js"'));
     expect(size).toBeLessThanOrEqual(budget);
     // Nothing was left out because nothing was used.
     expect(size).toBeGreaterThan(budget / 2);

@@ -80,7 +80,7 @@ describe.each(TYPES)("a flag of type %s", (type, fallback, value, zero) => {
       value,
       variant: "full",
       reason: "STATIC",
-      flagMetadata: { version: "7" },
+      flagMetadata: { flagSetId: "default/production", version: "7" },
     });
   });
 

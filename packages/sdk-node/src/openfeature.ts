@@ -103,6 +103,6 @@ export class BelayProvider implements Provider {
 
   #resolve<T extends JsonValue>(key: string, fallback: T, context: OpenFeatureContext): ResolutionDetails<T> {
     const told = this.#client.evaluate<Json>(key, context as EvaluationContext, fallback as Json);
-    return resolutionOf(told) as ResolutionDetails<T>;
+    return resolutionOf(told, this.#client.flagSetId) as ResolutionDetails<T>;
   }
 }

@@ -37,6 +37,7 @@ const CHECKOUT = {
   "feature_flag.result.reason": "split",
   "feature_flag.result.variant": "on",
   "feature_flag.context.id": ANN_HASHED,
+  "feature_flag.set.id": "default/production",
   "feature_flag.version": "7",
 };
 const NOWHERE = {
@@ -45,6 +46,7 @@ const NOWHERE = {
   "feature_flag.result.reason": "error",
   "feature_flag.result.value": '"mine"',
   "feature_flag.context.id": ANN_HASHED,
+  "feature_flag.set.id": "default/production",
   "feature_flag.version": "7",
   "error.type": "flag_not_found",
 };

@@ -164,6 +164,11 @@ export class Client {
     return this.#rules.revision;
   }
 
+  /** The flag set that decides, `project/environment`; `undefined` before the first rules came. */
+  get flagSetId(): string | undefined {
+    return this.#hasRules ? `${this.#rules.project}/${this.#rules.environment}` : undefined;
+  }
+
   /**
    * Hot path. Nothing here allocates: no closures, no rest arguments, no objects. The `try` costs nothing while nothing
    * throws, and what throws is a context whose getters do. What happens seldom is put away in
