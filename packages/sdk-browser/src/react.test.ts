@@ -106,11 +106,11 @@ describe.skipIf(CHROMIUM === undefined)("React in Chromium, StrictMode, developm
     const shownThen = await page.evaluate(
       async ([options, next]) => {
         const { changeInTransition } = globalThis.bundle as unknown as typeof reactApp;
-        const [shownThen, told] = await changeInTransition(options as Parameters<typeof changeInTransition>[0], next ?? {});
+        const [shownThen, told] = await changeInTransition(options, next as typeof USER);
         Object.assign(globalThis, { told });
         return shownThen;
       },
-      [{ context: on, bootstrap }, off] as const,
+      [{ context: on, bootstrap }, off] as [object, object | undefined],
     );
     expect(shownThen).toBe(1);
     await expect.poll(() => page.locator("li").count()).toBe(200);
