@@ -2,24 +2,24 @@
  * The hot path against its rivals: every contender in a process of its own for every sample, in interleaved rounds,
  * after it has proven that it does the same work.
  *
- *   npm run bench:rivals                                  everything, seven rounds, a quarter of an hour
- *   npm run bench:rivals -- --minutes 60                  ... or all the time that seven rounds of slow SDKs take
+ *   npm run bench:rivals                                  everything, seven rounds, in less than a quarter of an hour
+ *   npm run bench:rivals -- --minutes 60                  ... or all the time that seven rounds take on a busy machine
  *   npm run bench:rivals -- --scenarios S1,S3 --contenders belay,growthbook --rounds 1
  *   npm run bench:rivals -- --publish                     ... and write the figures into docs/benchmarks.md
  *   npm run bench -- hot-path                             Belay alone, without an install of rivals
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { hasRivals, OURS, RIVALS } from "./hot-path/contenders.ts";
-import { replaceSection, sectionOf } from "./hot-path/markdown.ts";
+import { sectionOf } from "./hot-path/markdown.ts";
 import { reportText } from "./hot-path/report.ts";
 import { introduceAll, machineOf, type Run, runRounds } from "./hot-path/run.ts";
 import type { Scenario } from "./hot-path/scenario.ts";
 import { SCENARIOS } from "./hot-path/scenarios.ts";
 import { PINNED_TO } from "./hot-path/spawn-sample.ts";
+import { publish } from "./page.ts";
 
 const RESULTS = new URL("../results/", import.meta.url);
-const PAGE = new URL("../../docs/benchmarks.md", import.meta.url);
 const ROUNDS = 7;
 /** Without installing and proving, which take less than another. */
 const MINUTES = 14;
@@ -37,7 +37,7 @@ const { values: options } = parseArgs({
 const run = await measure();
 writeResults(run);
 console.log(`\n${reportText(run, SCENARIOS)}\n`);
-if (options.publish) writeFileSync(PAGE, replaceSection(readFileSync(PAGE, "utf8"), sectionOf(run, SCENARIOS)));
+if (options.publish) publish("hot-path", sectionOf(run, SCENARIOS));
 
 async function measure(): Promise<Run> {
   const rounds = Number(options.rounds);

@@ -11,4 +11,5 @@ test("a section is replaced between its marks, and nothing else", () => {
 
 test("a table has its head, its rule and its rows", () => {
   expect(table(["a", "b"], [["1", "2"]])).toBe("| a | b |\n|---|---|\n| 1 | 2 |");
+  expect(table(["a"], [["x | y\nz"]])).toBe("| a |\n|---|\n| x \\| y z |");
 });

@@ -8,7 +8,12 @@ const PAGE = fileURLToPath(new URL("../../docs/benchmarks.md", import.meta.url))
 export function report(name: string, text: string): void {
   const section = `${circumstances()}\n\n${text.trim()}`;
   console.log(`\n${section}`);
-  if (process.argv.includes("--write")) writeFileSync(PAGE, withSection(readFileSync(PAGE, "utf8"), name, section));
+  if (process.argv.includes("--write")) publish(name, section);
+}
+
+/** Puts a section into docs/benchmarks.md, between the two marks of its name. */
+export function publish(name: string, section: string): void {
+  writeFileSync(PAGE, withSection(readFileSync(PAGE, "utf8"), name, section));
 }
 
 /** The page with one marked section replaced. @throws Error when it has no such section. */
@@ -18,13 +23,17 @@ export function withSection(page: string, name: string, section: string): string
   const from = page.indexOf(begin);
   const to = page.indexOf(end);
   if (from === -1 || to < from) throw new Error(`the page has no section between ${begin} and ${end}`);
-  return `${page.slice(0, from)}${begin}\n\n${section}\n\n${page.slice(to)}`;
+  return `${page.slice(0, from)}${begin}\n\n${section.trim()}\n\n${page.slice(to)}`;
 }
 
 /** Lines of a table in Markdown. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  const line = (cells: readonly string[]): string => `| ${cells.map(cellOf).join(" | ")} |`;
   return [line(head), `|${head.map(() => "---").join("|")}|`, ...rows.map(line)].join("\n");
+}
+
+function cellOf(text: string): string {
+  return text.replaceAll("|", "\\|").replaceAll("\n", " ");
 }
 
 /** A whole number as people read it. */

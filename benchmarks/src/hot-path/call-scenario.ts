@@ -16,7 +16,7 @@ export interface CallScenario {
   readonly share: readonly [least: number, most: number];
 }
 
-const WARM_UP_MS = 200;
+const WARM_UP_MS = 120;
 /** Work timed in one sample at least; whole passes, three of them where they are short. */
 const TIMED_MS = 60;
 /** A pass that takes so long is a sample, and has warmed up whoever needs so long. */
@@ -52,9 +52,9 @@ export async function timeCalls(rival: Rival, scenario: CallScenario): Promise<S
 }
 
 const TAIL = 0.999;
-const TAIL_PASSES = 20;
+const TAIL_PASSES = 12;
 /** Slow SDKs are asked fewer times; each is asked at least two passes, 20 calls beyond the tail. */
-const TAIL_MS = 1_000;
+const TAIL_MS = 400;
 
 /** The time that one call in a thousand exceeds, each call timed alone; the bare hash in the same way, turn and turn about. */
 export async function timeTail(rival: Rival, scenario: CallScenario): Promise<Sample> {
@@ -99,7 +99,7 @@ export async function withPass<T>(
 
 /** At least one whole pass, so that every first exposure is behind us, then as many as the compiler needs. */
 export async function warmUp(pass: Pass, contexts: () => Context[]): Promise<void> {
-  for (let round = 0; round < 200; round++) hashAll(IDS);
+  for (let round = 0; round < 60; round++) hashAll(IDS);
   const endsAt = performance.now() + WARM_UP_MS;
   for (let tookMs = 0; tookMs < LONG_PASS_MS && performance.now() < endsAt; ) {
     const fresh = contexts();

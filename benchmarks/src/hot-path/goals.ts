@@ -40,8 +40,8 @@ export const NO_BYTES = 0.5;
 
 /** Heap for each further thousand of flags: what a client keeps besides its flags cancels out. */
 export function heapPerThousand(figures: readonly Figure[], contender: string): number | undefined {
-  const [few, many] = ["S7-1k", "S7-10k"].map((id) => middleOfContender(figures, id, contender)?.value);
-  return few === undefined || many === undefined ? undefined : (many - few) / 9;
+  const [few, many] = ["S7-1k", "S7-5k"].map((id) => middleOfContender(figures, id, contender)?.value);
+  return few === undefined || many === undefined ? undefined : (many - few) / 4;
 }
 
 /** How many times faster than the fastest rival we are, both as multiples of their own yardstick. */

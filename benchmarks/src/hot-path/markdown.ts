@@ -1,22 +1,8 @@
+import { table } from "../page.ts";
 import { judgeGoals } from "./goals.ts";
 import { absentees, labelOf, rowsOf, scenariosOf } from "./report.ts";
 import type { Run } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
-
-const BEGIN = "<!-- hot-path: written by the benchmark -->";
-const END = "<!-- hot-path: end -->";
-
-/**
- * The page with the marked section replaced.
- *
- * @throws {Error} when the page has no marked section
- */
-export function replaceSection(page: string, section: string): string {
-  const from = page.indexOf(BEGIN);
-  const to = page.indexOf(END);
-  if (from === -1 || to < from) throw new Error(`the page has no section between ${BEGIN} and ${END}`);
-  return `${page.slice(0, from)}${BEGIN}\n\n${section.trim()}\n\n${page.slice(to)}`;
-}
 
 /** The run as a section of the page: when, where and how, the goals, a table a scenario, what each contender does. */
 export function sectionOf(run: Run, scenarios: readonly Scenario[]): string {
@@ -59,10 +45,4 @@ function contendersOf(run: Run): string {
   return ["### How each was asked", table(["", "answers", "exposures", "note"], rows), absent.join("\n")]
     .filter((part) => part !== "")
     .join("\n\n");
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = (row: readonly string[]): string =>
-    `| ${row.map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ")} |`;
-  return [cells(head), `|${head.map(() => "---").join("|")}|`, ...rows.map(cells)].join("\n");
 }

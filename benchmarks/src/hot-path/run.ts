@@ -56,11 +56,11 @@ export async function introduceAll(keys: readonly string[], say: (line: string) 
 }
 
 /**
- * Runs scenario by scenario in interleaved rounds: each round asks every contender once, in a process of its own, and
- * turns the order round. A contender that has an excuse is asked once.
+ * Runs the rounds: each asks every contender once for every scenario, in a process of its own, and turns the order of the
+ * contenders round. All scenarios have their first sample before any has its second, so what happens to the machine in
+ * some of these minutes happens to all of them. A contender that has an excuse is asked once.
  *
- * @param minutes what the run may take: each scenario has its share of it, and what is left over by those before. One that
- *   has used it up ends after the round, but not before the third
+ * @param minutes what the run may take: past it no round begins but the first three
  */
 export async function runRounds(
   scenarios: readonly Scenario[],
@@ -68,22 +68,22 @@ export async function runRounds(
   { rounds, minutes }: { readonly rounds: number; readonly minutes: number },
   say: (line: string) => void,
 ): Promise<Figure[]> {
-  const figures: Figure[] = [];
-  const dueRounds = scenarios.reduce((sum, { roundsMax = rounds }) => sum + Math.min(rounds, roundsMax), 0);
-  let endsAt = performance.now();
-  for (const scenario of scenarios) {
-    const due = Math.min(rounds, scenario.roundsMax ?? rounds);
-    const outcomes = new Map(contenders.map((contender) => [contender, new Outcome(scenario.id, contender)]));
-    endsAt += (minutes * 60_000 * due) / dueRounds;
-    for (let round = 0; round < due && (round < ROUNDS_MIN || performance.now() < endsAt); round++) {
+  const plan = scenarios.map(({ id, roundsMax = rounds }) => ({
+    id,
+    roundsMax,
+    outcomes: contenders.map((contender) => new Outcome(id, contender)),
+  }));
+  const endsAt = performance.now() + minutes * 60_000;
+  for (let round = 0; round < rounds && (round < ROUNDS_MIN || performance.now() < endsAt); round++) {
+    for (const { id, roundsMax, outcomes } of plan) {
+      if (round >= roundsMax) continue;
       const startedAt = performance.now();
-      for (const outcome of round % 2 === 0 ? outcomes.values() : [...outcomes.values()].reverse()) await outcome.ask();
+      for (const outcome of round % 2 === 0 ? outcomes : outcomes.toReversed()) await outcome.ask();
       const tookS = (performance.now() - startedAt) / 1_000;
-      say(`${scenario.id}: round ${round + 1} of ${due} in ${tookS.toFixed(1)} s`);
+      say(`round ${round + 1} of ${rounds}: ${id} in ${tookS.toFixed(1)} s`);
     }
-    figures.push(...[...outcomes.values()].map((outcome) => outcome.figure()));
   }
-  return figures;
+  return plan.flatMap(({ outcomes }) => outcomes.map((outcome) => outcome.figure()));
 }
 
 /** The machine and the Node that ran. */
@@ -108,19 +108,11 @@ export function middleOf({ samples }: Figure): Middle | undefined {
 
 const ROUNDS_MIN = 3;
 
-/**
- * A contender whose samples take so long each (20,000 flags, compiled in eight seconds) is asked for fewer: the run as a
- * whole must stay short enough to be run. The report says how many there were.
- */
-const LONG_SAMPLE_MS = 4_000;
-const SAMPLES_OF_LONG = 3;
-
 class Outcome {
   readonly #scenario: string;
   readonly #contender: string;
   readonly #samples: Sample[] = [];
   #excuse: string | undefined;
-  #tookMs = 0;
 
   constructor(scenario: string, contender: string) {
     this.#scenario = scenario;
@@ -128,17 +120,10 @@ class Outcome {
   }
 
   async ask(): Promise<void> {
-    if (this.#excuse !== undefined || this.#isLongEnough()) return;
-    const startedAt = performance.now();
+    if (this.#excuse !== undefined) return;
     const told = await spawnSample(this.#contender, this.#scenario);
-    this.#tookMs += performance.now() - startedAt;
     if (told.kind === "sample") this.#samples.push(told.sample);
     else this.#excuse = reasonOf(told);
-  }
-
-  #isLongEnough(): boolean {
-    const { length } = this.#samples;
-    return length >= SAMPLES_OF_LONG && this.#tookMs / length > LONG_SAMPLE_MS;
   }
 
   figure(): Figure {

@@ -8,7 +8,7 @@ import { IDS, plainUser, rollouts } from "./work.ts";
 
 const FLAGS = rollouts(1_000);
 const KEYS = FLAGS.map(({ key }) => key);
-const WARM_UP_MS = 200;
+const WARM_UP_MS = 120;
 const TIMED_MS = 60;
 /** As many hashes as there are flags. */
 const HASHED_IDS = IDS.slice(0, FLAGS.length);

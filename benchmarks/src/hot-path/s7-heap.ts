@@ -15,16 +15,16 @@ export const S7: readonly Scenario[] = [
     measure: (rival) => weighClient(rival, 1_000),
   },
   {
-    id: "S7-10k",
-    title: "heap of a client with 10,000 flags",
+    id: "S7-5k",
+    title: "heap of a client with 5,000 flags",
     unit: "kB",
     roundsMax: 1,
-    measure: (rival) => weighClient(rival, 10_000),
+    measure: (rival) => weighClient(rival, 5_000),
   },
 ];
 
 /** Clients opened one after the other and all kept. */
-const CLIENTS = 6;
+const CLIENTS = 4;
 
 /**
  * Kilobytes that a further client adds to the heap: the median, because now and then something old is let go meanwhile
