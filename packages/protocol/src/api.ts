@@ -229,6 +229,16 @@ export interface SdkKey {
   readonly name: string;
   readonly createdAt: string;
   readonly revoked: boolean;
+  /** After a rotation: the secret before works until then. */
+  readonly previousUntil?: string;
+  /** To the minute, as the asked server knows it; absent: it never saw it used. */
+  readonly lastUsedAt?: string;
+}
+
+/** A new secret for a key, beside the one of now. */
+export interface SdkKeyRotation extends Reasoned {
+  /** Hours that the secret of now goes on working; 24 when absent, 0 ends it at once. */
+  readonly overlapHours?: number;
 }
 
 export interface SdkKeyCreation extends Reasoned {
@@ -258,6 +268,8 @@ export interface Token {
   /** Absent: never. */
   readonly expiresAt?: string;
   readonly revoked: boolean;
+  /** To the minute, as the asked server knows it; absent: it never saw it used. */
+  readonly lastUsedAt?: string;
 }
 
 export interface TokenCreation extends Reasoned {

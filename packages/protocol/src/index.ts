@@ -24,6 +24,7 @@ export type {
   SdkKeyCreated,
   SdkKeyCreation,
   SdkKeyKind,
+  SdkKeyRotation,
   Segment,
   SegmentCreation,
   SegmentEdit,

@@ -13,6 +13,7 @@ export {
   ReasonSchema,
   RolloutDraftSchema,
   SdkKeyCreationSchema,
+  SdkKeyRotationSchema,
   SegmentCreationSchema,
   SegmentEditSchema,
   TargetingDraftSchema,

@@ -7,6 +7,7 @@ import fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReq
 import { type Access, createAccess } from "./access/access.ts";
 import type { RateLimits } from "./access/rate-limits.ts";
 import { accessRoutes } from "./access/routes.ts";
+import { UseBook } from "./access/use-book.ts";
 import { auditRoutes } from "./audit/routes.ts";
 import { bundleRoutes } from "./bundles/routes.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
@@ -67,6 +68,8 @@ export interface AppDependencies {
   readonly ofrep?: Partial<OfrepLimits>;
   /** How people reach the server, where a proxy changes its name: `https://belay.example`. */
   readonly publicUrl?: string;
+  /** When keys and tokens were last used; absent: kept in memory. */
+  readonly uses?: UseBook;
   /** Signs people in with accounts of their company; absent: tokens only. */
   readonly oidc?: OidcProvider;
   /** How long a client may take to send a request whole; 30 s by default. */
@@ -108,9 +111,16 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   installProblems(app);
   watchBodies(app, requestTimeoutMs);
   readJsonBodies(app);
+  const uses = dependencies.uses ?? new UseBook({ now });
   const pages = ownPages(dependencies.publicUrl);
   const { limits } = dependencies;
-  const access = createAccess({ workspace: () => control.workspace, now, pages, ...(limits === undefined ? {} : { limits }) });
+  const access = createAccess({
+    workspace: () => control.workspace,
+    now,
+    pages,
+    used: (kind, id) => uses.note(kind, id),
+    ...(limits === undefined ? {} : { limits }),
+  });
   if (limits !== undefined) countRequests(app, limits);
   const history = new History(log);
   const feeds = new Feeds(control);
@@ -137,7 +147,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(segmentRoutes, { access, control });
   await app.register(layerRoutes, { access, control, fillRandom });
   await app.register(incidentRoutes, { access, control });
-  await app.register(accessRoutes, { access, control, fillRandom });
+  await app.register(accessRoutes, { access, control, fillRandom, uses });
   const { oidc } = dependencies;
   const signIn = createSignIn({ control, pages, fillRandom, now });
   await app.register(sessionRoutes, { access, control, pages, signIn, hasOidc: oidc !== undefined });

@@ -4,6 +4,7 @@ import type { CompileOptions } from "@belay/core";
 import type { FastifyInstance } from "fastify";
 import { RE2JS } from "re2js";
 import { createRateLimits } from "./access/rate-limits.ts";
+import { UseBook } from "./access/use-book.ts";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
@@ -33,6 +34,7 @@ import { withLease } from "./store/changes/lease.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
 import { type DeliveryStore, openDeliveryStore, postgresDeliveryStore } from "./store/deliveries/index.ts";
 import { openEventStore } from "./store/events/index.ts";
+import { openUseStore } from "./store/uses/index.ts";
 import { Courier } from "./webhooks/courier.ts";
 import { webhookDoors } from "./webhooks/routes.ts";
 import { sender } from "./webhooks/sender.ts";
@@ -163,6 +165,12 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error) => app?.log.warn({ err: error }, "requests not looked after yet"),
     });
     closers.push(() => clerk.close());
+    const uses = await UseBook.open({
+      now: Date.now,
+      store: await openUseStore(join(folder.path, "uses.db")),
+      onFault: (error) => app?.log.warn({ err: error }, "last uses not kept yet"),
+    });
+    closers.push(() => uses.close());
     let unready: string | undefined = "it is starting";
     app = await buildApp({
       log,
@@ -172,6 +180,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       random: Math.random,
       fillRandom,
       logger: { level: config.logLevel },
+      uses,
       ...(config.oidc === undefined ? {} : { oidc: oidcProvider(config.oidc) }),
       ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
       unready: () => unready,

@@ -12,6 +12,7 @@ import type {
   RuleDraft,
   SdkKeyCreation,
   SdkKeyKind,
+  SdkKeyRotation,
   SegmentCreation,
   SegmentEdit,
   ServeDraft,
@@ -153,6 +154,11 @@ const SdkKeyKindSchema: Schema<SdkKeyKind> = oneOf(["server", "client", "remote"
 
 export const SdkKeyCreationSchema: Schema<SdkKeyCreation> = Type.Object(
   { environment: KeySchema, kind: SdkKeyKindSchema, name, reason },
+  closed,
+);
+
+export const SdkKeyRotationSchema: Schema<SdkKeyRotation> = Type.Object(
+  { overlapHours: Type.Optional(Type.Integer({ minimum: 0, maximum: 720 })), reason },
   closed,
 );
 

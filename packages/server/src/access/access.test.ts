@@ -153,6 +153,7 @@ POST /api/v1/projects/{project}/imports/{import}/cancel editor
 POST /api/v1/projects/{project}/incidents operator
 POST /api/v1/projects/{project}/incidents/{incident}/end operator
 POST /api/v1/projects/{project}/keys admin
+POST /api/v1/projects/{project}/keys/{key}/rotate admin
 POST /api/v1/projects/{project}/layers editor
 POST /api/v1/projects/{project}/metrics editor
 POST /api/v1/projects/{project}/metrics/preview analyst

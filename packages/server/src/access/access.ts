@@ -5,11 +5,12 @@ import { cookieOf, sealCookie, setCookie } from "../sessions/cookie.ts";
 import { SESSION_IDLE_MS } from "../sessions/domain.ts";
 import type { OwnPages } from "../sessions/own-pages.ts";
 import { type LiveSession, liveSession } from "../sessions/session.ts";
-import type { PlacedSdkKey, TokenDocument, Workspace } from "../state/workspace.ts";
+import type { PlacedSdkKey, SdkKeyDocument, TokenDocument, Workspace } from "../state/workspace.ts";
 import { type Actor, ROLES, type SdkIdentity } from "./identity.ts";
 import type { RateLimits } from "./rate-limits.ts";
 import { readSecret, secretFits } from "./secrets.ts";
 import { makeStreamToken, readStreamToken, streamTokenFits } from "./stream-token.ts";
+import type { UsedKind } from "./use-book.ts";
 
 /** A hook that lets a request pass or throws a ProblemError; it says what it asks for, so that OpenAPI can list it. */
 export type AccessHook = SdkHook | RoleHook;
@@ -50,17 +51,21 @@ export function createAccess(options: {
   readonly workspace: () => Workspace;
   readonly now: () => EpochMs;
   readonly pages: OwnPages;
+  /** Told which key or token was let in. */
+  readonly used: (kind: UsedKind, id: string) => void;
   /** Counts who shows a wrong secret; absent: nobody does. */
   readonly limits?: Pick<RateLimits, "countWrong">;
 }): Access {
-  const { workspace, now, pages, limits } = options;
+  const { workspace, now, pages, used, limits } = options;
   const hook: typeof plainHook = (needs, check) => plainHook(needs, limits === undefined ? check : counting(check, limits));
   return {
     sdk: hook("sdk", async (request: FastifyRequest) => {
       request.sdk = sdkIdentity(bearer(request), workspace(), now());
+      used("sdk-key", request.sdk.id);
     }),
     ofrep: hook("sdk", async (request: FastifyRequest) => {
       request.sdk = sdkIdentity(apiKey(request) ?? bearer(request), workspace(), now());
+      used("sdk-key", request.sdk.id);
     }),
     stream: hook("sdk", async (request: FastifyRequest) => {
       request.sdk = streamIdentity((request.query as { readonly token?: unknown }).token, workspace(), now());
@@ -77,6 +82,7 @@ export function createAccess(options: {
           authorization === undefined
             ? signedIn(request, reply, { pages, workspace: workspace(), now: now() })
             : actorOf(bearer(request), workspace(), now());
+        used("token", actor.id);
         assertScope(actor, role, request, workspace());
         request.actor = actor;
       }),
@@ -136,12 +142,13 @@ function streamIdentity(token: unknown, { sdkKeys }: Workspace, now: EpochMs): S
   const read = typeof token === "string" ? readStreamToken(token) : undefined;
   const placed = read === undefined ? undefined : sdkKeys.get(read.keyId);
   const isLive = placed?.document.revoked === false && read !== undefined && read.endsAtMs > now;
-  if (!isLive || !streamTokenFits(token as string, placed.document.hash)) throw new ProblemError("unauthenticated");
+  const fits = (hash: string): boolean => streamTokenFits(token as string, hash);
+  if (!isLive || !hashesOf(placed.document, now).some(fits)) throw new ProblemError("unauthenticated");
   return identityOf(placed);
 }
 
 function sdkIdentity(secret: string, workspace: Workspace, now: EpochMs): SdkIdentity {
-  const placed = liveSdkKey(secret, workspace);
+  const placed = liveSdkKey(secret, workspace, now);
   if (placed === undefined) throw refusal(liveToken(secret, workspace, now) !== undefined, "an SDK key");
   return identityOf(placed);
 }
@@ -152,7 +159,7 @@ function identityOf({ id, project, document: { environment, kind } }: PlacedSdkK
 
 function actorOf(secret: string, workspace: Workspace, now: EpochMs): Actor {
   const found = liveToken(secret, workspace, now);
-  if (found === undefined) throw refusal(liveSdkKey(secret, workspace) !== undefined, "an access token");
+  if (found === undefined) throw refusal(liveSdkKey(secret, workspace, now) !== undefined, "an access token");
   return actorBy(found);
 }
 
@@ -188,10 +195,17 @@ function refusal(isOtherKind: boolean, needed: string): ProblemError {
   return isOtherKind ? new ProblemError("wrong_key_kind", { needed }) : new ProblemError("unauthenticated");
 }
 
-function liveSdkKey(secret: string, { sdkKeys }: Workspace): PlacedSdkKey | undefined {
+function liveSdkKey(secret: string, { sdkKeys }: Workspace, now: EpochMs): PlacedSdkKey | undefined {
   const read = readSecret(secret);
   const placed = read === undefined || read.prefix === "token" ? undefined : sdkKeys.get(read.id);
-  return secretFits(secret, placed?.document.hash) && placed?.document.revoked === false ? placed : undefined;
+  const [hash, previous] = placed === undefined ? [] : hashesOf(placed.document, now);
+  const fits = secretFits(secret, hash) || (previous !== undefined && secretFits(secret, previous));
+  return fits && placed?.document.revoked === false ? placed : undefined;
+}
+
+/** Of the key's secret, and of the one before while its rotation lets that work. */
+function hashesOf({ hash, previous }: SdkKeyDocument, now: EpochMs): string[] {
+  return previous === undefined || previous.until <= now ? [hash] : [hash, previous.hash];
 }
 
 function liveToken(secret: string, { tokens }: Workspace, now: EpochMs): { id: string; document: TokenDocument } | undefined {

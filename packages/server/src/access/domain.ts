@@ -1,4 +1,4 @@
-import type { SdkKey, SdkKeyCreated, SdkKeyCreation, Token, TokenCreated, TokenCreation } from "@belay/protocol";
+import type { EpochMs, SdkKey, SdkKeyCreated, SdkKeyCreation, Token, TokenCreated, TokenCreation } from "@belay/protocol";
 import { asJson, type Decision, refuse } from "../control/decision.ts";
 import { projectStream } from "../control/streams.ts";
 import type { Held, PlacedSdkKey, ProjectState, SdkKeyDocument, TokenDocument, Workspace } from "../state/workspace.ts";
@@ -11,8 +11,8 @@ import type { NewSecret } from "./secrets.ts";
  */
 
 export function sdkKeyView({ id, project, document }: PlacedSdkKey): SdkKey {
-  const { hash: _, ...shown } = document;
-  return { id, project, ...shown };
+  const { hash: _, previous, ...shown } = document;
+  return { id, project, ...shown, ...(previous === undefined ? {} : { previousUntil: new Date(previous.until).toISOString() }) };
 }
 
 export function tokenView(id: string, { body }: Held<TokenDocument>): Token {
@@ -44,6 +44,36 @@ export function createSdkKey(
     revision: project.revision + 1,
   };
 }
+
+/** A new secret for a key; the one of now goes on working for a while, an older one ends. */
+export function rotateSdkKey(
+  workspace: Workspace,
+  project: ProjectState,
+  { id, secret, hash }: NewSecret,
+  { overlapHours = 24, now }: { readonly overlapHours?: number | undefined; readonly now: EpochMs },
+): Decision<SdkKeyCreated> {
+  const placed = workspace.sdkKeys.get(id);
+  if (placed === undefined || placed.project !== project.key) return refuse("key_not_found", { key: id });
+  if (placed.document.revoked) return refuse("wrong_status", { key: id, current: "revoked", needed: "live" });
+  const { previous: _, ...rest } = placed.document;
+  const previous = { hash: placed.document.hash, until: now + overlapHours * HOUR_MS };
+  const document: SdkKeyDocument = { ...rest, hash, ...(overlapHours === 0 ? {} : { previous }) };
+  const after = sdkKeyView({ ...placed, document });
+  return {
+    kind: "edit",
+    action: "key.rotate",
+    stream: { project: project.key },
+    target: { kind: "sdk-key", key: id },
+    raises: [projectStream(project)],
+    documents: [{ kind: "sdk-key", project: project.key, key: id, body: asJson(document) }],
+    before: asJson(sdkKeyView(placed)),
+    after: asJson(after),
+    answer: { ...after, secret },
+    revision: project.revision + 1,
+  };
+}
+
+const HOUR_MS = 3_600_000;
 
 /** Ends a key for good; streams it opened are cut. */
 export function revokeSdkKey(workspace: Workspace, project: ProjectState, id: string): Decision<SdkKey> {

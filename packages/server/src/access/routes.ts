@@ -1,5 +1,5 @@
-import type { SdkKey, SdkKeyCreated, SdkKeyCreation, TokenCreated, TokenCreation } from "@belay/protocol";
-import { SdkKeyCreationSchema, TokenCreationSchema } from "@belay/protocol/schemas";
+import type { SdkKey, SdkKeyCreated, SdkKeyCreation, SdkKeyRotation, TokenCreated, TokenCreation } from "@belay/protocol";
+import { SdkKeyCreationSchema, SdkKeyRotationSchema, TokenCreationSchema } from "@belay/protocol/schemas";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { ControlPlane } from "../control/control-plane.ts";
 import type { FillRandom } from "../flags/salts.ts";
@@ -7,13 +7,15 @@ import { answerWrite } from "../http/commands.ts";
 import { pageByKey } from "../http/cursor.ts";
 import { type PageQuery, PageQuerySchema, pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
 import { type Access, reaches } from "./access.ts";
-import { createSdkKey, createToken, revokeSdkKey, revokeToken, sdkKeyView, tokenView } from "./domain.ts";
-import { newSecret } from "./secrets.ts";
+import { createSdkKey, createToken, revokeSdkKey, revokeToken, rotateSdkKey, sdkKeyView, tokenView } from "./domain.ts";
+import { newSecret, secretOf } from "./secrets.ts";
+import type { UseBook } from "./use-book.ts";
 
 export interface AccessDoors {
   readonly access: Access;
   readonly control: ControlPlane;
   readonly fillRandom: FillRandom;
+  readonly uses: Pick<UseBook, "shown">;
 }
 
 /** SDK keys and access tokens: shown once when made, listed without their secret, revoked for good. */
@@ -22,7 +24,7 @@ export const accessRoutes: FastifyPluginAsync<AccessDoors> = async (app, doors) 
   tokenRoutes(app, doors);
 };
 
-function keyRoutes(app: FastifyInstance, { access, control, fillRandom }: AccessDoors): void {
+function keyRoutes(app: FastifyInstance, { access, control, fillRandom, uses }: AccessDoors): void {
   const all = "/api/v1/projects/:project/keys";
   const tags = ["keys"];
 
@@ -43,7 +45,7 @@ function keyRoutes(app: FastifyInstance, { access, control, fillRandom }: Access
       return keyed(
         pageByKey(
           "keys",
-          visible.map((placed) => ({ ...sdkKeyView(placed), key: placed.id })),
+          visible.map((placed) => ({ ...sdkKeyView(placed), ...uses.shown("sdk-key", placed.id), key: placed.id })),
           query,
         ),
       );
@@ -72,6 +74,32 @@ function keyRoutes(app: FastifyInstance, { access, control, fillRandom }: Access
     },
   );
 
+  app.post<{ Params: { project: string; key: string }; Body: SdkKeyRotation }>(
+    `${all}/:key/rotate`,
+    {
+      onRequest: access.role("admin"),
+      schema: {
+        tags,
+        summary: "Give an SDK key a new secret, shown once; the one of now works on for a while",
+        params: pathParams("project", "key"),
+        body: SdkKeyRotationSchema,
+      },
+    },
+    async (request, reply) => {
+      const id = request.params.key;
+      const kind = control.workspace.sdkKeys.get(id)?.document.kind ?? "server";
+      const secret = secretOf(kind, id, fillRandom);
+      return answerWrite<SdkKeyCreated>(control, request, reply, {
+        keep: withoutSecret,
+        decide: (workspace, now) =>
+          rotateSdkKey(workspace, projectOf(workspace, request.params.project), secret, {
+            now,
+            overlapHours: request.body.overlapHours,
+          }),
+      });
+    },
+  );
+
   app.delete<{ Params: { project: string; key: string } }>(
     `${all}/:key`,
     {
@@ -90,7 +118,7 @@ function keyRoutes(app: FastifyInstance, { access, control, fillRandom }: Access
   );
 }
 
-function tokenRoutes(app: FastifyInstance, { access, control, fillRandom }: AccessDoors): void {
+function tokenRoutes(app: FastifyInstance, { access, control, fillRandom, uses }: AccessDoors): void {
   const all = "/api/v1/tokens";
   const tags = ["tokens"];
 
@@ -104,7 +132,7 @@ function tokenRoutes(app: FastifyInstance, { access, control, fillRandom }: Acce
       keyed(
         pageByKey(
           "tokens",
-          [...control.workspace.tokens].map(([id, held]) => ({ ...tokenView(id, held), key: id })),
+          [...control.workspace.tokens].map(([id, held]) => ({ ...tokenView(id, held), ...uses.shown("token", id), key: id })),
           query,
         ),
       ),

@@ -18,7 +18,11 @@ const ID_LENGTH = 12;
 const RANDOM_LENGTH = 32;
 
 export function newSecret(prefix: SecretPrefix, fill: FillRandom): NewSecret {
-  const id = randomText(ID_LENGTH, fill);
+  return secretOf(prefix, randomText(ID_LENGTH, fill), fill);
+}
+
+/** Another secret of the same record. */
+export function secretOf(prefix: SecretPrefix, id: string, fill: FillRandom): NewSecret {
   const secret = `belay_${prefix}_${id}_${randomText(RANDOM_LENGTH, fill)}`;
   return { id, secret, hash: hashSecret(secret) };
 }

@@ -40,7 +40,8 @@ export const instanceRoutes: FastifyPluginAsync<InstanceDoors> = async (app, { a
       const visible = instances.of(project).filter(({ environment }) => actor !== undefined && reaches(actor, environment));
       const { items, ...page } = pageByKey(
         "instances",
-        visible.map((seen) => ({ key: seen.instance, ...seen })),
+        // One instance may run in two environments.
+        visible.map((seen) => ({ key: `${seen.instance} ${seen.environment}`, ...seen })),
         query,
       );
       const views = items.map(

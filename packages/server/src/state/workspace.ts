@@ -208,6 +208,8 @@ export interface SdkKeyDocument {
   readonly kind: SdkKeyKind;
   readonly name: string;
   readonly hash: string;
+  /** The secret before the last rotation. */
+  readonly previous?: { readonly hash: string; readonly until: EpochMs };
   readonly createdAt: string;
   readonly revoked: boolean;
 }
