@@ -4,6 +4,8 @@
  *
  *   npm run bench -- aggregate            10 million exposures, 10 million metric events, 1 million units
  *   npm run bench -- aggregate 1          a tenth of it
+ *
+ * Then as many exposures and events again, of 20 experiments on the same units: all 190 pairs, screened.
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -21,6 +23,7 @@ interface Instance {
 
 interface Database {
   readonly aggregate: (request: unknown) => Promise<{ readonly outcomes: readonly unknown[] }>;
+  readonly pairs: (request: unknown) => Promise<readonly unknown[]>;
   readonly close: () => Promise<void>;
 }
 
@@ -34,6 +37,11 @@ const { DuckDBInstance } = createRequire(server)("@duckdb/node-api") as {
 };
 const { EventDatabase } = (await import(new URL("dist/store/events/duckdb/database.js", server).href)) as {
   EventDatabase: { open: (folders: { directory: string; spoolDirectory: string }) => Promise<Database> };
+};
+
+const { pairTables, screened } = (await import(new URL("dist/results/interactions.js", server).href)) as {
+  pairTables: (cells: readonly unknown[], experiments: readonly unknown[]) => readonly unknown[];
+  screened: (tables: readonly unknown[]) => readonly { readonly effect: { readonly status: string } }[];
 };
 
 const millions = Number(process.argv[2] ?? 10);
@@ -51,8 +59,34 @@ await generate(DAYS);
 await withDatabase((database) => timed("after one more day", () => database.aggregate(question(DAYS + 1))));
 await folder.remove();
 
-async function withDatabase(work: (database: Database) => Promise<unknown>): Promise<void> {
-  const database = await EventDatabase.open({ directory: folder.path, spoolDirectory: join(folder.path, "spool") });
+const EXPERIMENTS = 20;
+const many = await tempDir("pairs");
+await withDatabase(() => Promise.resolve(), many.path);
+for (let day = 0; day < DAYS; day += 1) await generate(day, { path: many.path, experiments: EXPERIMENTS });
+await withDatabase(screenPairs, many.path);
+await many.remove();
+
+/** The cells of the event store and the screen of the statistics, as the server's door for interactions does it. */
+async function screenPairs(database: Database): Promise<void> {
+  const running = Array.from({ length: EXPERIMENTS }, (_, index) => ({
+    key: `exp-${index}`,
+    document: { control: "control", treatments: ["treatment"] },
+  }));
+  const startMs = performance.now();
+  const cells = await database.pairs({
+    ...{ project: "default", environment: "production" },
+    experiments: running.map(({ key }) => ({ key, fromMs: START_MS })),
+    metric: { key: "conversion", value: { kind: "any", events: { name: "purchase" } }, window: { fromMs: 0 } },
+  });
+  const pairs = screened(pairTables(cells, running));
+  const tested = pairs.filter(({ effect }) => effect.status === "ok").length;
+  const seconds = ((performance.now() - startMs) / 1_000).toFixed(2);
+  const memoryMb = Math.round(process.memoryUsage.rss() / 2 ** 20);
+  console.log(`${EXPERIMENTS} experiments: ${seconds} s, ${memoryMb} MB resident, ${pairs.length} pairs, ${tested} tested`);
+}
+
+async function withDatabase(work: (database: Database) => Promise<unknown>, path: string = folder.path): Promise<void> {
+  const database = await EventDatabase.open({ directory: path, spoolDirectory: join(path, "spool") });
   await work(database);
   await database.close();
 }
@@ -68,8 +102,8 @@ async function timed(what: string, work: () => Promise<{ readonly outcomes: read
   );
 }
 
-async function generate(day: number): Promise<void> {
-  const instance = await DuckDBInstance.create(join(folder.path, "events.duckdb"), { memory_limit: "2GiB" });
+async function generate(day: number, { path = folder.path, experiments = 1 } = {}): Promise<void> {
+  const instance = await DuckDBInstance.create(join(path, "events.duckdb"), { memory_limit: "2GiB" });
   const connection = await instance.connect();
   const time = `make_timestamp_ms(${START_MS + day * DAY_MS} + (i * ${DAY_MS} / ${perDay})::BIGINT)`;
   const common = (
@@ -81,7 +115,8 @@ async function generate(day: number): Promise<void> {
   const pick = (seed: number, ...values: string[]): string =>
     `[${values.map((value) => `'${value}'`).join(", ")}][(hash(u * ${seed}) % ${values.length})::INTEGER + 1]`;
   await connection.run(`insert into exposures by name select ${common(day * 2 * perDay)}, 12 as revision, 'checkout' as flag,
-      ${pick(31, "control", "treatment")} as variant, 'exp' as experiment, 3 as epoch,
+      ['control', 'treatment'][(hash(u * 31 + i % ${experiments}) % 2)::INTEGER + 1] as variant,
+      ${experiments === 1 ? "'exp'" : `'exp-' || (i % ${experiments})`} as experiment, 3 as epoch,
       '{"country":"' || ${pick(7, "DE", "FR", "US", "PL")} || '","plan":"' || ${pick(3, "free", "pro")} || '","device":"' || ${pick(5, "ios", "android", "web")} || '"}' as attributes
     from ${rows(1)}`);
   await connection.run(`insert into metric_events by name select ${common((day * 2 + 1) * perDay)},

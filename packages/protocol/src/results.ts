@@ -200,6 +200,31 @@ export interface InteractionResult {
   readonly smallestDetectable?: number;
 }
 
+/** All pairs of the experiments that run in an environment, by one metric. */
+export interface InteractionScreenReport {
+  readonly environment: string;
+  readonly metric: MetricKey;
+  /** RFC 3339. */
+  readonly at: string;
+  readonly lagMs: number;
+  readonly experiments: readonly ExperimentKey[];
+  /** A row for each two treatments, in the order of the experiments. */
+  readonly pairs: readonly ScreenedInteraction[];
+}
+
+export interface ScreenedInteraction {
+  readonly experiments: readonly [ExperimentKey, ExperimentKey];
+  readonly treatments: readonly [VariantName, VariantName];
+  /** Units in both. */
+  readonly units: number;
+  /** Effect of the first with the second's treatment less that without, in the unit of the metric. */
+  readonly effect: Stated<StatedEffect>;
+  /** By Benjamini and Hochberg over all rows that could be tested. */
+  readonly adjustedP?: number;
+  /** What this pair could have found with 80 % power. */
+  readonly smallestDetectable?: number;
+}
+
 export interface ProgressReport {
   readonly metric: MetricKey;
   readonly treatment: VariantName;

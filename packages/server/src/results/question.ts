@@ -43,7 +43,7 @@ function questionOf(
 }
 
 export function metricQueryOf(
-  { key, measure, window: { fromHours = 0, toHours } }: FrozenMetric,
+  { key, measure, window: { fromHours = 0, toHours } }: Pick<FrozenMetric, "key" | "measure" | "window">,
   { covariateDays }: Pick<ExperimentDocument, "covariateDays">,
 ): MetricQuery {
   const isAdjusted = covariateDays !== undefined && measure.kind !== "funnel" && measure.kind !== "quantile";

@@ -1,4 +1,4 @@
-import type { ExperimentResults } from "@belay/protocol";
+import type { ExperimentResults, InteractionScreenReport } from "@belay/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { E, P } from "../app.fixture.ts";
 import { DRAFT, layGround, track } from "../experiments/experiments.fixture.ts";
@@ -253,6 +253,19 @@ describe("experiments on the same units", () => {
     expect(found?.effect.status === "ok" ? found.effect.value : undefined).toBeCloseTo(0.2, 12);
     expect(found?.adjustedP).toBeLessThan(1e-10);
     expect(found?.smallestDetectable).toBeGreaterThan(0.05);
+    const screen = await ask("GET", `${P}/interactions?environment=production&metric=buyers`);
+    expect(screen.status).toBe(200);
+    const { pairs, ...about } = screen.body as InteractionScreenReport;
+    expect(about).toMatchObject({ metric: "buyers", experiments: ["checkout-test", "price-test"] });
+    expect(pairs).toEqual([
+      {
+        ...{ experiments: ["checkout-test", "price-test"], treatments: ["short", "on"], units: 4_400 },
+        ...{ effect: found?.effect, adjustedP: found?.adjustedP, smallestDetectable: found?.smallestDetectable },
+      },
+    ]);
+    const asked = async (query: string) => (await ask("GET", `${P}/interactions?${query}`)).body.code;
+    expect(await asked("environment=production&metric=none")).toBe("metric_not_found");
+    expect(await asked("environment=none&metric=buyers")).toBe("environment_not_found");
   });
 });
 

@@ -5,7 +5,7 @@ import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { seen } from "../experiments/routes.ts";
-import { pathParams } from "../http/params.ts";
+import { pathParams, projectOf } from "../http/params.ts";
 import { resultsCsv } from "./csv.ts";
 import { REPORT_POLICY, resultsReport } from "./report.ts";
 import type { ResultsService } from "./service.ts";
@@ -13,7 +13,7 @@ import type { ResultsService } from "./service.ts";
 export interface ResultsDoors {
   readonly access: Pick<Access, "role">;
   readonly control: Pick<ControlPlane, "workspace">;
-  readonly results: Pick<ResultsService, "results">;
+  readonly results: Pick<ResultsService, "results" | "interactions">;
 }
 
 type ResultsFormat = "json" | "csv" | "html";
@@ -26,6 +26,15 @@ const FORMATS: readonly ResultsFormat[] = ["json", "csv", "html"];
 
 const ResultsQuerySchema: Schema<ResultsQuery> = Type.Unsafe<ResultsQuery>(
   Type.Object({ format: Type.Optional(oneOf(FORMATS)) }, { additionalProperties: false }),
+);
+
+interface ScreenQuery {
+  readonly environment: string;
+  readonly metric: string;
+}
+
+const ScreenQuerySchema: Schema<ScreenQuery> = Type.Unsafe<ScreenQuery>(
+  Type.Object({ environment: Type.String(), metric: Type.String() }, { additionalProperties: false }),
 );
 
 /** What an experiment has shown. Reading it is no look: however often, no alpha is spent. */
@@ -56,6 +65,25 @@ export const resultsRoutes: FastifyPluginAsync<ResultsDoors> = async (app, { acc
       }
       reply.type("text/html; charset=utf-8").header("content-security-policy", REPORT_POLICY);
       return reply.send(resultsReport(found));
+    },
+  );
+
+  app.get<{ Params: { project: string }; Querystring: ScreenQuery }>(
+    "/api/v1/projects/:project/interactions",
+    {
+      onRequest: access.role("analyst"),
+      exposeHeadRoute: false,
+      schema: {
+        tags: ["experiments"],
+        summary: "All pairs of the experiments that run in an environment, screened for interaction by one metric",
+        params: pathParams("project"),
+        querystring: ScreenQuerySchema,
+      },
+    },
+    async ({ params, query }, reply) => {
+      projectOf(control.workspace, params.project);
+      const found = await results.interactions({ ...params, ...query });
+      return reply.header("belay-lag-ms", found.lagMs).header("cache-control", "no-store").send(found);
     },
   );
 };

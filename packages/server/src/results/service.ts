@@ -1,11 +1,12 @@
-import type { Advice, ExperimentResults, InteractionResult, Look } from "@belay/protocol";
-import { type FourCells, type InteractionCell, interactionScreen, type Point } from "@belay/stats";
+import type { Advice, ExperimentResults, InteractionResult, InteractionScreenReport, Look } from "@belay/protocol";
+import type { Point } from "@belay/stats";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { ProblemError } from "../http/problem.ts";
 import { type ArmAccount, accountOf, sumByArm } from "../ledger/domain.ts";
 import type { ExperimentDocument, IncidentDocument, LooksDocument, ProjectState } from "../state/workspace.ts";
-import type { Aggregate, AggregateRequest, EventStore, PairCell } from "../store/events/index.ts";
-import { metricQueryOf, questionsOf, type Span } from "./question.ts";
+import type { Aggregate, AggregateRequest, EventStore } from "../store/events/index.ts";
+import { isScreenable, pairsRequestOf, pairTables, screened } from "./interactions.ts";
+import { questionsOf, type Span } from "./question.ts";
 import { type Facts, type IncidentFacts, looksOf, resultsOf } from "./results.ts";
 
 /** Gathers what results are computed from; all that is asked of the event store goes through here. */
@@ -15,6 +16,14 @@ export interface ResultsService {
   readonly advice: (of: ExperimentId) => Promise<Advice>;
   /** The looks due now, not yet written down. */
   readonly looks: (of: ExperimentId) => Promise<{ readonly looks: readonly Look[]; readonly srmLogE?: number }>;
+  /** All pairs of experiments that run in an environment, screened by one metric as it is defined now. */
+  readonly interactions: (of: ScreenId) => Promise<InteractionScreenReport>;
+}
+
+export interface ScreenId {
+  readonly project: string;
+  readonly environment: string;
+  readonly metric: string;
 }
 
 export interface ExperimentId {
@@ -101,20 +110,38 @@ export function createResults({ control, events, now }: ResultsOptions): Results
     document: ExperimentDocument,
   ): Promise<readonly InteractionResult[]> {
     const metric = (document.frozen?.metrics ?? []).find(
-      ({ key, measure: { kind } }) =>
-        document.metrics.primary.includes(key) && (kind === "proportion" || kind === "count" || kind === "sum"),
+      (one) => document.metrics.primary.includes(one.key) && isScreenable(one),
     );
     const others = [...state.experiments].filter(
       ([key, { body }]) => key !== experiment && body.status === "running" && body.environment === document.environment,
     );
     if (metric === undefined || document.status !== "running" || others.length === 0) return [];
-    const experiments = [experiment, ...others.map(([key]) => key)].map((key) => ({ key, fromMs: 0 }));
-    const { covariateMs: _, ...query } = metricQueryOf(metric, {});
-    const { cells } = await events.pairs({ project, environment: document.environment, experiments, metric: query });
-    const tables = others.flatMap(([key, { body }], index) =>
-      tablesOf(cells, document, { key, document: body, index: index + 1 }),
-    );
-    return screened(tables, metric.key);
+    const running = [{ key: experiment, document }, ...others.map(([key, { body }]) => ({ key, document: body }))];
+    const { cells } = await events.pairs(pairsRequestOf(project, document.environment, running, metric));
+    const own = pairTables(cells, running).filter(({ experiments }) => experiments[0] === experiment);
+    return screened(own).map(({ experiments: [, other], ...found }) => ({ experiment: other, metric: metric.key, ...found }));
+  }
+
+  async function interactions({ project, environment, metric }: ScreenId): Promise<InteractionScreenReport> {
+    const state = control.workspace.projects.get(project);
+    const measured = state?.metrics.get(metric)?.body;
+    if (state === undefined || measured === undefined) throw new ProblemError("metric_not_found", { key: metric });
+    if (!state.environments.has(environment)) {
+      throw new ProblemError("environment_not_found", { key: environment, allowed: [...state.environments.keys()] });
+    }
+    if (!isScreenable(measured)) {
+      const reason = "pairs are screened by a proportion, a count or a sum";
+      throw new ProblemError("invalid_field", { field: "metric", received: metric, reason });
+    }
+    const running = [...state.experiments]
+      .filter(([, { body }]) => body.status === "running" && body.environment === environment)
+      .map(([key, { body }]) => ({ key, document: body }));
+    const { cells, lagMs } = await events.pairs(pairsRequestOf(project, environment, running, { key: metric, ...measured }));
+    return {
+      ...{ environment, metric, at: new Date(now()).toISOString(), lagMs },
+      experiments: running.map(({ key }) => key),
+      pairs: screened(pairTables(cells, running)),
+    };
   }
 
   return {
@@ -124,6 +151,7 @@ export function createResults({ control, events, now }: ResultsOptions): Results
       return { advice, because };
     },
     looks: async (of) => looksOf(await factsOf(of, false)),
+    interactions,
   };
 }
 
@@ -170,52 +198,4 @@ function spansOf(
   const before = { fromMs: 0, untilMs: fromMs };
   if (toMs === undefined || (endMs !== undefined && toMs >= endMs)) return { before, during: { fromMs, ...until(endMs) } };
   return { before, during: { fromMs, untilMs: toMs }, after: { fromMs: toMs, ...until(endMs) } };
-}
-
-interface Table {
-  readonly experiment: string;
-  readonly treatments: readonly [own: string, theirs: string];
-  readonly cells: FourCells<InteractionCell>;
-}
-
-interface Other {
-  readonly key: string;
-  readonly document: ExperimentDocument;
-  readonly index: number;
-}
-
-/** Each treatment of this experiment beside each of another: the four cells of both with their controls. */
-function tablesOf(cells: readonly PairCell[], own: ExperimentDocument, { key, document, index }: Other): Table[] {
-  const between = cells.filter(({ experiments }) => experiments[0] === 0 && experiments[1] === index);
-  const cellOf = (mine: string, theirs: string): InteractionCell => {
-    const found = between.find(({ variants }) => variants[0] === mine && variants[1] === theirs);
-    const { n = 0, first = 0, second = 0 } = found ?? {};
-    const mean = n === 0 ? 0 : first / n;
-    return { n, value: mean, variance: n < 2 ? 0 : Math.max(0, second - n * mean * mean) / (n - 1) / n };
-  };
-  return own.treatments.flatMap((mine) =>
-    document.treatments.map((theirs): Table => {
-      const [c, d] = [own.control, document.control];
-      const four = { cc: cellOf(c, d), ct: cellOf(c, theirs), tc: cellOf(mine, d), tt: cellOf(mine, theirs) };
-      return { experiment: key, treatments: [mine, theirs], cells: four };
-    }),
-  );
-}
-
-function screened(tables: readonly Table[], metric: string): readonly InteractionResult[] {
-  const screen = interactionScreen(tables.map(({ cells }, index) => ({ key: String(index), cells })));
-  if (screen.status !== "ok") return [];
-  const found = new Map(screen.pairs.map((pair) => [pair.key, pair]));
-  const skipped = new Map(screen.skipped.map(({ key, reason }) => [key, reason]));
-  return tables.map(({ experiment, treatments, cells }, index): InteractionResult => {
-    const units = cells.cc.n + cells.ct.n + cells.tc.n + cells.tt.n;
-    const about = { experiment, metric, treatments, units };
-    const pair = found.get(String(index));
-    if (pair === undefined) {
-      const reason = skipped.get(String(index)) ?? "too-few-units";
-      return { ...about, effect: { status: reason === "too-few-units" ? "insufficient" : "undefined", reason } };
-    }
-    const { smallestDetectable, ...effect } = pair.interaction;
-    return { ...about, effect, adjustedP: pair.adjustedP, smallestDetectable };
-  });
 }

@@ -14,6 +14,7 @@ export type {
   MetricQuery,
   OutcomeCell,
   PairCell,
+  PairsRequest,
   QuantileCell,
   UnitValue,
 } from "./aggregate/request.ts";
