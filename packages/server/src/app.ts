@@ -4,6 +4,7 @@ import cookie from "@fastify/cookie";
 import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyRequest } from "fastify";
+import type { Registry } from "prom-client";
 import { type Access, createAccess } from "./access/access.ts";
 import type { RateLimits } from "./access/rate-limits.ts";
 import { accessRoutes } from "./access/routes.ts";
@@ -30,6 +31,9 @@ import { incidentRoutes } from "./incidents/routes.ts";
 import { InstanceRegistry } from "./instances/registry.ts";
 import { instanceRoutes } from "./instances/routes.ts";
 import { layerRoutes } from "./layers/routes.ts";
+import { meterHttp } from "./meters/http-meter.ts";
+import { meterRoutes } from "./meters/routes.ts";
+import { meterStreams } from "./meters/stream-meters.ts";
 import { type OfrepLimits, ofrepRoutes } from "./ofrep/routes.ts";
 import type { OidcProvider } from "./oidc/provider.ts";
 import { oidcRoutes } from "./oidc/routes.ts";
@@ -78,6 +82,8 @@ export interface AppDependencies {
   readonly instances?: InstanceRegistry;
   /** How often somebody may ask; absent: as often as they like. */
   readonly limits?: RateLimits;
+  /** Where the server keeps what it says of itself at `/metrics`; absent: it says nothing. */
+  readonly meters?: { readonly registry: Registry; readonly isOpenHere: boolean };
   /** Doors of further parts; they use the same access and state. */
   readonly doors?: readonly ((access: Access, control: ControlPlane) => FastifyPluginAsync)[];
 }
@@ -128,6 +134,11 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   control.onCommit((_, { documents }) => {
     for (const { kind, key, body } of documents) if (kind === "sdk-key" && isRevoked(body)) hub.cut(key);
   });
+  const { meters } = dependencies;
+  if (meters !== undefined) {
+    meterHttp(app, meters.registry);
+    meterStreams(meters.registry, hub);
+  }
   // Before connections are awaited: an open stream never ends by itself.
   app.addHook("preClose", () => hub.close());
   // Whoever ends TLS in front of this server decides on strict transport for the whole host.
@@ -136,6 +147,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(cookie);
   await installOpenApi(app);
   await app.register(healthRoutes, { unready: dependencies.unready ?? (() => undefined) });
+  if (meters !== undefined) await app.register(meterRoutes, { access, ...meters });
   await app.register(welcomeRoutes);
   await app.register(projectRoutes, { access, control });
   await app.register(flagRoutes, { access, control, fillRandom });

@@ -20,6 +20,8 @@ export interface Config {
   readonly redis?: RedisOptions;
   /** Where events are kept instead of the embedded database. */
   readonly clickHouse?: ClickHouseOptions;
+  /** Whether callers on the same machine read `/metrics` without a token. */
+  readonly areMetersOpenHere: boolean;
   /** Addresses or CIDR blocks of private networks that webhooks may call. */
   readonly webhookAllow: readonly string[];
 }
@@ -47,6 +49,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     port: readPort(read("BELAY_PORT")),
     dataDirectory: read("BELAY_DATA") ?? "./belay-data",
     logLevel: readLogLevel(read("BELAY_LOG")),
+    areMetersOpenHere: readMeters(read("BELAY_METRICS")),
     webhookAllow: readAddresses(read("BELAY_WEBHOOK_ALLOW")),
     ...(adminToken === undefined ? {} : { adminToken }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
@@ -66,6 +69,11 @@ function readPort(text = "4400"): number {
 function readLogLevel(text = "warn"): string {
   if (!LOG_LEVELS.includes(text)) throw new Error(`BELAY_LOG must be one of ${LOG_LEVELS.join(", ")}, not "${text}"`);
   return text;
+}
+
+function readMeters(text = "token"): boolean {
+  if (text !== "token" && text !== "loopback") throw new Error(`BELAY_METRICS must be token or loopback, not "${text}"`);
+  return text === "loopback";
 }
 
 function readClickHouse(addresses: string | undefined, cluster: string | undefined): ClickHouseOptions | undefined {

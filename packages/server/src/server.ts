@@ -2,6 +2,7 @@ import { getRandomValues, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { CompileOptions } from "@belay/core";
 import type { FastifyInstance } from "fastify";
+import { Registry } from "prom-client";
 import { RE2JS } from "re2js";
 import { createRateLimits } from "./access/rate-limits.ts";
 import { UseBook } from "./access/use-book.ts";
@@ -19,6 +20,8 @@ import { ProblemError } from "./http/problem.ts";
 import { Importer } from "./imports/importer.ts";
 import { importDoors } from "./imports/routes.ts";
 import { InstanceRegistry } from "./instances/registry.ts";
+import { meteredLog } from "./meters/log-meters.ts";
+import { meterParts } from "./meters/parts.ts";
 import { oidcProvider } from "./oidc/provider.ts";
 import { recordDoors } from "./record-doors.ts";
 import { releaseDoors } from "./release-doors.ts";
@@ -75,8 +78,10 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error) => app?.log.warn({ err: error }, "Redis is away; rate limits are counted by each server alone"),
     });
     closers.push(() => limits.close());
-    const log = await openLog(config, folder.path, (error) => app?.log.warn({ err: error }, "the change log is away"));
-    closers.push(() => log.close());
+    const registry = new Registry();
+    const opened = await openLog(config, folder.path, (error) => app?.log.warn({ err: error }, "the change log is away"));
+    closers.push(() => opened.close());
+    const log = meteredLog(opened, registry, Date.now);
     const events = await openEventStore({
       directory: join(folder.path, "events"),
       ...(config.clickHouse === undefined ? {} : { clickHouse: config.clickHouse }),
@@ -171,6 +176,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error) => app?.log.warn({ err: error }, "last uses not kept yet"),
     });
     closers.push(() => uses.close());
+    meterParts(registry, { control, instances, events, intake, deliveries, tower: desk.tower, now: Date.now });
     let unready: string | undefined = "it is starting";
     app = await buildApp({
       log,
@@ -187,6 +193,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       intake,
       instances,
       limits,
+      meters: { registry, isOpenHere: config.areMetersOpenHere },
       doors: [
         (access) => eventDoors({ access, events, intake, hasEnvironment: environmentsOf(control) }),
         recordDoors({ events, now: Date.now }),

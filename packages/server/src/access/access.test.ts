@@ -1,4 +1,5 @@
 import type { Role } from "@belay/protocol";
+import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, type Ask, E, P, type TestServer } from "../app.fixture.ts";
 import { eventDoors } from "../exposures/routes.ts";
@@ -97,6 +98,7 @@ GET /api/v1/session viewer
 GET /api/v1/tokens admin
 GET /health/live -
 GET /health/ready -
+GET /metrics viewer
 GET /ofrep/v1/stream sdk
 GET /sdk/v1/snapshot sdk
 GET /sdk/v1/stream sdk
@@ -197,6 +199,7 @@ const everyDoor = (options: Parameters<typeof releaseServer>[0] = {}): ReturnTyp
   releaseServer({
     ...options,
     oidc: NO_PROVIDER,
+    meters: { registry: new Registry(), isOpenHere: false },
     doors: [
       (access) => eventDoors({ access, events: FULL, hasEnvironment: () => true }),
       recordDoors({ events: FULL, now: Date.now }),

@@ -19,12 +19,18 @@ export class Intake {
   readonly #events: Pick<EventStore, "append">;
   readonly #now: () => number;
   readonly #onTaken: ((batch: IncomingBatch) => void) | undefined;
+  #rejected = 0;
 
   constructor({ events, now = Date.now, tails, onTaken }: IntakeDeps) {
     this.tails = new EventTails(tails);
     this.#events = events;
     this.#now = now;
     this.#onTaken = onTaken;
+  }
+
+  /** Events that were not fit to be stored, since the start. */
+  get rejected(): number {
+    return this.#rejected;
   }
 
   /**
@@ -41,6 +47,7 @@ export class Intake {
     const { sentAtMs, ...sender } = head;
     const batch = { project, environment, ...sender, receivedAtMs, clockOffsetMs: receivedAtMs - sentAtMs, ...lists };
     const { accepted, duplicates } = await this.#events.append(batch);
+    this.#rejected += rejected.length;
     if (accepted > 0 && this.tails.size > 0) this.tails.publish(batch);
     if (accepted > 0) this.#onTaken?.(batch);
     return { accepted, duplicates, rejected };

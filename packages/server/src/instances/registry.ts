@@ -11,6 +11,9 @@ export interface SeenInstance extends Receipt {
 /** A receipt as servers tell it each other. */
 type Told = Omit<SeenInstance, "seenAt">;
 
+/** Told of each receipt, and of the one before where the instance is known. */
+export type ReceiptListener = (seen: SeenInstance, before?: SeenInstance) => void;
+
 /** An SDK says where it stands every 60 s; one that missed five is gone. */
 const FORGET_AFTER_MS = 5 * 60_000;
 
@@ -25,7 +28,7 @@ export class InstanceRegistry {
   readonly #now: () => EpochMs;
   // Written anew at each receipt, so that insertion order is the order of last words.
   readonly #seen = new Map<string, SeenInstance>();
-  readonly #listeners: ((seen: SeenInstance) => void)[] = [];
+  readonly #listeners: ReceiptListener[] = [];
 
   readonly #bus: Bus | undefined;
 
@@ -46,16 +49,17 @@ export class InstanceRegistry {
 
   #keep(told: Told): void {
     const id = JSON.stringify([told.project, told.environment, told.instance]);
+    const before = this.#seen.get(id);
     this.#seen.delete(id);
     // By this server's clock, whoever heard it: another's may be wrong, and the way is short.
     const seen = { ...told, seenAt: this.#now() };
     this.#seen.set(id, seen);
     this.#forgetOld();
-    for (const listener of this.#listeners) listener(seen);
+    for (const listener of this.#listeners) listener(seen, before);
   }
 
   /** Calls `listener` with every receipt from now on. */
-  onReceipt(listener: (seen: SeenInstance) => void): void {
+  onReceipt(listener: ReceiptListener): void {
     this.#listeners.push(listener);
   }
 

@@ -56,6 +56,8 @@ export class Hub {
   readonly #streams = new Set<Stream>();
   readonly #heartbeat: NodeJS.Timeout;
   #isClosed = false;
+  #slow = 0;
+  #refused = 0;
 
   constructor({ random, limits }: HubOptions) {
     this.#limits = { ...HUB_LIMITS, ...limits };
@@ -69,6 +71,16 @@ export class Hub {
 
   get isFull(): boolean {
     return this.#isClosed || this.#streams.size >= this.#limits.streamsMax;
+  }
+
+  /** Since the start: streams cut because their client did not read, and streams there was no place for. */
+  get losses(): { readonly slow: number; readonly refused: number } {
+    return { slow: this.#slow, refused: this.#refused };
+  }
+
+  /** Counts a stream that there was no place for. */
+  refuse(): void {
+    this.#refused += 1;
   }
 
   /** A random time to come back after, in ms. */
@@ -127,15 +139,20 @@ export class Hub {
 
   #send(stream: Stream, frame: Buffer): void {
     const unread = stream.socket.writableLength - stream.allowance + frame.length;
-    if (unread > this.#limits.bufferMax) this.#drop(stream);
+    if (unread > this.#limits.bufferMax) this.#dropSlow(stream);
     else stream.socket.write(frame);
   }
 
   #beat(): void {
     for (const stream of [...this.#streams]) {
-      if (stream.allowance > 0 && ++stream.lateBeats > 2) this.#drop(stream);
+      if (stream.allowance > 0 && ++stream.lateBeats > 2) this.#dropSlow(stream);
       else this.#send(stream, heartbeatFrame(stream.source.revision));
     }
+  }
+
+  #dropSlow(stream: Stream): void {
+    this.#slow += 1;
+    this.#drop(stream);
   }
 
   #drop(stream: Stream): void {

@@ -38,6 +38,7 @@ export const streamRoutes: FastifyPluginAsync<StreamDoors> = async (app: Fastify
 /** @throws ProblemError `too_many_streams` where one more has no place */
 export function assertRoom(hub: Hub): void {
   if (!hub.isFull) return;
+  hub.refuse();
   const retryAfterS = Math.ceil(hub.retryMs() / 1_000);
   throw new ProblemError("too_many_streams", { limit: hub.size, retryAfterS });
 }

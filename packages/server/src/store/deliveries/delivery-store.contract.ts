@@ -67,6 +67,7 @@ export function deliveryStoreContract(name: string, make: () => Promise<Delivery
       await store.record("c", attempt, { status: "pending", retryAtMs: 6_000 });
       await store.record("c", { ...attempt, status: 500 }, { status: "pending", retryAtMs: 9_000 });
       expect(await dueIds(8_999)).toEqual([]);
+      expect(await store.totals()).toEqual({ pending: 1, dead: 1 });
       expect(await store.due(9_000, 10)).toEqual([
         {
           ...message("c"),

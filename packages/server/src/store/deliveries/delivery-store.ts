@@ -23,6 +23,8 @@ export interface DeliveryStore {
   revive(webhook: WebhookPlace, id: string, now: EpochMs): Promise<boolean>;
   /** How many deliveries of a webhook are pending. */
   pending(webhook: WebhookPlace): Promise<number>;
+  /** Deliveries of all webhooks that wait, and that were given up. */
+  totals(): Promise<{ readonly pending: number; readonly dead: number }>;
   /** Forgets deliveries that are not pending and were made before; returns how many. */
   forget(before: EpochMs): Promise<number>;
   close(): Promise<void>;

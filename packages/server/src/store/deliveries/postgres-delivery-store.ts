@@ -100,6 +100,14 @@ class PostgresDeliveryStore implements DeliveryStore {
     return Number(row?.["waiting"]);
   }
 
+  async totals(): Promise<{ readonly pending: number; readonly dead: number }> {
+    const [row] = await this.#session.all(
+      `select (select count(*) from deliveries where next_at is not null) as pending,
+              (select count(*) from deliveries where status = 'dead') as dead`,
+    );
+    return { pending: Number(row?.["pending"]), dead: Number(row?.["dead"]) };
+  }
+
   async forget(before: EpochMs): Promise<number> {
     const sql = "delete from deliveries where status <> 'pending' and created_at < ? returning 1 as forgotten";
     return (await this.#session.all(sql, [before])).length;

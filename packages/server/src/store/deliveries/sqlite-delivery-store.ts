@@ -18,6 +18,7 @@ const MIGRATIONS: readonly string[] = [
 
   create table reader (only_row integer primary key check (only_row = 1), position integer not null);
   `,
+  `create index deliveries_dead on deliveries (id) where status = 'dead';`,
 ];
 
 /** The embedded outbox, on an SQLite file of its own: it may be lost without losing a change. */
@@ -116,6 +117,15 @@ class SqliteDeliveryStore implements DeliveryStore {
       [project, webhook],
     );
     return Number(row?.["waiting"]);
+  }
+
+  async totals(): Promise<{ readonly pending: number; readonly dead: number }> {
+    const [row] = this.#all(
+      `select (select count(*) from deliveries where next_at is not null) as pending,
+              (select count(*) from deliveries where status = 'dead') as dead`,
+      [],
+    );
+    return { pending: Number(row?.["pending"]), dead: Number(row?.["dead"]) };
   }
 
   async forget(before: EpochMs): Promise<number> {

@@ -59,6 +59,7 @@ const STEPS: readonly string[] = [
     only_row boolean primary key default true check (only_row), position bigint not null
   );
   `,
+  "create index deliveries_dead on deliveries (id) where status = 'dead'",
 ];
 
 /** Any number that nothing else of this database locks: servers that start at once take their turns. */

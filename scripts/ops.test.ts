@@ -1,0 +1,107 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startServer } from "@belay/testkit";
+import { beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const RULES = join(ROOT, "ops", "alerts.yaml");
+const text = (...path: string[]): string => readFileSync(join(ROOT, ...path), "utf8");
+
+interface Rule {
+  readonly alert: string;
+  readonly expr: string;
+  readonly for: string;
+  readonly labels: { readonly severity: string };
+  readonly annotations: { readonly summary: string; readonly runbook: string };
+}
+
+interface Panel {
+  readonly id: number;
+  readonly title: string;
+  readonly targets: readonly { readonly expr: string }[];
+}
+
+const rules: readonly Rule[] = parse(text("ops", "alerts.yaml")).groups.flatMap(
+  ({ rules: of }: { readonly rules: readonly Rule[] }) => of,
+);
+const panels: readonly Panel[] = JSON.parse(text("ops", "grafana-dashboard.json")).panels;
+
+/** Every meter of a server that just started, as `/metrics` announces them. */
+let announced: ReadonlySet<string>;
+beforeAll(async () => {
+  const server = await startServer({ env: { BELAY_METRICS: "loopback" } });
+  const answer = await fetch(`${server.url}/metrics`);
+  const types = [...(await answer.text()).matchAll(/^# TYPE (\w+) (\w+)$/gm)];
+  announced = new Set(
+    types.flatMap(([, name = "", type]) => (type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name])),
+  );
+  await server.stop();
+});
+
+/** Names of meters in an expression: words before a brace, a range or an operator that are no functions and no labels. */
+function metersIn(expression: string): string[] {
+  const bare = expression.replace(/"[^"]*"/g, '""').replace(/\b(by|without) \([^)]*\)/g, "");
+  return [...new Set(bare.match(/\b(belay|process|nodejs)_\w+/g))];
+}
+
+describe("the alerts", () => {
+  it("name meters that a server has, one at least, but for the scraper's own", () => {
+    const used = rules.flatMap(({ alert, expr }) => metersIn(expr).map((meter) => [alert, meter]));
+    expect(used.filter(([, meter = ""]) => !announced.has(meter))).toEqual([]);
+    expect(rules.filter(({ expr }) => metersIn(expr).length === 0).map(({ alert }) => alert)).toEqual(["BelayDown"]);
+    expect(rules).toHaveLength(22);
+  });
+
+  it("have a name of their own, a severity, a duration, balanced brackets and a paragraph of the runbook", () => {
+    expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+    const page = text("docs", "operations.md");
+    for (const { alert, expr, for: duration, labels, annotations } of rules) {
+      expect([alert, labels.severity]).toEqual([alert, expect.stringMatching(/^(warning|critical)$/)]);
+      expect([alert, duration]).toEqual([alert, expect.stringMatching(/^\d+[smh]$/)]);
+      expect([alert, depthOf(expr)]).toEqual([alert, 0]);
+      expect(annotations.runbook).toBe(`docs/operations.md#${alert.toLowerCase()}`);
+      expect(page).toContain(`### ${alert}\n`);
+    }
+    const headed = [...page.matchAll(/^### (Belay\w+)$/gm)].map(([, alert]) => alert);
+    expect(headed).toEqual(rules.map(({ alert }) => alert));
+  });
+
+  it("are rules to promtool, where it is installed", (context) => {
+    const { status, stdout, error } = spawnSync("promtool", ["check", "rules", RULES], { encoding: "utf8" });
+    if (error !== undefined) return context.skip("promtool (Debian: prometheus) is not installed");
+    expect([status, stdout]).toEqual([0, expect.stringContaining("22 rules found")]);
+  });
+});
+
+describe("the dashboard", () => {
+  it("names meters that a server has in every panel, whose ids and titles are their own", () => {
+    const used = panels.flatMap(({ title, targets }) =>
+      targets.flatMap(({ expr }) => metersIn(expr).map((meter) => [title, meter])),
+    );
+    expect(used.filter(([, meter = ""]) => !announced.has(meter))).toEqual([]);
+    expect(panels.filter(({ targets }) => targets.every(({ expr }) => metersIn(expr).length === 0))).toEqual([]);
+    expect(panels.filter(({ targets }) => targets.some(({ expr }) => depthOf(expr) !== 0))).toEqual([]);
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    expect(new Set(panels.map(({ title }) => title)).size).toBe(panels.length);
+  });
+
+  it("shows every meter of Belay's own", () => {
+    const shown = new Set(panels.flatMap(({ targets }) => targets.flatMap(({ expr }) => metersIn(expr))));
+    const own = [...announced].filter((name) => name.startsWith("belay_") && !/_(sum|count)$/.test(name));
+    expect(own.filter((name) => !shown.has(name))).toEqual([]);
+  });
+});
+
+/** Brackets that are still open at the end; below zero where one was closed that never opened. */
+function depthOf(expression: string): number {
+  let depth = 0;
+  for (const sign of expression.replace(/"[^"]*"/g, "")) {
+    if ("([{".includes(sign)) depth += 1;
+    if (")]}".includes(sign)) depth -= 1;
+    if (depth < 0) return depth;
+  }
+  return depth;
+}
