@@ -10,6 +10,8 @@ import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
 import { Follower } from "./control/follower.ts";
+import { Emergencies } from "./emergencies/emergencies.ts";
+import { emergencyDoors } from "./emergencies/routes.ts";
 import { Intake } from "./exposures/intake.ts";
 import { eventDoors } from "./exposures/routes.ts";
 import { SharedTails } from "./exposures/shared-tails.ts";
@@ -96,6 +98,13 @@ export async function startServer(config: Config): Promise<RunningServer> {
     });
     closers.push(() => imports.close());
     const control = await ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS });
+    const emergencies = await Emergencies.open({
+      control,
+      file: join(folder.path, "emergencies.json"),
+      now: Date.now,
+      onFault: (error) => app?.log.warn({ err: error }, "emergency overrides not in the change log yet"),
+    });
+    closers.push(() => emergencies.close());
     if (config.databaseUrl !== undefined) {
       const follower = new Follower({
         control,
@@ -199,6 +208,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
         recordDoors({ events, now: Date.now }),
         webhookDoors({ fillRandom, store: deliveries, courier, send, now: Date.now }),
         importDoors(imports),
+        emergencyDoors(emergencies),
         releaseDoors({ desk, fillRandom, now: Date.now }),
       ],
     });

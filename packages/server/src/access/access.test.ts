@@ -2,6 +2,8 @@ import type { Role } from "@belay/protocol";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, type Ask, E, P, type TestServer } from "../app.fixture.ts";
+import type { Emergencies } from "../emergencies/emergencies.ts";
+import { emergencyDoors } from "../emergencies/routes.ts";
 import { eventDoors } from "../exposures/routes.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Importer } from "../imports/importer.ts";
@@ -28,6 +30,8 @@ const NO_PROVIDER: OidcProvider = {
   leave: async () => ({ url: new URL("https://id.example"), leave: { state: "s", nonce: "n", verifier: "v" } }),
   arrive: async () => Promise.reject(new ProblemError("sign_in_refused", { reason: "nobody is known" })),
 };
+
+const NO_EMERGENCIES = FULL as unknown as Emergencies;
 
 /** Every route and who may call it. A new route that is not written down here fails the test. */
 const TABLE = `
@@ -114,6 +118,7 @@ POST /api/v1/projects admin
 POST /api/v1/projects/{project}/environments admin
 POST /api/v1/projects/{project}/environments/{environment}/explain viewer
 POST /api/v1/projects/{project}/environments/{environment}/flags/bulk operator
+POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/emergency operator
 POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/preview viewer
 POST /api/v1/projects/{project}/environments/{environment}/flags/{flag}/promotion editor
 POST /api/v1/projects/{project}/environments/{environment}/releases editor
@@ -211,6 +216,7 @@ const everyDoor = (options: Parameters<typeof releaseServer>[0] = {}): ReturnTyp
         now: Date.now,
       }),
       importDoors(NO_IMPORTS),
+      emergencyDoors(NO_EMERGENCIES),
     ],
   });
 

@@ -3,7 +3,7 @@ import type { EpochMs, Revision } from "@belay/protocol";
 import { ProblemError } from "../http/problem.ts";
 import { amend, EMPTY_WORKSPACE } from "../state/amend.ts";
 import type { Workspace } from "../state/workspace.ts";
-import type { ChangeId, ChangeLog, Commit, CommitOutcome } from "../store/changes/index.ts";
+import type { ChangeId, ChangeLog, Commit, CommitOutcome, Kept } from "../store/changes/index.ts";
 import {
   assertSameRequest,
   type Command,
@@ -15,6 +15,7 @@ import {
 } from "./command.ts";
 import { consequence } from "./consequence.ts";
 import type { Edit } from "./decision.ts";
+import { type Override, overlaid, settledBy } from "./overlay.ts";
 
 /** Told after each commit is durable and live: the workspaces around it, and what was written. */
 export type CommitListener = (next: Workspace, edit: Pick<Edit<unknown>, "documents" | "raises" | "action" | "target">) => void;
@@ -47,7 +48,7 @@ interface Answer {
 /**
  * The one place where state changes. Commands are decided one after another, each on the workspace that the ones before
  * it lead to, and what arrives together is committed together: one transaction, one fsync. The live workspace only ever
- * holds what is durable.
+ * holds what is durable: what the log has, under what emergencies wrote down here while the log was away.
  *
  *   queue ──decide──> edits on a speculative workspace ──commit──> live workspace ──> listeners
  *     ^                                                    │
@@ -57,27 +58,52 @@ export class ControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #listeners: CommitListener[] = [];
   readonly #inFlight = new Map<string, { readonly fingerprint: string; readonly execution: Promise<Execution<unknown>> }>();
+  /** What the log holds: what is decided on. */
+  #base: Workspace;
+  /** The base under the overrides: what is served. */
   #live: Workspace;
+  #overrides: readonly Override[] = [];
+  readonly #settled: Set<string>;
   #position: ChangeId;
   #queue: Queued[] = [];
   #running = false;
   #following: Promise<void> | undefined;
   #followers: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
 
-  private constructor(options: ControlPlaneOptions, live: Workspace, position: ChangeId) {
+  private constructor(options: ControlPlaneOptions, { position, streams, documents }: Kept) {
     this.#options = options;
-    this.#live = live;
+    this.#base = amend(EMPTY_WORKSPACE, { streams, documents });
+    this.#live = this.#base;
+    this.#settled = new Set(settledBy(documents));
     this.#position = position;
   }
 
   /** Reads the state from the log's documents. */
   static async open(options: ControlPlaneOptions): Promise<ControlPlane> {
-    const { position, streams, documents } = await options.log.load();
-    return new ControlPlane(options, amend(EMPTY_WORKSPACE, { streams, documents }), position);
+    return new ControlPlane(options, await options.log.load());
   }
 
   get workspace(): Workspace {
     return this.#live;
+  }
+
+  /** What lies over the log's state and is not in the log yet, the oldest first. */
+  get overrides(): readonly Override[] {
+    return this.#overrides;
+  }
+
+  /**
+   * Lays these overrides over the log's state, in the place of those that lay there. One that the log has is passed over;
+   * one that it gets goes out by itself, in the same step.
+   */
+  impose(overrides: readonly Override[]): void {
+    const places = [...this.#overrides, ...overrides];
+    this.#overrides = overrides;
+    const raises = places.flatMap(({ project, environment }) => {
+      const revision = this.#live.projects.get(project)?.environments.get(environment)?.revision;
+      return revision === undefined ? [] : [{ project, environment, revision }];
+    });
+    this.#tell({ documents: [], raises, action: "emergency", target: { kind: "", key: "" } });
   }
 
   /** The newest change of the log that the workspace holds. */
@@ -175,7 +201,7 @@ export class ControlPlane {
     const now = this.#options.now();
     const pending: Pending[] = [];
     const answers: Answer[] = [];
-    let workspace = this.#live;
+    let workspace = this.#base;
     for (const queued of batch) {
       const settled = this.#decide(queued, workspace, now);
       if ("next" in settled) {
@@ -230,7 +256,7 @@ export class ControlPlane {
   }
 
   #publish({ next, edit, resolve }: Pending, id: ChangeId): void {
-    this.#live = next;
+    this.#base = next;
     this.#position = id;
     this.#tell(edit);
     resolve({ status: "done", answer: edit.answer, revision: edit.revision, change: id });
@@ -240,7 +266,7 @@ export class ControlPlane {
   async #catchUp(): Promise<void> {
     const entries = await this.#options.log.entriesAfter(this.#position, 1_000);
     for (const { id, raised: streams, documents } of entries) {
-      this.#live = amend(this.#live, { streams, documents });
+      this.#base = amend(this.#base, { streams, documents });
       this.#position = id;
       const raises = streams.map((stream) => ({ ...stream, revision: stream.revision - 1 }));
       this.#tell({ documents, raises, action: "follow", target: { kind: "", key: "" } });
@@ -249,6 +275,9 @@ export class ControlPlane {
   }
 
   #tell(edit: Parameters<CommitListener>[1]): void {
+    for (const id of settledBy(edit.documents)) this.#settled.add(id);
+    this.#overrides = this.#overrides.filter(({ id }) => !this.#settled.has(id));
+    this.#live = overlaid(this.#base, this.#overrides);
     for (const listener of this.#listeners) listener(this.#live, edit);
   }
 

@@ -16,6 +16,11 @@ export interface FeedLimits {
 
 const FEED_LIMITS: FeedLimits = { changesKept: 1_000, bytesKept: 8 * 1024 * 1024 };
 
+export interface PublishOptions {
+  readonly touched?: Touched | undefined;
+  readonly isWhole?: boolean;
+}
+
 /** A change as it goes to sockets, with the revision it starts from. */
 interface KeptChange {
   readonly from: Revision;
@@ -60,15 +65,17 @@ export class Feed {
   /**
    * Makes a newer snapshot the one of now and tells the listeners at once.
    *
-   * @param touched what may differ; everything is compared when absent.
+   * @param how `touched`: what may differ; everything is compared when absent. `isWhole`: clients get the whole snapshot
+   * instead of what differs, now and when they come back.
    */
-  publish(next: LiveSnapshot, touched?: Touched): void {
+  publish(next: LiveSnapshot, { touched, isWhole = false }: PublishOptions = {}): void {
     if (next.head.revision <= this.revision) return;
     const change = diffSnapshots(narrowed(this.#snapshot, touched), narrowed(next, touched));
-    const frame = changeFrame(change);
     this.#snapshot = next;
     this.#rendered = new Rendered();
-    this.#keep({ from: change.from, frame });
+    const frame = isWhole ? this.#rendered.frame(next.whole) : changeFrame(change);
+    if (isWhole) this.#forget();
+    else this.#keep({ from: change.from, frame });
     for (const listener of this.#listeners) listener(frame, change);
   }
 
@@ -82,6 +89,11 @@ export class Feed {
     if (held === this.revision) return [];
     const from = held === undefined ? -1 : this.#changes.findIndex((change) => change.from === held);
     return from === -1 ? [this.#rendered.frame(this.#snapshot.whole)] : this.#changes.slice(from).map(({ frame }) => frame);
+  }
+
+  #forget(): void {
+    this.#changes = [];
+    this.#bytes = 0;
   }
 
   #keep(change: KeptChange): void {

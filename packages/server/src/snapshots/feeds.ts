@@ -1,6 +1,7 @@
 import { clientSnapshot } from "@belay/core";
 import type { SdkKeyKind } from "@belay/protocol";
 import type { ControlPlane } from "../control/control-plane.ts";
+import { settledBy } from "../control/overlay.ts";
 import { LiveSnapshot, type Touched } from "../state/snapshots.ts";
 import type { Workspace } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
@@ -22,11 +23,16 @@ export class Feeds {
     this.#control = control;
     control.onCommit((workspace, { raises, documents }) => {
       const touched = touchedBy(documents);
+      const isSettling = settledBy(documents).length > 0;
       for (const { project, environment } of raises) {
         if (project === undefined || environment === undefined) continue;
-        this.#publish(workspace, { project, environment, kind: "server" }, touched);
+        // While servers differ about what a revision holds, and when they agree again, clients get the whole of it: one
+        // that came from another server holds something else under the same number.
+        const isOverridden = control.overrides.some((one) => one.project === project && one.environment === environment);
+        const isWhole = isSettling || isOverridden;
+        this.#publish(workspace, { project, environment, kind: "server" }, { isWhole, touched });
         // What browsers hold of segments depends on all flags they see: their snapshots are compared whole.
-        this.#publish(workspace, { project, environment, kind: "client" });
+        this.#publish(workspace, { project, environment, kind: "client" }, { isWhole, touched: undefined });
       }
     });
   }
@@ -45,10 +51,10 @@ export class Feeds {
     return feed;
   }
 
-  #publish(workspace: Workspace, id: FeedId, touched?: Touched): void {
+  #publish(workspace: Workspace, id: FeedId, how: Parameters<Feed["publish"]>[1]): void {
     const feed = this.#feeds.get(feedName(id))?.feed;
     const snapshot = feed === undefined ? undefined : snapshotFor(workspace, id);
-    if (snapshot !== undefined) feed?.publish(snapshot, touched);
+    if (snapshot !== undefined) feed?.publish(snapshot, how);
   }
 }
 

@@ -35,5 +35,5 @@ withPostgres("webhooks of servers on one PostgreSQL", (postgres) => {
     await expect.poll(told, { timeout: 60_000 }).toEqual(["a", "b", "c", "d", "e"]);
     const ids = heard.map(({ headers }) => headers["webhook-id"]);
     expect(new Set(ids).size).toBe(5);
-  });
+  }, 180_000);
 });

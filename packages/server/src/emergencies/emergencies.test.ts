@@ -1,0 +1,242 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Change } from "@belay/protocol";
+import { seeded, type TempDir, tempDir } from "@belay/testkit";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { E, P, type TestServer, testServer } from "../app.fixture.ts";
+import { ControlPlane } from "../control/control-plane.ts";
+import { setEnabled, setRollout } from "../flags/targeting.ts";
+import { placeOf } from "../flags/targeting-routes.ts";
+import { ProblemError } from "../http/problem.ts";
+import { COMPILE_OPTIONS } from "../server.ts";
+import type { ChangeLog } from "../store/changes/index.ts";
+import { Emergencies } from "./emergencies.ts";
+import { emergencyDoors } from "./routes.ts";
+
+/** A log that a switch takes away: it can neither be read nor written then. */
+function severable(log: ChangeLog, line: { isCut: boolean }): ChangeLog {
+  return new Proxy(log, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name);
+      if (typeof value !== "function" || name === "load" || name === "close") return value?.bind?.(target) ?? value;
+      return (...args: unknown[]) => {
+        const away = { store: "The change log", reason: "ECONNREFUSED", retryAfterS: 1 };
+        return line.isCut ? Promise.reject(new ProblemError("store_unavailable", away)) : value.apply(target, args);
+      };
+    },
+  });
+}
+
+let dir: TempDir;
+let line: { isCut: boolean };
+let server: TestServer;
+let emergencies: Emergencies;
+let sdkKey: string;
+
+const open = (control: ControlPlane, more: { now?: () => number; name?: string } = {}): Promise<Emergencies> =>
+  Emergencies.open({
+    control,
+    file: join(dir.path, more.name ?? "emergencies.json"),
+    now: more.now ?? Date.now,
+    onFault: () => undefined,
+    everyMs: 3_600_000,
+  });
+
+async function start(): Promise<void> {
+  server = await testServer({
+    dir,
+    wrapLog: (log) => severable(log, line),
+    doors: [
+      (access, control) => async (app) => {
+        emergencies = await open(control, { now: () => Date.parse("2026-11-23T03:12:00Z") });
+        await app.register(emergencyDoors(emergencies)(access, control));
+      },
+    ],
+  });
+}
+
+async function stop(): Promise<void> {
+  await emergencies.close();
+  await server.close();
+}
+
+beforeEach(async () => {
+  dir = await tempDir("emergencies");
+  line = { isCut: false };
+  await start();
+  sdkKey = server.sdkKeys["production"] as string;
+  for (const key of ["a", "b"]) await server.ask("POST", `${P}/flags`, { key, type: "boolean" });
+});
+afterEach(async () => {
+  await stop();
+  await dir.remove();
+});
+
+const served = async (): Promise<{ revision: number; on: string[] }> => {
+  const { body } = await server.ask("GET", "/sdk/v1/snapshot", undefined, { as: sdkKey });
+  const flags = Object.entries(body.flags as Record<string, { enabled: boolean }>);
+  return { revision: body.revision, on: flags.filter(([, { enabled }]) => enabled).map(([key]) => key) };
+};
+const emergency = (flag: string, reason = "it burns") => server.ask("POST", `${E}/flags/${flag}/emergency`, { reason });
+const changesOf = async (flag: string): Promise<Change[]> => (await server.ask("GET", `${P}/changes?key=${flag}`)).body.items;
+
+describe("an emergency", () => {
+  it("with the log there is an ordinary change", async () => {
+    const before = await served();
+    expect(await emergency("a")).toMatchObject({ status: 200, body: { targeting: { enabled: false } } });
+    expect(await served()).toEqual({ revision: before.revision + 1, on: ["b"] });
+    expect((await changesOf("a"))[0]).toMatchObject({ action: "flag.disable", reason: "it burns" });
+  });
+
+  it("with the log away is served at once at a raised revision, and everything else is still refused", async () => {
+    const before = await served();
+    line.isCut = true;
+    expect(await emergency("a")).toMatchObject({ status: 202, body: { flag: "a", targeting: { enabled: false } } });
+    expect(await served()).toEqual({ revision: before.revision + 1, on: ["b"] });
+    // Again it changes nothing.
+    expect((await emergency("a")).status).toBe(202);
+    expect(await served()).toEqual({ revision: before.revision + 1, on: ["b"] });
+    expect((await server.ask("PUT", `${E}/flags/b/enabled`, { enabled: false })).body.code).toBe("store_unavailable");
+    expect((await emergency("none")).body.code).toBe("flag_not_found");
+    expect(await served()).toEqual({ revision: before.revision + 1, on: ["b"] });
+  });
+
+  it("is in the log once it is back: one audited change each, at the revision that was served", async () => {
+    const before = await served();
+    line.isCut = true;
+    await emergency("a");
+    await emergency("b", "so does this");
+    expect(await served()).toEqual({ revision: before.revision + 2, on: [] });
+    await emergencies.bring();
+    expect(server.control.overrides).toHaveLength(2);
+    line.isCut = false;
+    await emergencies.bring();
+    await emergencies.bring();
+    expect(server.control.overrides).toHaveLength(0);
+    expect(await served()).toEqual({ revision: before.revision + 2, on: [] });
+    const [newest, older] = await changesOf("b");
+    expect(newest).toMatchObject({
+      action: "flag.emergency",
+      revision: before.revision + 2,
+      actor: { id: "first" },
+      reason: "so does this (emergency override made at 2026-11-23T03:12:00.000Z while the log was away)",
+    });
+    expect(older?.action).toBe("flag.create");
+    expect(await changesOf("a")).toMatchObject([{ action: "flag.emergency", revision: before.revision + 1 }, {}]);
+    expect((await server.ask("PUT", `${E}/flags/a/enabled`, { enabled: true })).status).toBe(200);
+    expect(await served()).toEqual({ revision: before.revision + 3, on: ["a"] });
+  });
+
+  it("survives a restart, and one whose journal was not brought up to date is not made twice", async () => {
+    const before = await served();
+    line.isCut = true;
+    await emergency("a");
+    const journal = await readFile(join(dir.path, "emergencies.json"));
+    await stop();
+    await start();
+    expect(await served()).toEqual({ revision: before.revision + 1, on: ["b"] });
+    line.isCut = false;
+    await emergencies.bring();
+    await stop();
+    // As after a crash between the commit and the journal.
+    await writeFile(join(dir.path, "emergencies.json"), journal);
+    await start();
+    await emergencies.bring();
+    expect(await served()).toEqual({ revision: before.revision + 1, on: ["b"] });
+    expect((await changesOf("a")).filter(({ action }) => action === "flag.emergency")).toHaveLength(1);
+  });
+
+  it("brings clients the whole snapshot, whatever they hold under that number", async () => {
+    const head = { authorization: `Bearer ${sdkKey}` };
+    const url = await server.app.listen({ host: "127.0.0.1", port: 0 });
+    const leave = new AbortController();
+    onTestFinished(() => leave.abort());
+    const stream = await fetch(`${url}/sdk/v1/stream`, { headers: head, signal: leave.signal });
+    let text = "";
+    void (async () => {
+      const decoder = new TextDecoder();
+      for await (const bytes of stream.body ?? []) text += decoder.decode(bytes as Uint8Array);
+    })().catch(() => undefined);
+    const snapshots = (): number => text.match(/^event: snapshot/gm)?.length ?? 0;
+    await expect.poll(snapshots).toBe(1);
+    line.isCut = true;
+    await emergency("a");
+    await expect.poll(snapshots).toBe(2);
+    expect(text.match(/^event: change/gm)).toBeNull();
+    leave.abort();
+  });
+});
+
+describe("servers that part and meet again", () => {
+  it("serve no revision below one they served, and end alike with every emergency in force (60 histories)", async () => {
+    for (let seed = 1; seed <= 60; seed++) await history(seed);
+  });
+
+  async function history(seed: number): Promise<void> {
+    const dice = seeded(seed);
+    const place = { project: "default", environment: "production" };
+    const nodes = await Promise.all(
+      [0, 1, 2].map(async (at) => {
+        const cut = { isCut: false };
+        const log = severable(server.log, cut);
+        const control = await ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS });
+        return { cut, control, emergencies: await open(control, { name: `${seed}-${at}.json` }), highest: 0 };
+      }),
+    );
+    const origin = { actor: { id: "t", name: "T" }, requestId: "r" };
+    const revisionOf = ({ control }: (typeof nodes)[number]): number =>
+      control.workspace.projects.get("default")?.environments.get("production")?.revision ?? 0;
+    const acknowledged = new Set<string>();
+    for (let step = 0; step < 30; step++) {
+      const node = nodes[dice.below(3)] as (typeof nodes)[number];
+      const flag = dice.below(2) === 0 ? "a" : "b";
+      switch (dice.below(5)) {
+        case 0:
+          node.cut.isCut = !node.cut.isCut;
+          break;
+        case 1:
+          await node.control
+            .execute({
+              origin,
+              decide: (workspace) => setRollout(placeOf(workspace, { ...place, flag }), { percentage: dice.below(100) }),
+            })
+            .catch((error) => expect(error).toMatchObject({ code: "store_unavailable" }));
+          break;
+        case 2:
+          await node.emergencies.switchOff({ ...place, flag }, origin);
+          acknowledged.add(flag);
+          break;
+        case 3:
+          await node.emergencies.bring();
+          break;
+        default:
+          await node.control.follow().catch((error) => expect(error).toMatchObject({ code: "store_unavailable" }));
+      }
+      for (const one of nodes) {
+        expect(revisionOf(one), `seed ${seed}, step ${step}`).toBeGreaterThanOrEqual(one.highest);
+        one.highest = revisionOf(one);
+      }
+    }
+    for (const one of nodes) one.cut.isCut = false;
+    for (const one of nodes) await one.emergencies.bring();
+    for (const one of nodes) await one.control.follow();
+    const ends = nodes.map(({ control }) => control.workspace.projects.get("default")?.environments.get("production"));
+    expect(new Set(ends.map((end) => end?.revision)).size, `seed ${seed}`).toBe(1);
+    expect(ends[0]?.revision).toBeGreaterThanOrEqual(Math.max(...nodes.map(({ highest }) => highest)));
+    for (const end of ends) {
+      expect(end?.snapshot.whole).toEqual(ends[0]?.snapshot.whole);
+      for (const flag of acknowledged) expect(end?.targetings.get(flag)?.body.enabled, `seed ${seed}`).toBe(false);
+    }
+    for (const one of nodes) {
+      expect(one.control.overrides).toEqual([]);
+      await one.emergencies.close();
+    }
+    // As the next history finds them.
+    for (const flag of ["a", "b"]) {
+      await nodes[0]?.control.execute({
+        origin,
+        decide: (workspace) => setEnabled(placeOf(workspace, { ...place, flag }), true),
+      });
+    }
+  }
+});

@@ -1,0 +1,48 @@
+import { ReasonSchema } from "@belay/protocol/schemas";
+import type { FastifyPluginAsync } from "fastify";
+import type { Access } from "../access/access.ts";
+import type { ControlPlane } from "../control/control-plane.ts";
+import { setEnabled } from "../flags/targeting.ts";
+import { type PlaceParams, placeOf } from "../flags/targeting-routes.ts";
+import { targetingView } from "../flags/views.ts";
+import { answerWrite, originOf } from "../http/commands.ts";
+import { etagOf } from "../http/etag.ts";
+import { pathParams } from "../http/params.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { Emergencies } from "./emergencies.ts";
+
+/** Switching off, whatever is away. */
+export function emergencyDoors(emergencies: Emergencies): (access: Access, control: ControlPlane) => FastifyPluginAsync {
+  return (access, control) => async (app) => {
+    app.post<{ Params: PlaceParams; Body: { reason?: string } }>(
+      "/api/v1/projects/:project/environments/:environment/flags/:flag/emergency",
+      {
+        onRequest: access.role("operator"),
+        schema: {
+          tags: ["targeting"],
+          summary:
+            "Switch a flag off, also while the change log is away: 202 where this server serves it so and the log will have it when it is back",
+          params: pathParams("project", "environment", "flag"),
+          body: ReasonSchema,
+        },
+      },
+      async (request, reply) => {
+        try {
+          return await answerWrite(control, request, reply, {
+            decide: (workspace) => setEnabled(placeOf(workspace, request.params), false),
+          });
+        } catch (error) {
+          if (!(error instanceof ProblemError && error.code === "store_unavailable")) throw error;
+        }
+        const decision = setEnabled(placeOf(control.workspace, request.params), false);
+        if (decision.kind === "refused") throw new ProblemError(decision.code, decision.data);
+        await emergencies.switchOff(request.params, originOf(request));
+        const { project, environment, flag } = placeOf(control.workspace, request.params);
+        const held = environment.targetings.get(flag);
+        if (held === undefined) throw new ProblemError("flag_not_found", { key: flag });
+        reply.code(202).header("etag", etagOf(environment.revision));
+        return targetingView(project, environment, flag, held);
+      },
+    );
+  };
+}
