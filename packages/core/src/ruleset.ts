@@ -214,7 +214,7 @@ export class Ruleset {
     const flag = this.#read(key) ?? this.#unknown;
     if (flag.gate !== undefined) return flag.gate;
     try {
-      return this.#walk(flag, context);
+      return this.#decideAny(flag, context, undefined);
     } catch {
       return this.#faulted(flag, context);
     }
