@@ -81,6 +81,7 @@ GET /api/v1/projects/{project}/imports/{import} analyst
 GET /api/v1/projects/{project}/imports/{import}/rejected analyst
 GET /api/v1/projects/{project}/incidents viewer
 GET /api/v1/projects/{project}/instances viewer
+GET /api/v1/projects/{project}/interactions analyst
 GET /api/v1/projects/{project}/keys viewer
 GET /api/v1/projects/{project}/layers viewer
 GET /api/v1/projects/{project}/metric-events analyst
