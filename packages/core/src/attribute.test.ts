@@ -7,6 +7,17 @@ const read = (path: string, context: object): unknown =>
 const json = (text: string): object => JSON.parse(text) as object;
 
 describe("readAttribute", () => {
+  it("gives each of many names its own value, whether or not it has a load site of its own", () => {
+    const names = Array.from({ length: 20 }, (_, i) => `attribute-${i}`);
+    const context = Object.fromEntries(names.map((name, i) => [name, i]));
+    const readers = names.map((name) => attributeReader(name));
+    const found = readers.map((reader) => readAttribute(reader, context as EvaluationContext, true));
+    expect(found).toEqual(names.map((_, i) => i));
+    const sites = readers.map(({ site }) => site);
+    expect([Math.max(...sites), sites.filter((site) => site === 8).length >= 12]).toEqual([8, true]);
+    expect(attributeReader(names[0] as string).site).toBe(sites[0]);
+  });
+
   it.each([
     ["a", { a: 1 }, 1],
     ["a", { a: 0 }, 0],
