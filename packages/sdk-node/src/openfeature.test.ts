@@ -45,10 +45,10 @@ const RULES: Snapshot = snapshotOf(7, { ...FLAGS, off: { ...flag("boolean", true
 
 const OFFLINE = { bootstrap: RULES, offline: true };
 
-async function clientFor(options: ClientOptions) {
+async function clientFor(options: ClientOptions, readyTimeoutMs = 200) {
   const provider = new BelayProvider(
     createClient({ logger: { warn: () => {}, error: () => {} }, flushOnExit: false, ...options }),
-    { readyTimeoutMs: 200 },
+    { readyTimeoutMs },
   );
   await OpenFeature.setProviderAndWait(provider).catch(() => {});
   return OpenFeature.getClient();
@@ -158,7 +158,7 @@ describe("the provider", () => {
   it("becomes ready, tells changed flags, keeps people apart, and sends what is tracked", async () => {
     const door = await startSdkDoor({ sdkKey: "k", snapshot: snapshotOf(7, { ...FLAGS, pricing: experiment() }) });
     try {
-      const client = await clientFor({ url: door.url, sdkKey: "k" });
+      const client = await clientFor({ url: door.url, sdkKey: "k" }, 10_000);
       expect(client.providerStatus).toBe("READY");
       const changed: unknown[] = [];
       client.addHandler(ProviderEvents.ConfigurationChanged, (told) => void changed.push(told?.flagsChanged));

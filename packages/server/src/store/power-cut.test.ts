@@ -144,6 +144,8 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
 async function expectKept(directory: string, acknowledged: ReadonlySet<string>, revision: number): Promise<void> {
   const store = await openEventStore({ directory: join(directory, "events") });
   try {
+    // A pull waits 5 s at most for what is not loaded yet, and says so; here nothing may be left out.
+    expect(await store.settle(60_000)).toBe(0);
     const { pages } = await store.pull({ kind: "exposures", project: "p", format: "ndjson" });
     const ids: string[] = [];
     for await (const { id } of rowsOf<{ readonly id: string }>(pages)) ids.push(id);

@@ -122,6 +122,8 @@ withClickHouse("a ClickHouse that fails", (server) => {
         child.on("message", (seq: number) => {
           for (let one = seq; one < seq + 10; one += 1) acknowledged.add(one);
         });
+        // Counted from its first acknowledgement, so that a slow machine is killed while it works too.
+        await once(child, "message");
         await new Promise((resolve) => setTimeout(resolve, 100 + dice.below(600)));
         child.kill("SIGKILL");
         await once(child, "close");
