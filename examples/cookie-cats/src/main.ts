@@ -1,6 +1,5 @@
 // The demo: real players through a real server, its SDK and its API, and every claim proven from what came back out.
-import { ADMIN_TOKEN, startServer } from "@belay/testkit";
-import { type Admin, adminOf } from "./admin.ts";
+import { ADMIN_TOKEN, type Admin, adminOf, startServer } from "@belay/testkit";
 import { runApplications, type Work } from "./applications.ts";
 import { type Share, sharesByArm } from "./comparison.ts";
 import { openLossyDoor, sendAgain } from "./lossy-door.ts";

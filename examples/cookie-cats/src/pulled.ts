@@ -1,4 +1,4 @@
-import type { Admin } from "./admin.ts";
+import type { Admin } from "@belay/testkit";
 import { csvReader } from "./csv.ts";
 
 /** What the proofs read of a pulled exposure. */

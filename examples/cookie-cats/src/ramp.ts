@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@belay/sdk-node";
-import type { Admin } from "./admin.ts";
+import type { Admin } from "@belay/testkit";
 import type { Proof } from "./proofs.ts";
 
 /** What was seen while a percentage went up and down. */

@@ -177,6 +177,7 @@ export type {
   GateId,
   Guardrail,
   GuardrailMeasure,
+  GuardrailState,
   Propagation,
   Release,
   ReleaseApproval,

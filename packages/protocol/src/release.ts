@@ -162,6 +162,17 @@ export interface Propagation {
   readonly laggards: readonly string[];
 }
 
+/** How a guardrail of a live release stands. */
+export interface GuardrailState {
+  readonly metric: MetricKey;
+  readonly verdict: "quiet" | "pause" | "rollback";
+  /** Natural logarithm of the evidence of harm: ln 20 holds the release, ln (100 x guardrails) takes it back. */
+  readonly logEvidence: number;
+  /** Is it shown to be no worse than its margin at this stage's share? Absent: it cannot be told yet. */
+  readonly isNonInferior?: boolean;
+  readonly lastEventAt?: string;
+}
+
 export interface ReleaseApproval {
   readonly stage: number;
   readonly role: Role;

@@ -4,6 +4,7 @@ import type { ControlPlane } from "./control/control-plane.ts";
 import type { FillRandom } from "./flags/salts.ts";
 import type { ReleaseDesk } from "./releases/desk.ts";
 import { freezeRoutes } from "./releases/freeze-routes.ts";
+import { recordRoutes } from "./releases/record-routes.ts";
 import { releaseRoutes } from "./releases/routes.ts";
 import { templateRoutes } from "./releases/template-routes.ts";
 import { triggerRoutes } from "./releases/trigger-routes.ts";
@@ -21,6 +22,7 @@ export function releaseDoors({
 }): (access: Access, control: ControlPlane) => FastifyPluginAsync {
   return (access, control) => async (app) => {
     await app.register(releaseRoutes, { access, control, desk, now });
+    await app.register(recordRoutes, { access, control, desk });
     await app.register(freezeRoutes, { access, control, desk, now });
     await app.register(templateRoutes, { access, control });
     await app.register(triggerRoutes, { access, control, fillRandom, now });

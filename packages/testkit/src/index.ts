@@ -1,3 +1,4 @@
+export { type Admin, adminOf } from "./admin.ts";
 export {
   CLICKHOUSE_HINT,
   type ClickHouseCluster,

@@ -58,6 +58,7 @@ GET /api/v1/projects/{project}/environments/{environment}/ledger analyst
 GET /api/v1/projects/{project}/environments/{environment}/ledger/instances analyst
 GET /api/v1/projects/{project}/environments/{environment}/releases viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release} viewer
+GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/guardrails viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/plan viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/triggers viewer
 GET /api/v1/projects/{project}/environments/{environment}/requests viewer

@@ -1,0 +1,63 @@
+import type { GuardrailState, Release } from "@belay/protocol";
+import type { FastifyPluginAsync } from "fastify";
+import type { Access } from "../access/access.ts";
+import type { ControlPlane } from "../control/control-plane.ts";
+import { environmentOf, pathParams, projectOf } from "../http/params.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { ReleaseDesk } from "./desk.ts";
+import { heldRelease, releaseView } from "./document.ts";
+import type { GuardrailFact } from "./facts.ts";
+
+export interface RecordDoors {
+  readonly access: Pick<Access, "role">;
+  readonly control: ControlPlane;
+  readonly desk: ReleaseDesk;
+}
+
+interface Params {
+  readonly project: string;
+  readonly environment: string;
+  readonly release: string;
+}
+
+const tags: readonly string[] = ["releases"];
+
+/** What a release writes by itself: how its guardrails stand. */
+export const recordRoutes: FastifyPluginAsync<RecordDoors> = async (app, { access, control, desk }) => {
+  const one = "/api/v1/projects/:project/environments/:environment/releases/:release";
+  const params = pathParams("project", "environment", "release");
+  const read = ({ project: name, environment: key, release }: Params): Release => {
+    const project = projectOf(control.workspace, name);
+    const place = { project, environment: environmentOf(project, key), key: release };
+    const held = heldRelease(place);
+    if ("code" in held) throw new ProblemError(held.code, held.data);
+    return releaseView(place, held);
+  };
+
+  app.get<{ Params: Params }>(
+    `${one}/guardrails`,
+    {
+      onRequest: access.role("viewer"),
+      schema: {
+        tags,
+        summary: "How the guardrails of a live release stand now: their evidence of harm, and when they last heard",
+        params,
+      },
+    },
+    async ({ params: at }): Promise<{ readonly items: readonly GuardrailState[] }> => {
+      const { project, environment, key } = read(at);
+      const reading = desk.tower.reading({ project, environment, key });
+      return { items: (reading?.guardrails ?? []).map(stateOf) };
+    },
+  );
+};
+
+function stateOf({ metric, verdict, logE, isNonInferior, lastEventAt }: GuardrailFact): GuardrailState {
+  return {
+    metric,
+    verdict,
+    logEvidence: logE,
+    ...(isNonInferior === undefined ? {} : { isNonInferior }),
+    ...(lastEventAt === undefined ? {} : { lastEventAt: new Date(lastEventAt).toISOString() }),
+  };
+}
