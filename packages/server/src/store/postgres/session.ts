@@ -35,13 +35,15 @@ export class PostgresSession {
     };
     this.#pool = new pg.Pool({ ...this.#connection, max: connectionsMax, idleTimeoutMillis: 30_000 });
     this.#name = name;
-    // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+    // A connection that breaks is replaced by the pool; without a listener it would end the process, in the pool as in use,
+    // where the pool's own does not listen. Whoever uses it is told by the statement that fails.
     this.#pool.on("error", () => undefined);
+    this.#pool.on("connect", (client) => client.on("error", () => undefined));
   }
 
   /** A connection of its own, not yet open. */
   client(more: pg.ClientConfig = {}): pg.Client {
-    return new pg.Client({ ...this.#connection, ...more });
+    return new pg.Client({ ...this.#connection, ...more }).on("error", () => undefined);
   }
 
   /** The rows of one statement with `?` for each value. */
