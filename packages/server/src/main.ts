@@ -1,11 +1,22 @@
 #!/usr/bin/env node
+import { runCommand } from "./backups/commands.ts";
 import { readConfig } from "./config.ts";
 import { startServer } from "./server.ts";
 
 /** How long an orderly end may take before the process ends anyway. */
 const STOP_TIMEOUT_MS = 4_500;
 
+const [command = "serve", ...args] = process.argv.slice(2);
 try {
+  if (command === "serve") await serve();
+  else await runCommand(command, args);
+} catch (error) {
+  const failed = command === "serve" ? "Belay did not start." : `${command} failed.`;
+  process.stderr.write(`${failed} ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function serve(): Promise<void> {
   const server = await startServer(readConfig(process.env));
   process.stdout.write(`${server.greeting}\n`);
   const stop = (): void => {
@@ -14,7 +25,4 @@ try {
   };
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
-} catch (error) {
-  process.stderr.write(`Belay did not start. ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
 }

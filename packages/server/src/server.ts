@@ -7,6 +7,8 @@ import { RE2JS } from "re2js";
 import { createRateLimits } from "./access/rate-limits.ts";
 import { UseBook } from "./access/use-book.ts";
 import { buildApp } from "./app.ts";
+import { Backups } from "./backups/backup.ts";
+import { backupDoors } from "./backups/routes.ts";
 import type { Config } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
 import { Follower } from "./control/follower.ts";
@@ -209,6 +211,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
         webhookDoors({ fillRandom, store: deliveries, courier, send, now: Date.now }),
         importDoors(imports),
         emergencyDoors(emergencies),
+        backupDoors(new Backups({ folder: folder.path, events, now: Date.now })),
         releaseDoors({ desk, fillRandom, now: Date.now }),
       ],
     });

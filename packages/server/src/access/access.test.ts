@@ -1,7 +1,9 @@
+import { Readable } from "node:stream";
 import type { Role } from "@belay/protocol";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, type Ask, E, P, type TestServer } from "../app.fixture.ts";
+import { backupDoors } from "../backups/routes.ts";
 import type { Emergencies } from "../emergencies/emergencies.ts";
 import { emergencyDoors } from "../emergencies/routes.ts";
 import { eventDoors } from "../exposures/routes.ts";
@@ -43,6 +45,7 @@ DELETE /api/v1/projects/{project}/units/{unit} admin
 DELETE /api/v1/projects/{project}/webhooks/{webhook} admin
 DELETE /api/v1/session viewer
 DELETE /api/v1/tokens/{token} admin
+GET /api/v1/backup admin
 GET /api/v1/projects viewer
 GET /api/v1/projects/{project} viewer
 GET /api/v1/projects/{project}/changes viewer
@@ -219,6 +222,7 @@ const everyDoor = (options: Parameters<typeof releaseServer>[0] = {}): ReturnTyp
       }),
       importDoors(NO_IMPORTS),
       emergencyDoors(NO_EMERGENCIES),
+      backupDoors({ archive: async () => Readable.from(["nothing"]) }),
     ],
   });
 

@@ -20,6 +20,8 @@ export interface Engine {
   readonly pairs: (request: PairsRequest) => Promise<readonly PairCell[]>;
   readonly retain: (project: string, sinceMs: number) => Promise<number>;
   readonly erase: (project: string, unit: string) => Promise<number>;
+  /** Copies its files while nothing changes them; absent where they are not ours to copy. Nothing may be loading. */
+  readonly copyTo?: (directory: string) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 

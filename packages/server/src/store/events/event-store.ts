@@ -37,6 +37,11 @@ export interface EventStore {
   readonly retain: (project: string, sinceMs: number) => Promise<number>;
   /** Forgets one unit of a project, in every environment; the number of exposures and metric events gone. */
   readonly erase: (project: string, unit: string) => Promise<number>;
+  /**
+   * Copies everything into a new folder, as of one moment: what was acknowledged before the call is in it. Events are taken
+   * meanwhile, questions wait. False where the events are kept by a server of their own, which has backups of its own.
+   */
+  readonly copyTo: (directory: string) => Promise<boolean>;
   /** Waits until every event acknowledged so far can be read, at most `timeoutMs`; how far behind reads still are, in ms. */
   readonly settle: (timeoutMs?: number) => Promise<number>;
   readonly status: () => EventStoreStatus;

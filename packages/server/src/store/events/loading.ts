@@ -16,6 +16,7 @@ export class Loading {
   #running: Promise<void> | undefined;
   #wake: (() => void) | undefined;
   #isStopped = false;
+  #isPaused = false;
   fault: string | undefined;
 
   constructor(spool: Spool, engine: Engine, log: (message: string) => void) {
@@ -26,7 +27,7 @@ export class Loading {
 
   /** Goes on if there is something to do. */
   start(): void {
-    if (this.#isStopped) return;
+    if (this.#isStopped || this.#isPaused) return;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
       // One may have been sealed between the last look and now.
@@ -52,6 +53,19 @@ export class Loading {
     });
   }
 
+  /** Runs `work` while nothing is loaded: after the segments at hand, and before the next. */
+  async paused<T>(work: () => Promise<T>): Promise<T> {
+    this.#isPaused = true;
+    this.#wake?.();
+    try {
+      await this.#running;
+      return await work();
+    } finally {
+      this.#isPaused = false;
+      this.start();
+    }
+  }
+
   /** Ends after the segments at hand. */
   async stop(): Promise<void> {
     this.#isStopped = true;
@@ -61,7 +75,7 @@ export class Loading {
   }
 
   async #run(): Promise<void> {
-    for (let failures = 0; !this.#isStopped; ) {
+    for (let failures = 0; !this.#isStopped && !this.#isPaused; ) {
       try {
         await this.#loadOldest();
         failures = 0;
@@ -108,7 +122,7 @@ export class Loading {
   }
 
   #pause(ms: number): Promise<void> {
-    if (this.#isStopped) return Promise.resolve();
+    if (this.#isStopped || this.#isPaused) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         clearTimeout(timer);

@@ -1,3 +1,5 @@
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { ProblemError } from "../../http/problem.ts";
 import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "./aggregate/request.ts";
@@ -119,6 +121,17 @@ export class SpooledStore implements EventStore {
   async erase(project: string, unit: string): Promise<number> {
     await this.#settleAll();
     return this.#ask(() => this.#engine.erase(project, unit));
+  }
+
+  async copyTo(directory: string): Promise<boolean> {
+    const engine = this.#engine;
+    if (engine.copyTo === undefined) return false;
+    // A segment in neither copy would be lost, and one whose number the copied database knows would be passed over.
+    await this.#loading.paused(async () => {
+      await cp(this.#options.directory, join(directory, "spool"), { recursive: true });
+      await engine.copyTo?.(join(directory, "duckdb"));
+    });
+    return true;
   }
 
   async settle(timeoutMs: number = SETTLE_MS): Promise<number> {

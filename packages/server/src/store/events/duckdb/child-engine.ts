@@ -1,4 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { cp, mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "../aggregate/request.ts";
 import {
@@ -87,6 +89,16 @@ export class ChildEngine implements Engine, Press {
     return this.#ask("erase", project, unit);
   }
 
+  /** Copies the database while no process has it open; who asks meanwhile waits. */
+  async copyTo(directory: string): Promise<void> {
+    clearTimeout(this.#idle);
+    const child = this.#child;
+    this.#child = undefined;
+    const copied = this.#ending.then(() => child?.end()).then(() => copyFiles(this.#options.directory, directory));
+    this.#ending = copied.catch(() => undefined);
+    await copied;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#idle);
@@ -95,18 +107,26 @@ export class ChildEngine implements Engine, Press {
   }
 
   async #ask<T>(method: Question["method"], ...args: readonly unknown[]): Promise<T> {
-    await this.#ending;
+    // A further end may have begun while one was awaited.
+    for (let ending: Promise<void> | undefined; ending !== this.#ending; await ending) ending = this.#ending;
     if (this.#isClosed) throw new EngineAway("the server is stopping");
-    this.#child ??= new Child(this.#options, () => {
-      this.#child = undefined;
-    });
+    const started = this.#child ?? this.#start();
     clearTimeout(this.#idle);
     try {
-      return (await this.#child.ask(method, args)) as T;
+      return (await started.ask(method, args)) as T;
     } finally {
       clearTimeout(this.#idle);
       this.#idle = setTimeout(() => this.#end(), this.#options.idleMs).unref();
     }
+  }
+
+  #start(): Child {
+    const child = new Child(this.#options, () => {
+      // One that is ending may have been replaced.
+      if (this.#child === child) this.#child = undefined;
+    });
+    this.#child = child;
+    return child;
   }
 
   #end(): void {
@@ -116,6 +136,17 @@ export class ChildEngine implements Engine, Press {
     this.#child = undefined;
     this.#ending = child.end();
   }
+}
+
+/** The database and what it logged, without pages and spills. One that was never made has nothing to copy. */
+async function copyFiles(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true, mode: 0o700 });
+  const names = await readdir(from).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  for (const name of names.filter((one) => one.startsWith("events.duckdb")))
+    await cp(join(from, name), join(to, name), { recursive: true });
 }
 
 /** One run of the process. */
