@@ -73,8 +73,30 @@ export interface Flag {
   readonly spaces: { readonly share: Space; readonly split: Space };
   readonly archived: boolean;
   readonly createdAt: string;
+  /** As last looked at, once an hour; absent: it is not stale. */
+  readonly stale?: readonly StaleReason[];
   /** Revision of the project at which the flag last changed: its ETag. */
   readonly revision: Revision;
+}
+
+/**
+ * Why a flag may have outlived its use: everybody gets one variant for long (`full`), no SDK decides it any more
+ * (`unseen`), its expected lifetime is over (`overdue`), or it is archived and applications still ask (`asked-for`).
+ */
+export type StaleReasonCode = "full" | "unseen" | "overdue" | "asked-for";
+
+export interface StaleReason {
+  readonly code: StaleReasonCode;
+  /** Of `full`. */
+  readonly environment?: string;
+  /** When that began; of `asked-for` the last day it was. */
+  readonly since: string;
+}
+
+/** After how many days a flag counts as stale; 30 until it is set. */
+export interface StaleRule extends Reasoned {
+  readonly fullDays?: number;
+  readonly unseenDays?: number;
 }
 
 export interface FlagCreation extends Reasoned {
@@ -231,7 +253,7 @@ export interface SdkKey {
   readonly revoked: boolean;
   /** After a rotation: the secret before works until then. */
   readonly previousUntil?: string;
-  /** To the minute, as the asked server knows it; absent: it never saw it used. */
+  /** To the minute; absent: it was never seen used. */
   readonly lastUsedAt?: string;
 }
 
@@ -268,7 +290,7 @@ export interface Token {
   /** Absent: never. */
   readonly expiresAt?: string;
   readonly revoked: boolean;
-  /** To the minute, as the asked server knows it; absent: it never saw it used. */
+  /** To the minute; absent: it was never seen used. */
   readonly lastUsedAt?: string;
 }
 

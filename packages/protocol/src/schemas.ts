@@ -16,6 +16,8 @@ export {
   SdkKeyRotationSchema,
   SegmentCreationSchema,
   SegmentEditSchema,
+  StaleReasonCodeSchema,
+  StaleRuleSchema,
   TargetingDraftSchema,
   TokenCreationSchema,
 } from "./schemas/api.ts";

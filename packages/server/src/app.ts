@@ -18,6 +18,7 @@ import { bulkRoutes } from "./flags/bulk-routes.ts";
 import { promotionRoutes } from "./flags/promotion-routes.ts";
 import { flagRoutes } from "./flags/routes.ts";
 import type { FillRandom } from "./flags/salts.ts";
+import { staleRoutes } from "./flags/stale-routes.ts";
 import { targetingRoutes } from "./flags/targeting-routes.ts";
 import { healthRoutes } from "./health/routes.ts";
 import { History } from "./history/history.ts";
@@ -151,6 +152,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(welcomeRoutes);
   await app.register(projectRoutes, { access, control });
   await app.register(flagRoutes, { access, control, fillRandom });
+  await app.register(staleRoutes, { access, control });
   await app.register(targetingRoutes, { access, control });
   await app.register(previewRoutes, { access, control, compile });
   await app.register(bulkRoutes, { access, control });

@@ -18,6 +18,8 @@ import { Intake } from "./exposures/intake.ts";
 import { eventDoors } from "./exposures/routes.ts";
 import { SharedTails } from "./exposures/shared-tails.ts";
 import { type FirstSecrets, prepareFirstStart } from "./first-start.ts";
+import { FlagUses } from "./flags/flag-uses.ts";
+import { StaleKeeper } from "./flags/stale-keeper.ts";
 import { greeting } from "./greeting.ts";
 import { History } from "./history/history.ts";
 import { ProblemError } from "./http/problem.ts";
@@ -139,8 +141,17 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error) => app?.log.warn({ err: error }, "releases not looked at; tried again"),
     });
     closers.push(() => desk.close());
+    const uses = await UseBook.open({
+      now: Date.now,
+      store: await openUseStore(join(folder.path, "uses.db")),
+      bus,
+      onFault: (error) => app?.log.warn({ err: error }, "last uses not kept yet"),
+    });
+    closers.push(() => uses.close());
+    const flagUses = new FlagUses(() => control.workspace, uses);
     const intake: Intake = new Intake({
       events,
+      onCounted: (batch) => flagUses.take(batch),
       onTaken: (batch) => {
         desk.take(batch);
         sharedTails.take(batch);
@@ -181,12 +192,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error) => app?.log.warn({ err: error }, "requests not looked after yet"),
     });
     closers.push(() => clerk.close());
-    const uses = await UseBook.open({
+    const stale = new StaleKeeper({
+      control,
+      log,
+      uses: flagUses,
       now: Date.now,
-      store: await openUseStore(join(folder.path, "uses.db")),
-      onFault: (error) => app?.log.warn({ err: error }, "last uses not kept yet"),
+      holder,
+      onFault: (error) => app?.log.warn({ err: error }, "stale flags not looked for yet"),
     });
-    closers.push(() => uses.close());
+    closers.push(() => stale.close());
     meterParts(registry, { control, instances, events, intake, deliveries, tower: desk.tower, now: Date.now });
     let unready: string | undefined = "it is starting";
     app = await buildApp({

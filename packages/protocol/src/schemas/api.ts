@@ -16,6 +16,8 @@ import type {
   SegmentCreation,
   SegmentEdit,
   ServeDraft,
+  StaleReasonCode,
+  StaleRule,
   TargetingDraft,
   TokenCreation,
 } from "../api.ts";
@@ -95,6 +97,12 @@ export const FlagEditSchema: Schema<FlagEdit> = Type.Object(
   },
   closed,
 );
+
+const staleDays = Type.Optional(Type.Integer({ minimum: 1, maximum: 3_650 }));
+
+export const StaleRuleSchema: Schema<StaleRule> = Type.Object({ fullDays: staleDays, unseenDays: staleDays, reason }, closed);
+
+export const StaleReasonCodeSchema: Schema<StaleReasonCode> = oneOf(["full", "unseen", "overdue", "asked-for"]);
 
 /** A serve as people may write it: one variant, raw parts, or weights. */
 const ServeDraftSchema: Schema<ServeDraft> = Type.Unsafe<ServeDraft>(

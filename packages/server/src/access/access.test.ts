@@ -98,6 +98,7 @@ GET /api/v1/projects/{project}/release-templates/{template} viewer
 GET /api/v1/projects/{project}/retention viewer
 GET /api/v1/projects/{project}/segments viewer
 GET /api/v1/projects/{project}/segments/{segment} viewer
+GET /api/v1/projects/{project}/stale-rule viewer
 GET /api/v1/projects/{project}/suspects viewer
 GET /api/v1/projects/{project}/uncovered viewer
 GET /api/v1/projects/{project}/webhooks viewer
@@ -193,6 +194,7 @@ PUT /api/v1/projects/{project}/freeze/policy admin
 PUT /api/v1/projects/{project}/release-templates/{template} editor
 PUT /api/v1/projects/{project}/retention admin
 PUT /api/v1/projects/{project}/segments/{segment} editor
+PUT /api/v1/projects/{project}/stale-rule editor
 `.trim();
 
 /** They never end, so that who may open them is tested where they are. */

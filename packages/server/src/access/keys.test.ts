@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Json } from "@belay/protocol";
 import { tempDir } from "@belay/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { P, type TestServer, testServer } from "../app.fixture.ts";
@@ -84,7 +85,8 @@ describe("last used", () => {
       if (second % 60 === 59) book.write();
       clock.now += 1_000;
     }
-    expect(written.map((uses) => uses.length)).toEqual([1, 1, 1]);
+    // The first holds when the book was begun, too.
+    expect(written.map((uses) => uses.length)).toEqual([2, 1, 1]);
     book.write();
     expect(written.length).toBe(3);
     book.close();
@@ -93,6 +95,31 @@ describe("last used", () => {
     expect(again.shown("token", "a")).toEqual({});
     again.close();
     await dir.remove();
+  });
+
+  it("is told to other servers once a minute, which keep it and tell nobody", () => {
+    const said: [string, Json][] = [];
+    const heard: ((message: Json) => void)[] = [];
+    const store = { all: () => [], put: () => undefined, close: () => undefined };
+    const bus = {
+      publish: (topic: string, message: Json) => void said.push([topic, message]),
+      subscribe: (_: string, listener: (message: Json) => void) => {
+        heard.push(listener);
+        return () => undefined;
+      },
+    };
+    const [one, two] = [1_000, 2_000].map((now) => new UseBook({ now: () => now, store, bus })) as [UseBook, UseBook];
+    one.note("token", "a");
+    one.note("token", "a");
+    one.write();
+    expect(said).toEqual([["used", [["token", "a", 1_000]]]]);
+    const [, tellTwo] = heard as [unknown, (message: Json) => void];
+    for (const message of [said[0]?.[1] ?? null, null, "x", [["token"]], [["start", "", 5]], [["toString", "a", 5]]])
+      tellTwo(message);
+    expect(two.shown("token", "a")).toEqual({ lastUsedAt: new Date(1_000).toISOString() });
+    two.write();
+    expect(said.length).toBe(1);
+    for (const book of [one, two]) book.close();
   });
 
   it("waits with what a store did not take", () => {
@@ -110,7 +137,7 @@ describe("last used", () => {
     book.note("token", "a");
     book.write();
     book.write();
-    expect([faults.length, taken]).toEqual([1, [1]]);
+    expect([faults.length, taken]).toEqual([1, [2]]);
     book.close();
   });
 });

@@ -10,6 +10,8 @@ export interface IntakeDeps {
   readonly tails?: Partial<TailLimits>;
   /** Told of each batch that is on the disk, and must return at once: an answer waits behind it. */
   readonly onTaken?: (batch: IncomingBatch) => void;
+  /** Told of each batch with counts, also one that was there already; must return at once. */
+  readonly onCounted?: (batch: IncomingBatch) => void;
 }
 
 /** The one way events take into the store, whoever brings them. */
@@ -19,13 +21,15 @@ export class Intake {
   readonly #events: Pick<EventStore, "append">;
   readonly #now: () => number;
   readonly #onTaken: ((batch: IncomingBatch) => void) | undefined;
+  readonly #onCounted: ((batch: IncomingBatch) => void) | undefined;
   #rejected = 0;
 
-  constructor({ events, now = Date.now, tails, onTaken }: IntakeDeps) {
+  constructor({ events, now = Date.now, tails, onTaken, onCounted }: IntakeDeps) {
     this.tails = new EventTails(tails);
     this.#events = events;
     this.#now = now;
     this.#onTaken = onTaken;
+    this.#onCounted = onCounted;
   }
 
   /** Events that were not fit to be stored, since the start. */
@@ -50,6 +54,7 @@ export class Intake {
     this.#rejected += rejected.length;
     if (accepted > 0 && this.tails.size > 0) this.tails.publish(batch);
     if (accepted > 0) this.#onTaken?.(batch);
+    if (batch.counts.length > 0) this.#onCounted?.(batch);
     return { accepted, duplicates, rejected };
   }
 }

@@ -1,5 +1,5 @@
-import type { FlagCreation, FlagEdit } from "@belay/protocol";
-import { FlagCreationSchema, FlagEditSchema, ReasonSchema, type Schema } from "@belay/protocol/schemas";
+import type { Flag, FlagCreation, FlagEdit, StaleReasonCode } from "@belay/protocol";
+import { FlagCreationSchema, FlagEditSchema, ReasonSchema, type Schema, StaleReasonCodeSchema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
@@ -25,6 +25,9 @@ interface FlagListQuery extends PageQuery {
   readonly archived?: boolean;
   readonly tag?: string;
   readonly kind?: string;
+  readonly owner?: string;
+  readonly clientSide?: boolean;
+  readonly stale?: StaleReasonCode | "any";
   readonly q?: string;
 }
 
@@ -35,6 +38,11 @@ const FlagListQuerySchema: Schema<FlagListQuery> = Type.Unsafe<FlagListQuery>(
       archived: Type.Optional(Type.Boolean({ description: "Archived flags instead of live ones" })),
       tag: Type.Optional(Type.String()),
       kind: Type.Optional(Type.String()),
+      owner: Type.Optional(Type.String()),
+      clientSide: Type.Optional(Type.Boolean({ description: "Only flags that browsers may see, or only others" })),
+      stale: Type.Optional(
+        Type.Union([Type.Literal("any"), StaleReasonCodeSchema], { description: "Only stale flags, or those with this reason" }),
+      ),
       q: Type.Optional(Type.String({ description: "Part of the key or the description" })),
     },
     { additionalProperties: false },
@@ -59,11 +67,11 @@ export const flagRoutes: FastifyPluginAsync<FlagDoors> = async (app, { access, c
       schema: { tags: ["flags"], summary: "List flags", params: pathParams("project"), querystring: FlagListQuerySchema },
     },
     async ({ params, query }) => {
-      const { key, flags: all } = project(params.project);
-      const found = [...all].filter(([flag, { body }]) => isListed(flag, body, query));
+      const state = project(params.project);
+      const found = [...state.flags].filter(([flag, { body }]) => isListed(state, flag, body, query));
       return pageByKey(
         "flags",
-        found.map(([flag, held]) => flagView(key, flag, held)),
+        found.map(([flag, held]) => flagWithStale(state, flag, held)),
         query,
       );
     },
@@ -103,7 +111,7 @@ export const flagRoutes: FastifyPluginAsync<FlagDoors> = async (app, { access, c
       const state = project(params.project);
       const held = heldFlag(state, params.flag);
       reply.header("etag", etagOf(held.revision));
-      return flagView(state.key, params.flag, held);
+      return flagWithStale(state, params.flag, held);
     },
   );
 
@@ -157,10 +165,21 @@ export function heldFlag(project: ProjectState, key: string): Held<FlagDocument>
   throw new ProblemError(code, data);
 }
 
-function isListed(key: string, flag: FlagDocument, { archived = false, tag, kind, q }: FlagListQuery): boolean {
-  if (flag.archived !== archived || (tag !== undefined && !flag.tags.includes(tag)) || (kind !== undefined && flag.kind !== kind))
-    return false;
+function isListed({ stale }: ProjectState, key: string, flag: FlagDocument, query: FlagListQuery): boolean {
+  const { archived = false, tag, kind, owner, clientSide, stale: reason, q } = query;
+  if (flag.archived !== archived || (tag !== undefined && !flag.tags.includes(tag))) return false;
+  if (kind !== undefined && flag.kind !== kind) return false;
+  if (owner !== undefined && flag.owner !== owner) return false;
+  if (clientSide !== undefined && flag.clientSide !== clientSide) return false;
+  const codes = stale.get(key)?.body.reasons.map(({ code }) => code) ?? [];
+  if (reason !== undefined && (reason === "any" ? codes.length === 0 : !codes.includes(reason))) return false;
   return q === undefined || `${key}\n${flag.description}`.toLowerCase().includes(q.toLowerCase());
+}
+
+/** With what was found out of it. */
+function flagWithStale({ key: project, stale }: ProjectState, key: string, held: Held<FlagDocument>): Flag {
+  const reasons = stale.get(key)?.body.reasons;
+  return { ...flagView(project, key, held), ...(reasons === undefined ? {} : { stale: reasons }) };
 }
 
 function flagPrecondition({ project, flag }: FlagParams): Omit<Precondition, "revision"> {

@@ -44,6 +44,7 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   holdout: 2,
   freeze: 2,
   request: 2,
+  stale: 2,
   "release-template": 2,
   trigger: 3,
   targeting: 3,
@@ -54,7 +55,7 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   webhook: 2,
 };
 
-type SharedMap = "requests" | "metrics" | "experiments" | "looks" | "incidents" | "layers" | "holdouts";
+type SharedMap = "requests" | "stale" | "metrics" | "experiments" | "looks" | "incidents" | "layers" | "holdouts";
 
 /** What of an environment's snapshot must be rendered anew. */
 interface Stale {
@@ -87,6 +88,7 @@ class WorkspaceDraft {
     release: (document) => this.#putRelease(document),
     freeze: (document) => this.#putFreeze(document),
     request: (document) => this.#putShared("requests", document),
+    stale: (document) => this.#putShared("stale", document),
     "release-template": (document) => this.#putReleaseTemplate(document),
     trigger: (document) => this.#putTrigger(document),
     "sdk-key": (document) => this.#putSdkKey(document),
@@ -285,6 +287,7 @@ function newProject(key: string, document: Held<Documents["project"]>): ProjectS
     holdouts: new Map(),
     webhooks: new Map(),
     requests: new Map(),
+    stale: new Map(),
     releaseTemplates: new Map(),
   };
 }

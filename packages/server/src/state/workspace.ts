@@ -25,6 +25,7 @@ import type {
   SdkKeyKind,
   SegmentKey,
   Space,
+  StaleReason,
   Targeting,
   VariantName,
   WallTime,
@@ -68,6 +69,8 @@ export interface ProjectState {
   readonly layers: ReadonlyMap<string, Held<LayerDocument>>;
   readonly holdouts: ReadonlyMap<string, Held<HoldoutDocument>>;
   readonly webhooks: ReadonlyMap<string, Held<WebhookDocument>>;
+  /** By flag: those that are stale. */
+  readonly stale: ReadonlyMap<FlagKey, Held<StaleDocument>>;
   /** Change requests of all environments, by id. */
   readonly requests: ReadonlyMap<string, Held<RequestDocument>>;
   readonly releaseTemplates: ReadonlyMap<string, Held<ReleaseTemplateDocument>>;
@@ -88,6 +91,10 @@ export interface EnvironmentState {
 
 /** A release without what its place says. */
 export type ReleaseDocument = Omit<Release, "project" | "environment" | "key" | "revision">;
+
+export interface StaleDocument {
+  readonly reasons: readonly StaleReason[];
+}
 
 /** A change request without what its place says. */
 export interface RequestDocument extends Omit<ChangeRequest, "id" | "project" | "schedule" | "revision"> {
@@ -125,6 +132,8 @@ export interface ProjectDocument {
   readonly privateAttributes: readonly string[];
   /** Days that events are kept; absent: the default of `retention/domain.ts`. */
   readonly retentionDays?: number;
+  /** After how many days flags count as stale; absent: the default of `flags/lifecycle.ts`. */
+  readonly stale?: { readonly fullDays: number; readonly unseenDays: number };
   readonly createdAt: string;
 }
 
@@ -284,6 +293,7 @@ export interface Documents {
   readonly release: ReleaseDocument;
   readonly freeze: FreezeDocument;
   readonly request: RequestDocument;
+  readonly stale: StaleDocument;
   readonly trigger: TriggerDocument;
   readonly "release-template": ReleaseTemplateDocument;
 }

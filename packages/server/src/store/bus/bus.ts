@@ -19,4 +19,4 @@ export interface Bus {
   close(): Promise<void>;
 }
 
-export type Topic = "position" | "receipt" | "watched" | "taken";
+export type Topic = "position" | "receipt" | "watched" | "taken" | "used";

@@ -2,7 +2,8 @@ import type { EpochMs } from "@belay/protocol";
 import { openDriver, type SqliteDriver } from "../sqlite/driver.ts";
 import { migrate } from "../sqlite/migrations.ts";
 
-export type UsedKind = "sdk-key" | "token";
+/** `absent-flag`: asked for, and not there. `start`: when this was begun. */
+export type UsedKind = "sdk-key" | "token" | "flag" | "absent-flag" | "start";
 
 export interface Use {
   readonly kind: UsedKind;
