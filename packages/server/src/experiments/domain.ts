@@ -15,6 +15,7 @@ import type {
   Frozen,
   FrozenMetric,
   Look,
+  Phase,
 } from "@belay/protocol";
 import { asJson, type Decision, type Refusal, refuse } from "../control/decision.ts";
 import { planHash } from "../control/plan-hash.ts";
@@ -92,11 +93,22 @@ export function startExperiment(project: ProjectState, key: ExperimentKey, at: s
   return write(project, key, held, withPhases(project, key, after, at), "experiment.start");
 }
 
-/** A new phase where the flag's split has another allocation now; nothing to do otherwise. */
-export function openPhase(project: ProjectState, key: ExperimentKey, at: string): Decision<Experiment> {
+/** Has the flag's split an allocation now that no phase is of? */
+export function hasNewPhase(project: ProjectState, key: ExperimentKey, document: ExperimentDocument): boolean {
+  return withPhases(project, key, document, "").phases !== document.phases;
+}
+
+/** New phases: those that the log tells of, and that of the flag's split now; nothing to do where all are there. */
+export function openPhases(
+  project: ProjectState,
+  key: ExperimentKey,
+  opened: readonly Phase[],
+  at: string,
+): Decision<Experiment> {
   const held = inStatus(project, key, ["running"]);
   if ("code" in held) return held;
-  return write(project, key, held, withPhases(project, key, held.body, at), "experiment.phase");
+  const phases = opened.reduce((all, phase) => withNewPhases(all, [phase], phase.from), held.body.phases);
+  return write(project, key, held, withPhases(project, key, { ...held.body, phases }, at), "experiment.phase");
 }
 
 export function stopExperiment(project: ProjectState, key: ExperimentKey, at: string): Decision<Experiment> {

@@ -1,5 +1,6 @@
 import type { ControlPlane } from "../control/control-plane.ts";
-import { addLooks, openPhase } from "../experiments/domain.ts";
+import { addLooks, hasNewPhase, openPhases } from "../experiments/domain.ts";
+import { phasesSince } from "../experiments/past-phases.ts";
 import { projectOf } from "../http/params.ts";
 import type { ExperimentDocument, Workspace } from "../state/workspace.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
@@ -7,8 +8,8 @@ import type { ResultsService } from "./service.ts";
 
 export interface LookKeeperOptions {
   readonly control: ControlPlane;
-  /** One server of a cluster looks. */
-  readonly log: Pick<ChangeLog, "takeLease" | "releaseLease">;
+  /** One server of a cluster looks; phases are read from what was committed. */
+  readonly log: Pick<ChangeLog, "takeLease" | "releaseLease" | "positionOf" | "entriesAfter" | "change">;
   readonly results: Pick<ResultsService, "looks">;
   readonly now: () => number;
   /** Names this server among those of a cluster. */
@@ -29,7 +30,8 @@ const ACTOR = { id: "scheduler", name: "Scheduler" };
  *
  *   start ├── 24 h ──┤ look 1 ├── 24 h ──┤ look 2 ...
  *
- * It also opens a phase where a split's allocation changed, at once.
+ * It also opens a phase where a split's allocation changed, at once: one for each allocation that was ever committed, also those
+ * that another one followed before anybody looked.
  */
 export class LookKeeper {
   readonly #options: LookKeeperOptions;
@@ -109,11 +111,15 @@ export class LookKeeper {
   }
 
   async #openPhase(project: string, experiment: string): Promise<void> {
-    const { control, onFault } = this.#options;
+    const { control, log, onFault } = this.#options;
     try {
+      const state = control.workspace.projects.get(project);
+      const document = state?.experiments.get(experiment)?.body;
+      if (state === undefined || document === undefined || !hasNewPhase(state, experiment, document)) return;
+      const opened = await phasesSince(log, { project, experiment, document });
       await control.execute({
         origin: { actor: ACTOR, requestId: "phase" },
-        decide: (workspace, at) => openPhase(projectOf(workspace, project), experiment, new Date(at).toISOString()),
+        decide: (workspace, at) => openPhases(projectOf(workspace, project), experiment, opened, new Date(at).toISOString()),
       });
     } catch (error) {
       onFault(error, experiment);

@@ -338,16 +338,40 @@ describe("the same results", () => {
   });
 });
 
+describe("phases", () => {
+  it("are one for each allocation that was committed, also of changes while no server looked", async () => {
+    await start();
+    const commit = async (atMs: number, long: number): Promise<void> => {
+      server.clock.now = atMs;
+      await track(server, { weights: { long, short: 100 - long }, newEpoch: true });
+    };
+    await commit(NOON + 1_000, 90);
+    await commit(NOON + 2_000, 80);
+    await commit(NOON + 2_001, 50);
+    server.clock.now = NOON + HOUR_MS;
+    const keeper = keeperOf();
+    await keeper.round();
+    await keeper.close();
+    const phases: { from: string; weights: Record<string, number> }[] = (await ask("GET", ONE)).body.phases;
+    expect(phases.slice(1).map(({ from, weights }) => [Date.parse(from) - NOON, weights])).toEqual([
+      [1_000, { long: 0.9, short: 0.1 }],
+      [2_000, { long: 0.8, short: 0.2 }],
+      [2_001, { long: 0.5, short: 0.5 }],
+    ]);
+  });
+});
+
+const keeperOf = (faults: unknown[] = []): LookKeeper =>
+  new LookKeeper({
+    control: server.control,
+    log: server.log,
+    results: createResults({ control: server.control, events: server.events, now: () => server.clock.now }),
+    now: () => server.clock.now,
+    holder: "here",
+    onFault: (error) => void faults.push(error),
+  });
+
 describe("the look ledger", () => {
-  const keeperOf = (faults: unknown[] = []): LookKeeper =>
-    new LookKeeper({
-      control: server.control,
-      log: server.log,
-      results: createResults({ control: server.control, events: server.events, now: () => server.clock.now }),
-      now: () => server.clock.now,
-      holder: "here",
-      onFault: (error) => void faults.push(error),
-    });
   const looks = async (): Promise<{ at: string; fraction: number; alphaSpent: number }[]> =>
     (await ask("GET", `${ONE}/looks`)).body.items;
 
