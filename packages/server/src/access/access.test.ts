@@ -63,6 +63,7 @@ GET /api/v1/projects/{project}/environments/{environment}/releases viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release} viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/guardrails viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/plan viewer
+GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/runbook viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/triggers viewer
 GET /api/v1/projects/{project}/environments/{environment}/requests viewer
 GET /api/v1/projects/{project}/environments/{environment}/requests/{request} viewer

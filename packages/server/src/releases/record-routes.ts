@@ -7,6 +7,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { ReleaseDesk } from "./desk.ts";
 import { heldRelease, releaseView } from "./document.ts";
 import type { GuardrailFact } from "./facts.ts";
+import { runbook } from "./runbook.ts";
 
 export interface RecordDoors {
   readonly access: Pick<Access, "role">;
@@ -22,7 +23,7 @@ interface Params {
 
 const tags: readonly string[] = ["releases"];
 
-/** What a release writes by itself: how its guardrails stand. */
+/** What a release writes by itself: how its guardrails stand, and what to run at 3 a.m. */
 export const recordRoutes: FastifyPluginAsync<RecordDoors> = async (app, { access, control, desk }) => {
   const one = "/api/v1/projects/:project/environments/:environment/releases/:release";
   const params = pathParams("project", "environment", "release");
@@ -48,6 +49,18 @@ export const recordRoutes: FastifyPluginAsync<RecordDoors> = async (app, { acces
       const { project, environment, key } = read(at);
       const reading = desk.tower.reading({ project, environment, key });
       return { items: (reading?.guardrails ?? []).map(stateOf) };
+    },
+  );
+
+  app.get<{ Params: Params }>(
+    `${one}/runbook`,
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, summary: "The runbook as Markdown: what you see, and the exact command for it", params },
+    },
+    async (request, reply) => {
+      reply.type("text/markdown; charset=utf-8");
+      return runbook(read(request.params), `${request.protocol}://${request.host}`);
     },
   );
 };
