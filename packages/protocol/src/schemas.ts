@@ -3,6 +3,22 @@
  * server and tools take it; nothing of it reaches a browser.
  */
 export {
+  BulkResultSchema,
+  EnvironmentSchema,
+  FlagSchema,
+  FlagTargetingSchema,
+  ProjectSchema,
+  pageSchema,
+  RolloutReadSchema,
+  RolloutResultSchema,
+  SdkKeyCreatedSchema,
+  SdkKeySchema,
+  SegmentSchema,
+  SessionSchema,
+  TokenCreatedSchema,
+  TokenSchema,
+} from "./schemas/answers.ts";
+export {
   bulkDraftSchema,
   EnabledDraftSchema,
   EnvironmentCreationSchema,

@@ -5,6 +5,7 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fas
 import { type AppDependencies, buildApp } from "./app.ts";
 import { ControlPlane } from "./control/control-plane.ts";
 import { type FirstSecrets, prepareFirstStart } from "./first-start.ts";
+import { checkedAnswers } from "./http/answers.fixture.ts";
 import { COMPILE_OPTIONS } from "./server.ts";
 import { type ChangeLog, openChangeLog } from "./store/changes/index.ts";
 
@@ -56,7 +57,16 @@ export async function testServer(
   const control = await ControlPlane.open({ log, now, compile: COMPILE_OPTIONS });
   const fillRandom = (bytes: Uint8Array<ArrayBuffer>): Uint8Array => getRandomValues(bytes);
   const first = await prepareFirstStart(control, { adminToken: ADMIN_TOKEN, fillRandom });
-  const app = await buildApp({ log, control, compile: COMPILE_OPTIONS, now, random: Math.random, fillRandom, ...options });
+  const app = await buildApp({
+    serializer: checkedAnswers,
+    log,
+    control,
+    compile: COMPILE_OPTIONS,
+    now,
+    random: Math.random,
+    fillRandom,
+    ...options,
+  });
   return {
     app,
     control,

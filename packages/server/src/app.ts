@@ -3,7 +3,13 @@ import type { EpochMs, Json } from "@belay/protocol";
 import cookie from "@fastify/cookie";
 import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import helmet from "@fastify/helmet";
-import fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyRequest } from "fastify";
+import type { TSchema } from "@sinclair/typebox";
+import fastify, {
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  type FastifyRequest,
+  type FastifySerializerCompiler,
+} from "fastify";
 import type { Registry } from "prom-client";
 import { type Access, createAccess } from "./access/access.ts";
 import type { RateLimits } from "./access/rate-limits.ts";
@@ -85,6 +91,8 @@ export interface AppDependencies {
   readonly limits?: RateLimits;
   /** Where the server keeps what it says of itself at `/metrics`; absent: it says nothing. */
   readonly meters?: { readonly registry: Registry; readonly isOpenHere: boolean };
+  /** Writes answers that have a schema; plain JSON when absent. Tests hold every answer to its schema by it. */
+  readonly serializer?: FastifySerializerCompiler<TSchema>;
   /** Doors of further parts; they use the same access and state. */
   readonly doors?: readonly ((access: Access, control: ControlPlane) => FastifyPluginAsync)[];
 }
@@ -114,7 +122,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   app.decorateRequest("sdk", undefined);
   app.setValidatorCompiler(compileValidator as never);
   // Answers are JSON as they are: no schema may leave out or change what a route says.
-  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setSerializerCompiler(dependencies.serializer ?? (() => (data) => JSON.stringify(data)));
   installProblems(app);
   watchBodies(app, requestTimeoutMs);
   readJsonBodies(app);

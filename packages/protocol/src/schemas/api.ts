@@ -158,7 +158,7 @@ export const SegmentCreationSchema: Schema<SegmentCreation> = Type.Object({ key:
 
 export const SegmentEditSchema: Schema<SegmentEdit> = Type.Object({ description, when, reason }, closed);
 
-const SdkKeyKindSchema: Schema<SdkKeyKind> = oneOf(["server", "client", "remote"]);
+export const SdkKeyKindSchema: Schema<SdkKeyKind> = oneOf(["server", "client", "remote"]);
 
 export const SdkKeyCreationSchema: Schema<SdkKeyCreation> = Type.Object(
   { environment: KeySchema, kind: SdkKeyKindSchema, name, reason },
@@ -170,7 +170,7 @@ export const SdkKeyRotationSchema: Schema<SdkKeyRotation> = Type.Object(
   closed,
 );
 
-const RoleSchema: Schema<Role> = oneOf(["viewer", "analyst", "operator", "editor", "admin"]);
+export const RoleSchema: Schema<Role> = oneOf(["viewer", "analyst", "operator", "editor", "admin"]);
 
 const scope = Type.Optional(Type.Array(KeySchema, { minItems: 1, maxItems: 1_000 }));
 

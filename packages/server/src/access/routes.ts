@@ -1,5 +1,14 @@
 import type { SdkKey, SdkKeyCreated, SdkKeyCreation, SdkKeyRotation, TokenCreated, TokenCreation } from "@belay/protocol";
-import { SdkKeyCreationSchema, SdkKeyRotationSchema, TokenCreationSchema } from "@belay/protocol/schemas";
+import {
+  pageSchema,
+  SdkKeyCreatedSchema,
+  SdkKeyCreationSchema,
+  SdkKeyRotationSchema,
+  SdkKeySchema,
+  TokenCreatedSchema,
+  TokenCreationSchema,
+  TokenSchema,
+} from "@belay/protocol/schemas";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { ControlPlane } from "../control/control-plane.ts";
 import type { FillRandom } from "../flags/salts.ts";
@@ -34,6 +43,7 @@ function keyRoutes(app: FastifyInstance, { access, control, fillRandom, uses }: 
       onRequest: access.role("viewer"),
       schema: {
         tags,
+        response: { 200: pageSchema(SdkKeySchema) },
         summary: "List SDK keys, without their secrets",
         params: pathParams("project"),
         querystring: PageQuerySchema,
@@ -58,6 +68,7 @@ function keyRoutes(app: FastifyInstance, { access, control, fillRandom, uses }: 
       onRequest: access.role("admin"),
       schema: {
         tags,
+        response: { 201: SdkKeyCreatedSchema },
         summary: "Create an SDK key; its secret is shown once",
         params: pathParams("project"),
         body: SdkKeyCreationSchema,
@@ -80,6 +91,7 @@ function keyRoutes(app: FastifyInstance, { access, control, fillRandom, uses }: 
       onRequest: access.role("admin"),
       schema: {
         tags,
+        response: { 200: SdkKeyCreatedSchema },
         summary: "Give an SDK key a new secret, shown once; the one of now works on for a while",
         params: pathParams("project", "key"),
         body: SdkKeyRotationSchema,
@@ -106,6 +118,7 @@ function keyRoutes(app: FastifyInstance, { access, control, fillRandom, uses }: 
       onRequest: access.role("admin"),
       schema: {
         tags,
+        response: { 200: SdkKeySchema },
         summary: "Revoke an SDK key and cut its streams",
         params: pathParams("project", "key"),
         querystring: ReasonQuerySchema,
@@ -126,7 +139,12 @@ function tokenRoutes(app: FastifyInstance, { access, control, fillRandom, uses }
     all,
     {
       onRequest: access.role("admin"),
-      schema: { tags, summary: "List access tokens, without their secrets", querystring: PageQuerySchema },
+      schema: {
+        tags,
+        response: { 200: pageSchema(TokenSchema) },
+        summary: "List access tokens, without their secrets",
+        querystring: PageQuerySchema,
+      },
     },
     async ({ query }) =>
       keyed(
@@ -142,7 +160,12 @@ function tokenRoutes(app: FastifyInstance, { access, control, fillRandom, uses }
     all,
     {
       onRequest: access.role("admin"),
-      schema: { tags, summary: "Create an access token; its secret is shown once", body: TokenCreationSchema },
+      schema: {
+        tags,
+        response: { 201: TokenCreatedSchema },
+        summary: "Create an access token; its secret is shown once",
+        body: TokenCreationSchema,
+      },
     },
     async (request, reply) => {
       const secret = newSecret("token", fillRandom);
@@ -158,7 +181,13 @@ function tokenRoutes(app: FastifyInstance, { access, control, fillRandom, uses }
     `${all}/:token`,
     {
       onRequest: access.role("admin"),
-      schema: { tags, summary: "Revoke an access token", params: pathParams("token"), querystring: ReasonQuerySchema },
+      schema: {
+        tags,
+        response: { 200: TokenSchema },
+        summary: "Revoke an access token",
+        params: pathParams("token"),
+        querystring: ReasonQuerySchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, { decide: (workspace) => revokeToken(workspace, request.params.token) }),

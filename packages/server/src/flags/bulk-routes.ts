@@ -1,5 +1,5 @@
 import type { BulkDraft } from "@belay/protocol";
-import { bulkDraftSchema } from "@belay/protocol/schemas";
+import { BulkResultSchema, bulkDraftSchema } from "@belay/protocol/schemas";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
@@ -20,6 +20,7 @@ export const bulkRoutes: FastifyPluginAsync<BulkDoors> = async (app, { access, c
       onRequest: access.role("editor"),
       schema: {
         tags: ["flags"],
+        response: { 200: BulkResultSchema },
         summary: "Archive or restore many flags in one change",
         params: pathParams("project"),
         body: bulkDraftSchema(["archive", "restore"]),
@@ -40,6 +41,7 @@ export const bulkRoutes: FastifyPluginAsync<BulkDoors> = async (app, { access, c
       onRequest: access.role("operator"),
       schema: {
         tags: ["targeting"],
+        response: { 200: BulkResultSchema },
         summary: "Switch many flags on or off in one change",
         params: pathParams("project", "environment"),
         body: bulkDraftSchema(["enable", "disable"]),

@@ -1,5 +1,13 @@
 import type { Flag, FlagCreation, FlagEdit, StaleReasonCode } from "@belay/protocol";
-import { FlagCreationSchema, FlagEditSchema, ReasonSchema, type Schema, StaleReasonCodeSchema } from "@belay/protocol/schemas";
+import {
+  FlagCreationSchema,
+  FlagEditSchema,
+  FlagSchema,
+  pageSchema,
+  ReasonSchema,
+  type Schema,
+  StaleReasonCodeSchema,
+} from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
@@ -64,7 +72,13 @@ export const flagRoutes: FastifyPluginAsync<FlagDoors> = async (app, { access, c
     flags,
     {
       onRequest: access.role("viewer"),
-      schema: { tags: ["flags"], summary: "List flags", params: pathParams("project"), querystring: FlagListQuerySchema },
+      schema: {
+        tags: ["flags"],
+        response: { 200: pageSchema(FlagSchema) },
+        summary: "List flags",
+        params: pathParams("project"),
+        querystring: FlagListQuerySchema,
+      },
     },
     async ({ params, query }) => {
       const state = project(params.project);
@@ -83,6 +97,7 @@ export const flagRoutes: FastifyPluginAsync<FlagDoors> = async (app, { access, c
       onRequest: access.role("editor"),
       schema: {
         tags: ["flags"],
+        response: { 201: FlagSchema },
         summary: "Create a flag, off everywhere",
         params: pathParams("project"),
         body: FlagCreationSchema,
@@ -105,7 +120,7 @@ export const flagRoutes: FastifyPluginAsync<FlagDoors> = async (app, { access, c
     one,
     {
       onRequest: access.role("viewer"),
-      schema: { tags: ["flags"], summary: "Read a flag", params: pathParams("project", "flag") },
+      schema: { tags: ["flags"], response: { 200: FlagSchema }, summary: "Read a flag", params: pathParams("project", "flag") },
     },
     async ({ params }, reply) => {
       const state = project(params.project);
@@ -121,6 +136,7 @@ export const flagRoutes: FastifyPluginAsync<FlagDoors> = async (app, { access, c
       onRequest: access.role("editor"),
       schema: {
         tags: ["flags"],
+        response: { 200: FlagSchema },
         summary: "Edit what all environments share of a flag",
         params: pathParams("project", "flag"),
         body: FlagEditSchema,
@@ -143,6 +159,7 @@ export const flagRoutes: FastifyPluginAsync<FlagDoors> = async (app, { access, c
         onRequest: access.role("editor"),
         schema: {
           tags: ["flags"],
+          response: { 200: FlagSchema },
           summary: archived ? "Archive a flag: SDKs no longer know it" : "Bring an archived flag back as it was",
           params: pathParams("project", "flag"),
           body: ReasonSchema,

@@ -1,5 +1,13 @@
 import type { RolloutDraft, TargetingDraft } from "@belay/protocol";
-import { EnabledDraftSchema, RolloutDraftSchema, TargetingDraftSchema } from "@belay/protocol/schemas";
+import {
+  EnabledDraftSchema,
+  FlagTargetingSchema,
+  pageSchema,
+  RolloutDraftSchema,
+  RolloutReadSchema,
+  RolloutResultSchema,
+  TargetingDraftSchema,
+} from "@belay/protocol/schemas";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { Precondition } from "../control/command.ts";
@@ -45,6 +53,7 @@ export const targetingRoutes: FastifyPluginAsync<TargetingDoors> = async (app, {
       onRequest: access.role("viewer"),
       schema: {
         tags,
+        response: { 200: pageSchema(FlagTargetingSchema) },
         summary: "List how live flags decide in an environment",
         params: pathParams("project", "environment"),
         querystring: PageQuerySchema,
@@ -64,7 +73,7 @@ export const targetingRoutes: FastifyPluginAsync<TargetingDoors> = async (app, {
     one,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "Read how a flag decides in an environment", params },
+      schema: { tags, response: { 200: FlagTargetingSchema }, summary: "Read how a flag decides in an environment", params },
     },
     async (request, reply) => {
       const { project, environment, flag, held } = read(request.params);
@@ -79,6 +88,7 @@ export const targetingRoutes: FastifyPluginAsync<TargetingDoors> = async (app, {
       onRequest: access.role("editor"),
       schema: {
         tags,
+        response: { 200: FlagTargetingSchema },
         summary: "Replace how a flag decides in an environment",
         params,
         body: TargetingDraftSchema,
@@ -93,7 +103,10 @@ export const targetingRoutes: FastifyPluginAsync<TargetingDoors> = async (app, {
 
   app.get<{ Params: PlaceParams }>(
     `${one}/rollout`,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "Read where a rollout stands", params } },
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, response: { 200: RolloutReadSchema }, summary: "Read where a rollout stands", params },
+    },
     async (request, reply) => {
       const { project, environment, flag, held } = read(request.params);
       const state = rolloutState(held.body) ?? { percentage: 0 };
@@ -115,6 +128,7 @@ export const targetingRoutes: FastifyPluginAsync<TargetingDoors> = async (app, {
       onRequest: access.role("operator"),
       schema: {
         tags,
+        response: { 200: RolloutResultSchema },
         summary: "Set the percentage of units that get a variant",
         params,
         body: RolloutDraftSchema,
@@ -131,7 +145,13 @@ export const targetingRoutes: FastifyPluginAsync<TargetingDoors> = async (app, {
     `${one}/enabled`,
     {
       onRequest: access.role("operator"),
-      schema: { tags, summary: "Switch a flag on or off, its rules untouched", params, body: EnabledDraftSchema },
+      schema: {
+        tags,
+        response: { 200: FlagTargetingSchema },
+        summary: "Switch a flag on or off, its rules untouched",
+        params,
+        body: EnabledDraftSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {

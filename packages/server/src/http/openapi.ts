@@ -46,6 +46,11 @@ const PROBLEM = Type.Object(
   { $id: "Problem" },
 );
 
+const REFUSED = {
+  description: "Refused",
+  content: { "application/problem+json": { schema: Type.Ref("Problem#") } },
+};
+
 /**
  * Moves each access hook before the body is read, wherever its route put it, and writes what it asks for into the
  * route's description. An `/api`, `/sdk` or `/ofrep` route without one does not start.
@@ -62,7 +67,7 @@ function declareAccess(route: RouteOptions): void {
     ...route.schema,
     security: hook.needs === "sdk" ? [{ sdkKey: [] }] : [{ token: [] }, { session: [] }],
     ...(hook.needs === "sdk" ? {} : { "x-role": hook.needs }),
-    response: { ...(route.schema?.response as object | undefined), "4xx": { description: "Refused", $ref: "Problem#" } },
+    response: { ...(route.schema?.response as object | undefined), "4xx": REFUSED },
   } as never;
 }
 

@@ -1,5 +1,11 @@
 import type { EnvironmentCreation, ProjectCreation } from "@belay/protocol";
-import { EnvironmentCreationSchema, ProjectCreationSchema } from "@belay/protocol/schemas";
+import {
+  EnvironmentCreationSchema,
+  EnvironmentSchema,
+  ProjectCreationSchema,
+  ProjectSchema,
+  pageSchema,
+} from "@belay/protocol/schemas";
 import type { FastifyPluginAsync } from "fastify";
 import { type Access, reaches, reachesProject } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
@@ -24,7 +30,10 @@ export const projectRoutes: FastifyPluginAsync<ProjectDoors> = async (app, { acc
 
   app.get<{ Querystring: PageQuery }>(
     all,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "List projects", querystring: PageQuerySchema } },
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, response: { 200: pageSchema(ProjectSchema) }, summary: "List projects", querystring: PageQuerySchema },
+    },
     async ({ actor, query }) => {
       const visible = [...control.workspace.projects.values()].filter(
         ({ key }) => actor !== undefined && reachesProject(actor, key),
@@ -35,7 +44,10 @@ export const projectRoutes: FastifyPluginAsync<ProjectDoors> = async (app, { acc
 
   app.post<{ Body: ProjectCreation }>(
     all,
-    { onRequest: access.role("admin"), schema: { tags, summary: "Create a project", body: ProjectCreationSchema } },
+    {
+      onRequest: access.role("admin"),
+      schema: { tags, response: { 201: ProjectSchema }, summary: "Create a project", body: ProjectCreationSchema },
+    },
     async (request, reply) =>
       answerWrite(control, request, reply, {
         status: 201,
@@ -45,7 +57,7 @@ export const projectRoutes: FastifyPluginAsync<ProjectDoors> = async (app, { acc
 
   app.get<{ Params: { project: string } }>(
     one,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "Read a project", params } },
+    { onRequest: access.role("viewer"), schema: { tags, response: { 200: ProjectSchema }, summary: "Read a project", params } },
     async ({ params: { project } }) => projectView(projectOf(control.workspace, project)),
   );
 
@@ -53,7 +65,13 @@ export const projectRoutes: FastifyPluginAsync<ProjectDoors> = async (app, { acc
     environments,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "List environments", params, querystring: PageQuerySchema },
+      schema: {
+        tags,
+        response: { 200: pageSchema(EnvironmentSchema) },
+        summary: "List environments",
+        params,
+        querystring: PageQuerySchema,
+      },
     },
     async ({ params: { project }, actor, query }) => {
       const states = [...projectOf(control.workspace, project).environments.values()];
@@ -70,7 +88,13 @@ export const projectRoutes: FastifyPluginAsync<ProjectDoors> = async (app, { acc
     environments,
     {
       onRequest: access.role("admin"),
-      schema: { tags, summary: "Create an environment in which every flag is off", params, body: EnvironmentCreationSchema },
+      schema: {
+        tags,
+        response: { 201: EnvironmentSchema },
+        summary: "Create an environment in which every flag is off",
+        params,
+        body: EnvironmentCreationSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {
@@ -84,7 +108,12 @@ export const projectRoutes: FastifyPluginAsync<ProjectDoors> = async (app, { acc
     `${environments}/:environment`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "Read an environment and its revision", params: pathParams("project", "environment") },
+      schema: {
+        tags,
+        response: { 200: EnvironmentSchema },
+        summary: "Read an environment and its revision",
+        params: pathParams("project", "environment"),
+      },
     },
     async ({ params: { project, environment } }) =>
       environmentView(project, environmentOf(projectOf(control.workspace, project), environment)),

@@ -1,5 +1,6 @@
 import type { SegmentCreation, SegmentEdit } from "@belay/protocol";
-import { SegmentCreationSchema, SegmentEditSchema } from "@belay/protocol/schemas";
+import { pageSchema, SegmentCreationSchema, SegmentEditSchema, SegmentSchema } from "@belay/protocol/schemas";
+import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { Precondition } from "../control/command.ts";
@@ -33,7 +34,13 @@ export const segmentRoutes: FastifyPluginAsync<SegmentDoors> = async (app, { acc
     all,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "List segments", params: pathParams("project"), querystring: PageQuerySchema },
+      schema: {
+        tags,
+        response: { 200: pageSchema(SegmentSchema) },
+        summary: "List segments",
+        params: pathParams("project"),
+        querystring: PageQuerySchema,
+      },
     },
     async ({ params: { project: key }, query }) => {
       const { segments } = projectOf(control.workspace, key);
@@ -49,7 +56,13 @@ export const segmentRoutes: FastifyPluginAsync<SegmentDoors> = async (app, { acc
     all,
     {
       onRequest: access.role("editor"),
-      schema: { tags, summary: "Create a segment", params: pathParams("project"), body: SegmentCreationSchema },
+      schema: {
+        tags,
+        response: { 201: SegmentSchema },
+        summary: "Create a segment",
+        params: pathParams("project"),
+        body: SegmentCreationSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {
@@ -61,7 +74,7 @@ export const segmentRoutes: FastifyPluginAsync<SegmentDoors> = async (app, { acc
 
   app.get<{ Params: SegmentParams }>(
     one,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "Read a segment", params } },
+    { onRequest: access.role("viewer"), schema: { tags, response: { 200: SegmentSchema }, summary: "Read a segment", params } },
     async ({ params: { project: key, segment } }, reply) => {
       const held = projectOf(control.workspace, key).segments.get(segment);
       if (held === undefined) throw new ProblemError("segment_not_found", { key: segment });
@@ -74,7 +87,13 @@ export const segmentRoutes: FastifyPluginAsync<SegmentDoors> = async (app, { acc
     one,
     {
       onRequest: access.role("editor"),
-      schema: { tags, summary: "Edit a segment: every environment gets a new revision", params, body: SegmentEditSchema },
+      schema: {
+        tags,
+        response: { 200: SegmentSchema },
+        summary: "Edit a segment: every environment gets a new revision",
+        params,
+        body: SegmentEditSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {
@@ -87,7 +106,13 @@ export const segmentRoutes: FastifyPluginAsync<SegmentDoors> = async (app, { acc
     one,
     {
       onRequest: access.role("editor"),
-      schema: { tags, summary: "Delete a segment that nothing uses", params, querystring: ReasonQuerySchema },
+      schema: {
+        tags,
+        response: { 204: Type.Null() },
+        summary: "Delete a segment that nothing uses",
+        params,
+        querystring: ReasonQuerySchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {

@@ -1,4 +1,6 @@
 import type { Session } from "@belay/protocol";
+import { SessionSchema } from "@belay/protocol/schemas";
+import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
 import { type Actor, ROLES } from "../access/identity.ts";
@@ -26,16 +28,32 @@ const tags: readonly string[] = ["session"];
 export const sessionRoutes: FastifyPluginAsync<SessionDoors> = async (app, doors) => {
   const { access, control, pages, signIn, hasOidc } = doors;
 
-  app.get("/signin", { schema: { tags, summary: "The ways to sign in" } }, async () => ({
-    token: PATH,
-    ...(hasOidc ? { oidc: "/signin/oidc" } : {}),
-  }));
+  app.get(
+    "/signin",
+    {
+      schema: {
+        tags,
+        response: {
+          200: Type.Object({ token: Type.String(), oidc: Type.Optional(Type.String()) }, { additionalProperties: false }),
+        },
+        summary: "The ways to sign in",
+      },
+    },
+    async () => ({
+      token: PATH,
+      ...(hasOidc ? { oidc: "/signin/oidc" } : {}),
+    }),
+  );
 
   app.post(
     PATH,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "Sign in: gives a session cookie for the token of the `authorization` header" },
+      schema: {
+        tags,
+        response: { 201: SessionSchema },
+        summary: "Sign in: gives a session cookie for the token of the `authorization` header",
+      },
     },
     async (request, reply) => {
       const actor = actorOf(request);
@@ -48,7 +66,10 @@ export const sessionRoutes: FastifyPluginAsync<SessionDoors> = async (app, doors
 
   app.get(
     PATH,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "Who this is, and what they may do" } },
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, response: { 200: SessionSchema }, summary: "Who this is, and what they may do" },
+    },
     async (request, reply) => {
       reply.header("cache-control", "no-store");
       return sessionView(actorOf(request));
@@ -57,7 +78,10 @@ export const sessionRoutes: FastifyPluginAsync<SessionDoors> = async (app, doors
 
   app.delete(
     PATH,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "Sign out: ends the session on every server" } },
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, response: { 204: Type.Null() }, summary: "Sign out: ends the session on every server" },
+    },
     async (request, reply) => {
       const { session } = actorOf(request);
       if (session !== undefined) {
