@@ -44,6 +44,8 @@ import { takeDataFolder } from "./store/data-folder.ts";
 import { type DeliveryStore, openDeliveryStore, postgresDeliveryStore } from "./store/deliveries/index.ts";
 import { openEventStore } from "./store/events/index.ts";
 import { openUseStore } from "./store/uses/index.ts";
+import { descriptorLimit, streamsWithin } from "./stream/descriptors.ts";
+import { HUB_LIMITS } from "./stream/hub.ts";
 import { Courier } from "./webhooks/courier.ts";
 import { webhookDoors } from "./webhooks/routes.ts";
 import { sender } from "./webhooks/sender.ts";
@@ -218,6 +220,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       intake,
       instances,
       limits,
+      streams: { streamsMax: streamsWithin(descriptorLimit(), HUB_LIMITS.streamsMax) },
       meters: { registry, isOpenHere: config.areMetersOpenHere },
       doors: [
         (access) => eventDoors({ access, events, intake, hasEnvironment: environmentsOf(control) }),

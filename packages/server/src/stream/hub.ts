@@ -15,7 +15,7 @@ export interface HubLimits {
   readonly closeMs: number;
 }
 
-const HUB_LIMITS: HubLimits = {
+export const HUB_LIMITS: HubLimits = {
   streamsMax: 15_000,
   bufferMax: 1024 * 1024,
   heartbeatMs: 15_000,
