@@ -21,7 +21,7 @@ import { place, type SqlRow, toChange, toDocument, toStreamRevision, whereOf } f
 
 /** Told to every node with each commit; the payload does not matter, the log is what they read. */
 const CHANNEL = "belay_changes";
-const REWATCH_MS = 1_000;
+const REWATCH_MS = 250;
 
 /**
  * The change log on PostgreSQL, for several nodes. Commits are taken one group after the other under a lock on the row

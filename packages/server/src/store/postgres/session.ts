@@ -32,6 +32,8 @@ export class PostgresSession {
       connectionTimeoutMillis: timeoutMs,
       query_timeout: timeoutMs,
       keepAlive: true,
+      // A server that vanishes in the middle of a transaction leaves its locks to a connection that nobody ends.
+      idle_in_transaction_session_timeout: 2 * timeoutMs,
     };
     this.#pool = new pg.Pool({ ...this.#connection, max: connectionsMax, idleTimeoutMillis: 30_000 });
     this.#name = name;
