@@ -326,7 +326,7 @@ describe("fault 6: what is too deep or too much", () => {
     const started = performance.now();
     const answer = await ask("PUT", flag, body);
     expect([answer.status, answer.body.code]).toEqual([422, code]);
-    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(performance.now() - started).toBeLessThan(1_000);
   });
 
   it("fault 51: a body over the limit is 413, another type 415", async () => {
