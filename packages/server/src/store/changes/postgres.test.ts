@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { seeded } from "@belay/testkit";
+import { seeded, startFaultProxy } from "@belay/testkit";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { changeLogContract } from "./change-log.contract.ts";
 import type { ChangeLog, Commit } from "./change-log.ts";
@@ -80,6 +80,37 @@ withPostgres("PostgreSQL", (server) => {
     const [document] = (await log.load()).documents;
     expect(JSON.stringify(document?.body)).toBe(JSON.stringify(body));
   });
+
+  it.each(["reset", "half-open"] as const)(
+    "a server whose connection is %s in the middle of a transaction goes on, and locks nobody out",
+    async (fault) => {
+      const url = await server().database();
+      const address = new URL(url);
+      const way = await startFaultProxy(Number(address.port));
+      address.port = String(way.port);
+      const [far, near] = [postgresChangeLog({ url: address.href, timeoutMs: 2_000 }), postgresChangeLog({ url })];
+      onTestFinished(() => Promise.all([far.close(), near.close()]).then(() => way.close()));
+      await far.load();
+      // Each statement takes so long there and back that the cut comes between two of them.
+      way.faults.latencyMs = 150;
+      const refused = expect(far.commit(commitOn(0))).rejects.toMatchObject({ code: "store_unavailable" });
+      await sleep(700);
+      if (fault === "reset") way.reset();
+      else way.faults.isHalfOpen = true;
+      await refused;
+      way.faults.latencyMs = 0;
+      way.faults.isHalfOpen = false;
+      const commits = (log: ChangeLog): Promise<string> =>
+        log
+          .load()
+          .then(
+            async ({ streams }) => (await log.commit(commitOn(streams[0]?.revision ?? 0))).status,
+            (error) => error.code,
+          )
+          .catch((error) => error.code);
+      for (const log of [near, far]) await expect.poll(() => commits(log), { timeout: 30_000 }).toBe("committed");
+    },
+  );
 
   it("refuses a database of a newer version, and does not touch it", async () => {
     const url = await server().database();
