@@ -115,11 +115,14 @@ describe.skipIf(CHROMIUM === undefined)("@openfeature/ofrep-web-provider in Chro
 
   it("keeps its tag when only attributes change, and gets the answer of the new ones; 304 for those it holds", async () => {
     const { page, statuses } = await open();
+    // The provider answers from what it kept while it asks.
     await identify(page, { ...ANN, country: "FR" });
-    expect(await details(page, "banner", true)).toMatchObject({ value: false, reason: "DEFAULT" });
+    await expect.poll(() => details(page, "banner", true)).toMatchObject({ value: false, reason: "DEFAULT" });
     await identify(page, { ...ANN, country: "FR" });
+    await expect.poll(() => statuses.length).toBe(3);
     await identify(page, { ...ANN, targetingKey: "bob" });
-    expect(await details(page, "banner", false)).toMatchObject({ value: true });
+    await expect.poll(() => details(page, "banner", false)).toMatchObject({ value: true });
+    await expect.poll(() => statuses.length).toBe(4);
     expect(statuses).toEqual([200, 200, 304, 200]);
   });
 

@@ -133,6 +133,7 @@ describe("a start that cannot be", () => {
       dataDirectory: "./belay-data",
       logLevel: "warn",
       webhookAllow: [],
+      areMetersOpenHere: false,
     });
   });
 });

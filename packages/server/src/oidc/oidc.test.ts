@@ -135,6 +135,7 @@ describe("signing in with a company account", () => {
         name: "ann.b@shop.example",
         role: "admin",
         createdAt: expect.any(String),
+        lastUsedAt: "2026-11-22T12:00:00.000Z",
         revoked: false,
       },
     ]);

@@ -123,7 +123,7 @@ withPostgres("PostgreSQL", (server) => {
     await client.query("insert into belay_schema (version) values (99)");
     await client.end();
     const older = postgresChangeLog({ url });
-    await expect(older.load()).rejects.toThrow("the data was written by a newer version (schema 99, this version knows 2)");
+    await expect(older.load()).rejects.toThrow(/^the data was written by a newer version \(schema 99, this version knows \d\)$/);
     await expect(older.commit(commitOn(0))).rejects.toThrow(/newer version/);
     await older.close();
   });
