@@ -72,6 +72,7 @@ export {
   ReleaseTriggerCreationSchema,
   RollbackSinceDraftSchema,
 } from "./schemas/release.ts";
+export { GuardrailStatesSchema } from "./schemas/release-answers.ts";
 export {
   ApprovalDraftSchema,
   ApprovalRuleSchema,

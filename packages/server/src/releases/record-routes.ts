@@ -1,4 +1,6 @@
 import type { GuardrailState, Release } from "@belay/protocol";
+import { GuardrailStatesSchema, oneOf, type Schema } from "@belay/protocol/schemas";
+import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
@@ -7,7 +9,8 @@ import { ProblemError } from "../http/problem.ts";
 import type { ReleaseDesk } from "./desk.ts";
 import { heldRelease, releaseView } from "./document.ts";
 import type { GuardrailFact } from "./facts.ts";
-import { runbook } from "./runbook.ts";
+import { PAGE_POLICY } from "./page.ts";
+import { runbookOf, runbookPage, runbookText } from "./runbook.ts";
 
 export interface RecordDoors {
   readonly access: Pick<Access, "role">;
@@ -20,6 +23,19 @@ interface Params {
   readonly environment: string;
   readonly release: string;
 }
+
+interface RunbookQuery {
+  readonly format?: RunbookFormat;
+}
+
+type RunbookFormat = "markdown" | "html";
+
+const RunbookQuerySchema: Schema<RunbookQuery> = Type.Object(
+  { format: Type.Optional(oneOf<RunbookFormat>(["markdown", "html"])) },
+  { additionalProperties: false },
+);
+
+const text = { schema: Type.String() };
 
 const tags: readonly string[] = ["releases"];
 
@@ -43,6 +59,7 @@ export const recordRoutes: FastifyPluginAsync<RecordDoors> = async (app, { acces
         tags,
         summary: "How the guardrails of a live release stand now: their evidence of harm, and when they last heard",
         params,
+        response: { 200: GuardrailStatesSchema },
       },
     },
     async ({ params: at }): Promise<{ readonly items: readonly GuardrailState[] }> => {
@@ -52,15 +69,23 @@ export const recordRoutes: FastifyPluginAsync<RecordDoors> = async (app, { acces
     },
   );
 
-  app.get<{ Params: Params }>(
+  app.get<{ Params: Params; Querystring: RunbookQuery }>(
     `${one}/runbook`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "The runbook as Markdown: what you see, and the exact command for it", params },
+      schema: {
+        tags,
+        summary: "The runbook, as Markdown or as a page: what you see, and the exact command for it",
+        params,
+        querystring: RunbookQuerySchema,
+        response: { 200: { description: "The runbook", content: { "text/markdown": text, "text/html": text } } },
+      },
     },
     async (request, reply) => {
-      reply.type("text/markdown; charset=utf-8");
-      return runbook(read(request.params), `${request.protocol}://${request.host}`);
+      const book = runbookOf(read(request.params), `${request.protocol}://${request.host}`);
+      reply.header("cache-control", "no-store");
+      if (request.query.format !== "html") return reply.type("text/markdown; charset=utf-8").send(runbookText(book));
+      return reply.type("text/html; charset=utf-8").header("content-security-policy", PAGE_POLICY).send(runbookPage(book));
     },
   );
 };

@@ -50,7 +50,21 @@ it("prints commands that work when pasted", { timeout: 120_000 }, async () => {
   const text = await answer.text();
   expect(text).toContain("it is ramping at 10 %");
   expect(text).toContain("Owner: Ann \\| \\<b\\>. On call: Bob.");
+  const page = await fetch(`${server.url}/api/v1${CHECKOUT}/runbook?format=html`, {
+    headers: { authorization: `Bearer ${server.adminToken}` },
+  });
+  expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  const html = await page.text();
+  expect(html).toContain("Owner: Ann | &#60;b&#62;. On call: Bob.");
+  expect(html).not.toMatch(/<script|<b>/);
   const blocks = [...text.matchAll(/## (.+?)\n(?:(?!## )[\s\S])*?```sh\n([\s\S]*?)\n```/g)];
+  // The page prints the very same commands, in the same order; those of the text are run below.
+  const onPage = [...html.matchAll(/<h2>(.+?)<\/h2>(?:(?!<h2>)[\s\S])*?<pre><code>([\s\S]*?)<\/code><\/pre>/g)];
+  const unescaped = (escaped: string): string => escaped.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)));
+  expect(onPage.map(([, title = "", command = ""]) => [title, unescaped(command)])).toEqual(
+    blocks.map(([, title, command]) => [title, command]),
+  );
+  expect(text.match(/```sh\n/g)).toHaveLength(blocks.length);
   const [setUp, ...commands] = blocks.map(([, title = "", command = ""]) => ({ title, command }));
   const shell = (setUp?.command ?? "").replace("...", server.adminToken);
 

@@ -1,5 +1,21 @@
-/* The page somebody opens at 3 a.m.: what they see, and the exact command for it. Pure, from the release as it stands. */
+/*
+ * The page somebody opens at 3 a.m.: what they see, and the exact command for it. Pure, from the release as it stands. What it
+ * says is put together once; Markdown and HTML only differ in how they write it.
+ */
 import type { Guardrail, Release } from "@belay/protocol";
+import { escaped, table as htmlTable, section } from "../results/markup.ts";
+import { pageText } from "./page.ts";
+
+/** What a runbook says, not yet written in any form. */
+export interface Runbook {
+  readonly title: string;
+  readonly about: string;
+  readonly seen: Table;
+  readonly setUp: string;
+  readonly steps: readonly Step[];
+  readonly watched: Table;
+  readonly people: string;
+}
 
 interface Step {
   readonly title: string;
@@ -7,38 +23,83 @@ interface Step {
   readonly command: string;
 }
 
+interface Table {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+const ALWAYS = "Rolling back asks nobody and is never refused while somebody is exposed. When in doubt, roll back.";
+
 /**
- * The runbook of a release as Markdown. Its commands need `curl` and a token in `BELAY_TOKEN`, and nothing else.
+ * The runbook of a release. Its commands need `curl` and a token in `BELAY_TOKEN`, and nothing else.
  *
  * @param url the server's address as whoever asks reaches it, without a slash at its end
  */
-export function runbook(release: Release, url: string): string {
-  const { key, flag, variant, environment, project } = release;
-  const steps = stepsOf(release);
-  return [
-    `# Runbook: ${key}`,
-    `Moves \`${variant}\` of the flag \`${flag}\` in \`${environment}\` of \`${project}\`; it is ${standing(release)}.`,
-    "## At 3 a.m.",
-    table(
-      ["What you see", "What you run"],
-      [
+export function runbookOf(release: Release, url: string): Runbook {
+  const { key, flag, variant, environment, project, contacts, alertRoutes } = release;
+  return {
+    title: `Runbook: ${key}`,
+    about: `Moves \`${variant}\` of the flag \`${flag}\` in \`${environment}\` of \`${project}\`; it is ${standing(release)}.`,
+    seen: {
+      head: ["What you see", "What you run"],
+      rows: [
         ["Customers are harmed, whatever the guardrails say", "Roll back"],
         ["Something looks odd, and you want time to look", "Hold"],
         ["It held, and you know why and that it is over", "Resume"],
         ["It went back: is it off everywhere?", "Verify"],
       ],
-    ),
-    "Rolling back asks nobody and is never refused while somebody is exposed. When in doubt, roll back.",
+    },
+    setUp: `export BELAY_URL=${url}\nexport BELAY_TOKEN=...  # a token with the role operator`,
+    steps: stepsOf(release),
+    watched: {
+      head: ["Guardrail", "Event", "Harm", "A breach does", "Silent after"],
+      rows: release.guardrails.map(guardrailRow),
+    },
+    people:
+      `Owner: ${contacts?.owner ?? "nobody named"}. On call: ${contacts?.onCall ?? "nobody named"}. ` +
+      `Alarms go to: ${alertRoutes.join(", ") || "nowhere"}.`,
+  };
+}
+
+export function runbookText({ title, about, seen, setUp, steps, watched, people }: Runbook): string {
+  return [
+    `# ${title}`,
+    about,
+    "## At 3 a.m.",
+    markdownTable(seen),
+    ALWAYS,
     "## Once, in your shell",
-    fenced(`export BELAY_URL=${url}\nexport BELAY_TOKEN=...  # a token with the role operator`),
-    ...steps.flatMap(({ title, about, command }) => [`## ${title}`, about, fenced(command)]),
+    fenced(setUp),
+    ...steps.flatMap((step) => [`## ${step.title}`, step.about, fenced(step.command)]),
     "## What to watch",
-    table(["Guardrail", "Event", "Harm", "A breach does", "Silent after"], release.guardrails.map(guardrailRow)),
+    markdownTable(watched),
     "## Who",
-    `Owner: ${plain(release.contacts?.owner ?? "nobody named")}. On call: ${plain(release.contacts?.onCall ?? "nobody named")}. ` +
-      `Alarms go to: ${release.alertRoutes.map(plain).join(", ") || "nowhere"}.`,
+    plain(people),
     "",
   ].join("\n\n");
+}
+
+export function runbookPage({ title, about, seen, setUp, steps, watched, people }: Runbook): string {
+  const shell = (command: string): string => `<pre><code>${escaped(command)}</code></pre>`;
+  const cells = ({ head, rows }: Table): string =>
+    htmlTable(
+      head,
+      rows.map((row) => row.map(escaped)),
+    );
+  return pageText({
+    title,
+    kicker: "Runbook",
+    headline: title.replace("Runbook: ", ""),
+    lead: about.replaceAll("`", ""),
+    tone: "open",
+    parts: [
+      section("At 3 a.m.", cells(seen), `<p>${ALWAYS}</p>`),
+      section("Once, in your shell", shell(setUp)),
+      ...steps.map((step) => section(step.title, `<p>${escaped(step.about.replaceAll("`", ""))}</p>`, shell(step.command))),
+      section("What to watch", cells(watched)),
+      section("Who", `<p>${escaped(people)}</p>`),
+    ],
+  });
 }
 
 function stepsOf({ key, flag, project, environment }: Release): Step[] {
@@ -76,12 +137,12 @@ function standing({ state, stage, stages }: Release): string {
 }
 
 function guardrailRow({ metric, measure, harm, onBreach, dryRun, staleAfterS }: Guardrail): string[] {
-  return [metric, measure.event, harm, dryRun === true ? "report" : onBreach, `${staleAfterS} s`].map(plain);
+  return [metric, measure.event, harm, dryRun === true ? "report" : onBreach, `${staleAfterS} s`];
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+function markdownTable({ head, rows }: Table): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+  return [line(head), line(head.map(() => "---")), ...rows.map((row) => line(row.map(plain)))].join("\n");
 }
 
 function fenced(command: string): string {
@@ -89,6 +150,6 @@ function fenced(command: string): string {
 }
 
 /** What people wrote stays text: no new line, cell or mark of Markdown's begins in it. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return text.replace(/\s+/g, " ").replace(/[\\`*_|[\]<>]/g, "\\$&");
 }
