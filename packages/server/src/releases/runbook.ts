@@ -7,7 +7,7 @@ import { escaped, table as htmlTable, section } from "../results/markup.ts";
 import { pageText } from "./page.ts";
 
 /** What a runbook says, not yet written in any form. */
-export interface Runbook {
+interface Runbook {
   readonly title: string;
   readonly about: string;
   readonly seen: Table;
@@ -150,6 +150,6 @@ function fenced(command: string): string {
 }
 
 /** What people wrote stays text: no new line, cell or mark of Markdown's begins in it. */
-export function plain(text: string): string {
+function plain(text: string): string {
   return text.replace(/\s+/g, " ").replace(/[\\`*_|[\]<>]/g, "\\$&");
 }
