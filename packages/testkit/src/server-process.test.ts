@@ -35,6 +35,20 @@ describe("a server in a process of its own", () => {
     expect(await second.stop()).toEqual({ code: 0 });
   });
 
+  it("has a wall clock that can be moved, where that was asked for", async () => {
+    const server = await startServer({ hasMovableClock: true });
+    onTestFinished(() => server.stop().then(() => undefined));
+    const madeAt = async (key: string): Promise<number> => {
+      const headers = { authorization: `Bearer ${server.adminToken}`, "content-type": "application/json" };
+      const body = JSON.stringify({ key });
+      const answer = await fetch(`${server.url}/api/v1/projects/default/flags`, { method: "POST", headers, body });
+      return Date.parse(((await answer.json()) as { createdAt: string }).createdAt);
+    };
+    expect(Math.abs((await madeAt("now")) - Date.now())).toBeLessThan(60_000);
+    await server.moveClock(-86_400_000);
+    await expect.poll(async () => Math.round((Date.now() - (await madeAt(`f${Math.random()}`))) / 3_600_000)).toBe(24);
+  });
+
   it("that cannot start is an error with the server's own words", async () => {
     await expect(startServer({ env: { BELAY_LOG: "loud" } })).rejects.toThrow("BELAY_LOG must be one of");
   });

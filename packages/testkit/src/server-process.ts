@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePort } from "./free-port.ts";
@@ -7,6 +9,9 @@ import { tempDir } from "./temp-dir.ts";
 
 /** The built server of this repository, seen from src/ and from dist/ alike. */
 const MAIN = fileURLToPath(new URL("../../server/dist/main.js", import.meta.url));
+
+/** Loaded before the server's program where its clock can be moved. */
+const MOVED_CLOCK = new URL("../src/moved-clock.fixture.mjs", import.meta.url).href;
 
 const READY_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 10_000;
@@ -19,6 +24,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** Further environment of the process, for example `BELAY_LOG`; it wins over what is set here. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Lets `moveClock` work; the server's wall clock is right at first. */
+  readonly hasMovableClock?: boolean;
 }
 
 /** How a process ended: exactly one of the two is present. */
@@ -39,6 +46,8 @@ export interface ServerProcess {
   readonly output: () => string;
   /** Settles when the process ended, whatever ended it. */
   readonly exited: Promise<Exit>;
+  /** Sets its wall clock off by so many milliseconds, at once; its timers do not notice. Needs `hasMovableClock`. */
+  readonly moveClock: (offsetMs: number) => Promise<void>;
   /** Asks it to end (SIGTERM) and waits; after 10 s it is killed, which the answer shows. */
   readonly stop: () => Promise<Exit>;
   /** Kills it at once (SIGKILL), as a crash would. */
@@ -70,10 +79,15 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   }
 }
 
-async function launch({ dataDir, port, env }: ServerOptions): Promise<ServerProcess> {
+async function launch({ dataDir, port, env, hasMovableClock = false }: ServerOptions): Promise<ServerProcess> {
   const own = dataDir === undefined ? await tempDir("server") : undefined;
   const folder = dataDir ?? (own?.path as string);
   const listenOn = port ?? (await freePort());
+  const clockFile = join(folder, "test-clock");
+  if (hasMovableClock) {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(clockFile, "0");
+  }
   const child = spawn(process.execPath, [MAIN], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
@@ -82,6 +96,7 @@ async function launch({ dataDir, port, env }: ServerOptions): Promise<ServerProc
       BELAY_PORT: String(listenOn),
       BELAY_DATA: folder,
       BELAY_ADMIN_TOKEN: ADMIN_TOKEN,
+      ...(hasMovableClock ? { BELAY_TEST_CLOCK_FILE: clockFile, NODE_OPTIONS: `--import ${MOVED_CLOCK}` } : {}),
       ...env,
     },
   });
@@ -100,6 +115,11 @@ async function launch({ dataDir, port, env }: ServerOptions): Promise<ServerProc
     adminToken: ADMIN_TOKEN,
     output,
     exited,
+    moveClock: async (offsetMs) => {
+      if (!hasMovableClock) throw new Error("Start the server with hasMovableClock.");
+      await writeFile(clockFile, String(offsetMs));
+      child.kill("SIGUSR2");
+    },
     stop: () => stop(child, exited),
     kill: () => {
       child.kill("SIGKILL");
