@@ -172,7 +172,8 @@ async function startNode(database: string, redis: string): Promise<Node> {
 }
 
 function follow(node: Node, sdkKey: string): BelayClient {
-  const client = createClient({ url: node.server.url, sdkKey, logger: { warn: () => undefined, error: () => undefined } });
+  const logger = { warn: () => undefined, error: () => undefined };
+  const client = createClient({ url: node.server.url, sdkKey, logger, pollIntervalMs: 1_000 });
   client.on("change", ({ revision }) => node.decided.push(revision));
   return client;
 }
