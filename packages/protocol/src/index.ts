@@ -223,6 +223,7 @@ export type {
   ArmReport,
   ArmValue,
   Comparison,
+  CrossingReport,
   ExperimentResults,
   IncidentReport,
   InteractionResult,

@@ -69,11 +69,19 @@ export interface QualityReport {
   readonly isGood: boolean;
   /** Of the arm sizes as designed. */
   readonly sampleRatio: SampleRatioReport;
-  readonly crossing: Stated<{ readonly share: number; readonly isUnhealthy: boolean }>;
+  readonly crossing: Stated<CrossingReport>;
   /** Whether the arms differed before anybody was treated; absent without a covariate. */
   readonly beforeStart?: { readonly pValue: number; readonly isUnhealthy: boolean };
   /** What became of the exposures that applications made, by arm; absent where no application reports it. */
   readonly loss?: LossReport;
+}
+
+/** Units that saw two variants. */
+export interface CrossingReport {
+  readonly share: number;
+  /** Of "all arms cross alike"; absent where nobody, or everybody, did. */
+  readonly pValue?: number;
+  readonly isUnhealthy: boolean;
 }
 
 export interface SampleRatioReport {

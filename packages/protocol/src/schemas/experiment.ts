@@ -42,7 +42,7 @@ const AnalysisPlanSchema: Schema<AnalysisPlanDraft> = Type.Object(
   closed,
 );
 
-const PredictionSchema: Schema<Prediction> = Type.Unsafe<Prediction>(
+export const PredictionSchema: Schema<Prediction> = Type.Unsafe<Prediction>(
   Type.Object(
     {
       metric: KeySchema,

@@ -1,6 +1,5 @@
 import { Type } from "@sinclair/typebox";
 import type { Role } from "../api.ts";
-import type { Prediction } from "../experiment.ts";
 import type {
   AdvanceDraft,
   EvidenceDraft,
@@ -16,6 +15,7 @@ import type {
   Stage,
 } from "../release.ts";
 import { ReasonSchema } from "./api.ts";
+import { PredictionSchema } from "./experiment.ts";
 import { KeySchema, oneOf } from "./flag.ts";
 import type { Schema } from "./schema.ts";
 
@@ -65,16 +65,6 @@ const GuardrailSchema: Schema<Guardrail> = Type.Object(
     onBreach: oneOf<Guardrail["onBreach"]>(["rollback", "hold", "warn"]),
     dryRun: Type.Optional(Type.Boolean()),
     staleAfterS: Type.Integer({ minimum: 1, maximum: 604_800 }),
-  },
-  closed,
-);
-
-const PredictionSchema: Schema<Prediction> = Type.Object(
-  {
-    metric: KeySchema,
-    mean: Type.Number(),
-    interval: Type.Unsafe<Prediction["interval"]>(Type.Tuple([Type.Number(), Type.Number()])),
-    level: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
   },
   closed,
 );

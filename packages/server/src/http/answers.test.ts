@@ -116,7 +116,7 @@ const UNDESCRIBED: readonly RegExp[] = [
   /^\/api\/v1\/projects\/\{project\}\/(changes|suspects|uncovered|rollback-since|freeze)/,
   /^\/api\/v1\/projects\/\{project\}\/(export|import|erasures|units|retention)/,
   /^\/api\/v1\/projects\/\{project\}\/(exposures|metric-events|events)/,
-  /^\/api\/v1\/projects\/\{project\}\/(experiments|interactions|metrics|layers|holdouts|incidents)/,
+  /^\/api\/v1\/projects\/\{project\}\/(experiments|metrics|layers|holdouts|incidents)/,
   /^\/api\/v1\/projects\/\{project\}\/(webhooks|instances|release-templates|stale-rule)/,
   /^\/api\/v1\/projects\/\{project\}\/environments\/\{environment\}\/(releases(?!\/\{release\}\/(guardrails|runbook|log))|requests|approvals|ledger)/,
   /^\/api\/v1\/projects\/\{project\}\/environments\/\{environment\}\/(state|diff|restore|explain)/,

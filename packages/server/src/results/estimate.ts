@@ -68,7 +68,13 @@ export function estimateEffect(metric: FrozenMetric, { control, treatment }: Arm
   const hasCovariate =
     family !== "quantile" && only.control.kind === "moments" && only.control.joint.means.length > plainWidth(family);
   const context: Context = { metric, family, alpha, hasCovariate };
-  return strata.length === 1 ? inOnePhase(context, only) : overPhases(context, strata);
+  const found = strata.length === 1 ? inOnePhase(context, only) : overPhases(context, strata);
+  return { ...found, absolute: estimateAlone(found.absolute), relative: estimateAlone(found.relative) };
+}
+
+/** Without what a method says besides, its z, its degrees of freedom: every method answers alike. */
+function estimateAlone(result: Result<Estimate>): Result<Estimate> {
+  return andThen(result, ({ value, standardError, interval, pValue }) => ok({ value, standardError, interval, pValue }));
 }
 
 interface Context {

@@ -1,5 +1,5 @@
 import type { Schema } from "@belay/protocol/schemas";
-import { oneOf } from "@belay/protocol/schemas";
+import { ExperimentResultsSchema, InteractionScreenSchema, oneOf } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
@@ -37,6 +37,15 @@ const ScreenQuerySchema: Schema<ScreenQuery> = Type.Unsafe<ScreenQuery>(
   Type.Object({ environment: Type.String(), metric: Type.String() }, { additionalProperties: false }),
 );
 
+const ANSWER = {
+  description: "The results",
+  content: {
+    "application/json": { schema: ExperimentResultsSchema },
+    "text/csv": { schema: Type.String() },
+    "text/html": { schema: Type.String() },
+  },
+};
+
 /** What an experiment has shown. Reading it is no look: however often, no alpha is spent. */
 export const resultsRoutes: FastifyPluginAsync<ResultsDoors> = async (app, { access, control, results }) => {
   app.get<{ Params: { project: string; experiment: string }; Querystring: ResultsQuery }>(
@@ -50,6 +59,7 @@ export const resultsRoutes: FastifyPluginAsync<ResultsDoors> = async (app, { acc
         summary: "The results: the decision in words, quality, effects with intervals; as JSON, CSV or a page to keep",
         params: pathParams("project", "experiment"),
         querystring: ResultsQuerySchema,
+        response: { 200: ANSWER },
       },
     },
     async (request, reply) => {
@@ -78,6 +88,7 @@ export const resultsRoutes: FastifyPluginAsync<ResultsDoors> = async (app, { acc
         summary: "All pairs of the experiments that run in an environment, screened for interaction by one metric",
         params: pathParams("project"),
         querystring: ScreenQuerySchema,
+        response: { 200: InteractionScreenSchema },
       },
     },
     async ({ params, query }, reply) => {
