@@ -1,5 +1,7 @@
 import type { StoredDocument, StreamRevision } from "../store/changes/index.ts";
+import { LayeredMap } from "./layered-map.ts";
 import { LiveSnapshot, renderSnapshot } from "./snapshots.ts";
+import { namesAfter } from "./users.ts";
 import type { DocumentKind, Documents, EnvironmentState, Held, ProjectState, Workspace } from "./workspace.ts";
 
 /** What a commit did, or all that a store holds: documents written and revisions reached. */
@@ -127,7 +129,9 @@ class WorkspaceDraft {
     this.#editEnvironment(stale.project, stale.environment, (environment) => {
       const { flags, segments, layers, holdouts } = project;
       const sources = { ...environment, flags, segments, layers, holdouts };
-      return { snapshot: renderSnapshot(stale.project, sources, environment.snapshot, stale.all ? undefined : stale) };
+      const touched = stale.all ? undefined : stale;
+      const snapshot = renderSnapshot(stale.project, sources, environment.snapshot, touched);
+      return { snapshot, naming: namesAfter(environment, snapshot.flags, touched?.flags) };
     });
   }
 
@@ -259,10 +263,9 @@ class WorkspaceDraft {
 
   /** A map with one entry written, or removed where `value` is absent. */
   #with<V>(map: ReadonlyMap<string, V>, key: string, value: V | undefined): ReadonlyMap<string, V> {
-    const own = this.#ownMaps.has(map) ? (map as Map<string, V>) : new Map(map);
+    const own = this.#ownMaps.has(map) ? (map as LayeredMap<V>) : LayeredMap.copy(map);
     this.#ownMaps.add(own);
-    if (value === undefined) own.delete(key);
-    else own.set(key, value);
+    own.put(key, value);
     return own;
   }
 }
@@ -294,5 +297,13 @@ function newProject(key: string, document: Held<Documents["project"]>): ProjectS
 
 function newEnvironment(project: string, key: string, document: Held<Documents["environment"]>): EnvironmentState {
   const head = { project, environment: key, revision: 0, spaces: {}, segments: {} };
-  return { key, revision: 0, document, targetings: new Map(), releases: new Map(), snapshot: new LiveSnapshot(head, new Map()) };
+  return {
+    key,
+    revision: 0,
+    document,
+    targetings: new Map(),
+    releases: new Map(),
+    snapshot: new LiveSnapshot(head, new Map()),
+    naming: new Map(),
+  };
 }

@@ -24,10 +24,11 @@ function plain({ projects, tokens, sessions, sdkKeys, revision }: Workspace): un
       ...project,
       flags: sorted(flags),
       segments: sorted(segments),
-      environments: sorted(environments).map(([, { targetings, snapshot, ...environment }]) => ({
+      environments: sorted(environments).map(([, { targetings, snapshot, naming, ...environment }]) => ({
         ...environment,
         targetings: sorted(targetings),
         snapshot: { ...snapshot.whole },
+        naming: sorted(naming).map(([name, keys]) => [name, [...keys].sort()]),
       })),
     })),
   };

@@ -1,6 +1,9 @@
-import type { FlagKey, SegmentKey } from "@belay/protocol";
+import type { FlagKey, SegmentKey, SnapshotFlag } from "@belay/protocol";
+import { LayeredMap } from "./layered-map.ts";
 import { type Use, usesOfCondition, usesOfTargeting } from "./uses.ts";
-import type { ProjectState } from "./workspace.ts";
+import type { EnvironmentState, ProjectState } from "./workspace.ts";
+
+type Named = Pick<Use, "kind" | "name">;
 
 /** Who names a flag: live flags by environment, and segments; in words, as a refusal quotes them. Not itself, nor `but`. */
 export function usersOfFlag(project: ProjectState, key: FlagKey, but: readonly FlagKey[] = []): string[] {
@@ -13,12 +16,48 @@ export function usersOfSegment(project: ProjectState, key: SegmentKey): string[]
 }
 
 /** Keys of live flags of one environment that name a flag or a segment themselves. */
-export function flagsNaming(project: ProjectState, environment: string, what: Pick<Use, "kind" | "name">): FlagKey[] {
-  const flags = project.environments.get(environment)?.snapshot.flags ?? [];
-  return [...flags].filter(([, flag]) => names(usesOfTargeting(flag), what)).map(([key]) => key);
+export function flagsNaming(project: ProjectState, environment: string, what: Named): FlagKey[] {
+  return [...(project.environments.get(environment)?.naming.get(nameOf(what)) ?? [])];
 }
 
-function usersOf(project: ProjectState, what: Pick<Use, "kind" | "name">): string[] {
+/**
+ * Who names which flag and segment, after these flags took the place of an environment's: looked up at every edit, so it is
+ * kept and not searched for.
+ *
+ * @param touched flags that may differ; all when absent.
+ */
+export function namesAfter(
+  { snapshot, naming }: Pick<EnvironmentState, "snapshot" | "naming">,
+  flags: ReadonlyMap<FlagKey, SnapshotFlag>,
+  touched?: ReadonlySet<FlagKey>,
+): EnvironmentState["naming"] {
+  const after = LayeredMap.copy(touched === undefined ? new Map<string, ReadonlySet<FlagKey>>() : naming);
+  for (const key of touched ?? flags.keys()) {
+    const was = touched === undefined ? NOTHING : namesOf(snapshot.flags.get(key));
+    const is = namesOf(flags.get(key));
+    for (const name of was) if (!is.has(name)) after.put(name, without(after.get(name), key));
+    for (const name of is) if (!was.has(name)) after.put(name, new Set(after.get(name)).add(key));
+  }
+  return after;
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+function namesOf(flag: SnapshotFlag | undefined): ReadonlySet<string> {
+  const uses = flag === undefined ? [] : usesOfTargeting(flag);
+  const named = uses.filter(({ kind }) => kind === "flag" || kind === "segment");
+  return named.length === 0 ? NOTHING : new Set(named.map(nameOf));
+}
+
+const nameOf = ({ kind, name }: Named): string => `${kind} ${name}`;
+
+function without(keys: ReadonlySet<FlagKey> | undefined, key: FlagKey): ReadonlySet<FlagKey> | undefined {
+  const left = new Set(keys);
+  left.delete(key);
+  return left.size === 0 ? undefined : left;
+}
+
+function usersOf(project: ProjectState, what: Named): string[] {
   const flags = [...project.environments.keys()].flatMap((environment) =>
     flagsNaming(project, environment, what).map((key) => `flag ${key} in ${environment}`),
   );
@@ -26,6 +65,6 @@ function usersOf(project: ProjectState, what: Pick<Use, "kind" | "name">): strin
   return [...flags, ...segments.map(([key]) => `segment ${key}`)];
 }
 
-function names(uses: readonly Use[], { kind, name }: Pick<Use, "kind" | "name">): boolean {
+function names(uses: readonly Use[], { kind, name }: Named): boolean {
   return uses.some((use) => use.kind === kind && use.name === name);
 }

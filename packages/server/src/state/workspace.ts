@@ -87,6 +87,8 @@ export interface EnvironmentState {
   readonly releases: ReadonlyMap<string, Held<ReleaseDocument>>;
   /** What servers' SDKs hold at this revision. */
   readonly snapshot: LiveSnapshot;
+  /** Keys of its live flags by what they name themselves: see `state/users.ts`. */
+  readonly naming: ReadonlyMap<string, ReadonlySet<FlagKey>>;
 }
 
 /** A release without what its place says. */

@@ -2,7 +2,7 @@ import type { DeliveryAttempt, EpochMs } from "@belay/protocol";
 import { changeView } from "../audit/views.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import type { WebhookDocument } from "../state/workspace.ts";
-import type { ChangeLog } from "../store/changes/index.ts";
+import type { ChangeId, ChangeLog } from "../store/changes/index.ts";
 import type { Delivery, DeliveryStore, Message, WebhookPlace } from "../store/deliveries/index.ts";
 import { bodyOf, isFor, type Notice, noticeOf } from "./message.ts";
 import { outcomeOf } from "./retries.ts";
@@ -11,7 +11,7 @@ import { signatureHeaders } from "./signature.ts";
 
 export interface CourierOptions {
   readonly log: ChangeLog;
-  readonly control: Pick<ControlPlane, "workspace" | "onCommit">;
+  readonly control: Pick<ControlPlane, "workspace" | "position" | "onCommit">;
   readonly store: DeliveryStore;
   readonly send: Send;
   readonly now: () => EpochMs;
@@ -35,6 +35,10 @@ const PENDING_MAX = 10_000;
 
 const LEASE = "webhooks";
 const LEASE_MS = 15_000;
+/** Commits that come within so long are read together: each turn costs the disk what a commit costs it. */
+const READ_AFTER_MS = 20;
+/** How late the outbox may hear how far the log was read, where nothing of it was a message. */
+const POSITION_EVERY_MS = 1_000;
 /** Tries of one webhook that are under way at once: enough for a busy project, few enough for a small receiver. */
 const AT_ONCE = 4;
 const PAGE = 200;
@@ -57,11 +61,22 @@ export class Courier implements Notifier {
   #isAwaited = false;
   #isClosed = false;
   #forgetAt = 0;
+  #soon: NodeJS.Timeout | undefined;
+  /** From when and until when this node surely holds the lease. */
+  #held = { from: 0, until: 0 };
+  /** How far the log was read, while the lease is held without a break. */
+  #position: ChangeId | undefined;
+  #written: { readonly position?: ChangeId; readonly at: EpochMs } = { at: 0 };
 
   constructor(options: CourierOptions) {
     this.#options = options;
     this.#timer = setInterval(() => this.wake(), options.everyMs ?? 1_000).unref();
-    options.control.onCommit(() => this.wake());
+    options.control.onCommit(() => {
+      this.#soon ??= setTimeout(() => {
+        this.#soon = undefined;
+        this.wake();
+      }, READ_AFTER_MS).unref();
+    });
   }
 
   /** Takes a turn soon: at once, or after the one that runs. */
@@ -88,16 +103,18 @@ export class Courier implements Notifier {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#soon);
     await this.#turn;
     await Promise.all(this.#carrying.values());
+    if (this.#isHeldAt(this.#options.now())) await this.#putRead([]).catch(this.#options.onFault);
     await this.#options.log.releaseLease(LEASE, this.#options.holder).catch(() => undefined);
   }
 
   async #take(): Promise<void> {
-    const { log, now, holder, onFault } = this.#options;
+    const { now, onFault } = this.#options;
     try {
       const at = now();
-      if ((await log.takeLease(LEASE, holder, { now: at, until: at + LEASE_MS })) === undefined) return;
+      if (!(await this.#holdLease(at))) return;
       await this.#read();
       await this.#carryDue();
       await this.#forget(at);
@@ -106,21 +123,68 @@ export class Courier implements Notifier {
     }
   }
 
+  /** The lease is asked for again when half of it is over, not at every turn. */
+  async #holdLease(at: EpochMs): Promise<boolean> {
+    const { log, holder } = this.#options;
+    if (this.#isHeldAt(at) && at < this.#held.until - LEASE_MS / 2) return true;
+    // Meanwhile another node may have read further.
+    if (!this.#isHeldAt(at)) this.#position = undefined;
+    const isHeld = (await log.takeLease(LEASE, holder, { now: at, until: at + LEASE_MS })) !== undefined;
+    this.#held = isHeld ? { from: at, until: at + LEASE_MS } : { from: 0, until: 0 };
+    return isHeld;
+  }
+
+  #isHeldAt(at: EpochMs): boolean {
+    return at >= this.#held.from && at < this.#held.until;
+  }
+
   /** Puts what the log gained into the outbox. A first start begins at the end of the log: the past is told to nobody. */
   async #read(): Promise<void> {
-    const { log, store } = this.#options;
-    const position = await store.position();
-    if (position === undefined) return store.put([], (await log.changes({}, 1))[0]?.id ?? 0);
-    const entries = await log.entriesAfter(position, PAGE);
+    const { log, store, control } = this.#options;
+    this.#position ??= await store.position();
+    if (this.#position === undefined) {
+      this.#position = (await log.changes({}, 1))[0]?.id ?? 0;
+      return this.#putRead([]);
+    }
+    if (!this.#hasWebhooks()) {
+      // Nobody is told what happened up to now: a webhook that is made later hears of what comes after it.
+      this.#position = Math.max(this.#position, control.position);
+      return this.#putReadInTime();
+    }
+    const entries = await log.entriesAfter(this.#position, PAGE);
     const messages: Message[] = [];
     for (const { id } of entries) {
       const change = await log.change(id);
       const notice = change === undefined ? undefined : noticeOf(changeView(change));
       if (notice !== undefined) messages.push(...(await this.#messagesOf(notice)));
     }
-    const last = entries.at(-1)?.id;
-    if (last !== undefined) await store.put(messages, last);
+    this.#position = entries.at(-1)?.id ?? this.#position;
+    if (messages.length > 0) await this.#putRead(messages);
+    else await this.#putReadInTime();
     if (entries.length === PAGE) await this.#read();
+  }
+
+  #hasWebhooks(): boolean {
+    return [...this.#options.control.workspace.projects.values()].some(({ webhooks }) => webhooks.size > 0);
+  }
+
+  /** What is read again after a crash makes the same messages, which the outbox knows by their ids. */
+  async #putReadInTime(): Promise<void> {
+    if (Math.abs(this.#options.now() - this.#written.at) >= POSITION_EVERY_MS) await this.#putRead([]);
+  }
+
+  /** Messages and how far the log was read for them, in one step. */
+  async #putRead(messages: readonly Message[]): Promise<void> {
+    const position = this.#position;
+    if (position === undefined || (messages.length === 0 && position === this.#written.position)) return;
+    try {
+      await this.#options.store.put(messages, position);
+    } catch (error) {
+      // They are made again from where the outbox says it is.
+      this.#position = undefined;
+      throw error;
+    }
+    this.#written = { position, at: this.#options.now() };
   }
 
   async #messagesOf(notice: Notice): Promise<Message[]> {
