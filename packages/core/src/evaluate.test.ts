@@ -1,4 +1,4 @@
-import type { Json } from "@belay/protocol";
+import type { FlagMetadata, Json } from "@belay/protocol";
 import { describe, expect, it } from "vitest";
 import { evaluate, hasTypeOf } from "./evaluate.ts";
 import { compile } from "./ruleset.ts";
@@ -28,6 +28,9 @@ describe("the type of a value and of a default", () => {
   });
 });
 
+/** Metadata as a snapshot that no server of ours made might have it. */
+const MIXED = { ticket: "T-1", beta: false, weight: 0.5, nested: { a: 1 }, none: null } as unknown as FlagMetadata;
+
 describe("evaluate", () => {
   const ruleset = compile({
     format: 1,
@@ -38,6 +41,7 @@ describe("evaluate", () => {
     segments: {},
     flags: {
       countries: { type: "object", variants: { eu: ["DE"] }, enabled: true, rules: [], fallthrough: { variant: "eu" } },
+      said: { type: "boolean", variants: { on: true }, enabled: true, rules: [], metadata: MIXED },
     },
   });
 
@@ -48,5 +52,11 @@ describe("evaluate", () => {
   it("serves the default where it is an object and the flag a list", () => {
     const mismatch = { reason: "ERROR", errorCode: "TYPE_MISMATCH", revision: 3 };
     expect(evaluate(ruleset, "countries", {}, { rows: 1 } as Json)).toEqual({ value: { rows: 1 }, ...mismatch });
+  });
+
+  it("tells a flag's metadata with every answer, and nothing of it that is none", () => {
+    const metadata = { ticket: "T-1", beta: false, weight: 0.5 };
+    expect(evaluate(ruleset, "said", {}, true)).toEqual({ value: true, reason: "DEFAULT", revision: 3, metadata });
+    expect(ruleset.defects()).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import type { Evaluation, EvaluationContext, FlagKey, Json, Revision } from "@belay/protocol";
+import type { Evaluation, EvaluationContext, FlagKey, FlagMetadata, Json, Revision } from "@belay/protocol";
 import type { Outcome } from "./program.ts";
 import type { Ruleset } from "./ruleset.ts";
 
@@ -10,20 +10,29 @@ import type { Ruleset } from "./ruleset.ts";
  * const { value, variant, reason } = evaluate(ruleset, "pricing", { targetingKey: "user-42" }, "compact");
  */
 export function evaluate<T extends Json>(ruleset: Ruleset, key: FlagKey, context: EvaluationContext, fallback: T): Evaluation<T> {
-  return toEvaluation(ruleset.decide(key, context), fallback, ruleset.revision);
+  return toEvaluation(ruleset.decide(key, context), fallback, ruleset.revision, ruleset.metadata(key));
 }
 
 /** An outcome as the public result. */
-export function toEvaluation<T extends Json>(outcome: Outcome, fallback: T, revision: Revision): Evaluation<T> {
+export function toEvaluation<T extends Json>(
+  outcome: Outcome,
+  fallback: T,
+  revision: Revision,
+  metadata: FlagMetadata | undefined,
+): Evaluation<T> {
   const { value, variant, reason, ruleId, errorCode } = outcome;
-  if (value === undefined) return { value: fallback, reason, revision, ...(errorCode === undefined ? {} : { errorCode }) };
-  if (!hasTypeOf(value, fallback)) return { value: fallback, reason: "ERROR", revision, errorCode: "TYPE_MISMATCH" };
+  const more = metadata === undefined ? {} : { metadata };
+  if (value === undefined) {
+    return { value: fallback, reason, revision, ...(errorCode === undefined ? {} : { errorCode }), ...more };
+  }
+  if (!hasTypeOf(value, fallback)) return { value: fallback, reason: "ERROR", revision, errorCode: "TYPE_MISMATCH", ...more };
   return {
     value,
     ...(variant === undefined ? {} : { variant }),
     reason,
     ...(ruleId === undefined ? {} : { ruleId }),
     revision,
+    ...more,
   };
 }
 

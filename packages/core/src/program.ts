@@ -9,7 +9,7 @@
  * A flag is its salts plus a program. A thousand plain 50 % rollouts differ in nothing but salts, so they share one
  * program: that is what keeps a simple flag near 200 bytes.
  */
-import type { EvaluationErrorCode, FlagType, Json, Reason, Space, Test, VariantName } from "@belay/protocol";
+import type { EvaluationErrorCode, FlagMetadata, FlagType, Json, Reason, Space, Test, VariantName } from "@belay/protocol";
 import type { AttributeReader } from "./attribute.ts";
 import type { Cidr } from "./cidr.ts";
 import type { LegacyHashFunction } from "./legacy-hash-function.ts";
@@ -197,6 +197,8 @@ export interface Program {
   readonly fallthrough: CompiledServe | undefined;
   /** Nothing served: the caller's default. */
   readonly none: Outcome;
+  /** Told with every answer. */
+  readonly metadata: FlagMetadata | undefined;
   readonly refs: Refs;
 }
 

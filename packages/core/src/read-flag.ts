@@ -1,5 +1,5 @@
 /** Reads a flag of unknown shape into a program and its salts. The one maker of both. */
-import type { FlagType, Json, Reason, Space, Tracks, VariantName } from "@belay/protocol";
+import type { FlagMetadata, FlagType, Json, Reason, Space, Tracks, VariantName } from "@belay/protocol";
 import { attributeReader } from "./attribute.ts";
 import { type Defects, quotable } from "./defect.ts";
 import { isDirect, isUsual } from "./direct.ts";
@@ -54,9 +54,17 @@ export function readFlag(value: unknown, around: Surroundings, defects: Defects)
       rules,
       fallthrough,
       none,
+      metadata: readMetadata(value["metadata"]),
       refs: { flags: reading.flags, segments: reading.segments, spaces: reading.spaces },
     },
   };
+}
+
+/** It decides nothing: what of it is no metadata is left out and breaks no flag. */
+function readMetadata(value: unknown): FlagMetadata | undefined {
+  if (!isRecord(value)) return undefined;
+  const entries = Object.entries(value).filter(([, each]) => ["string", "number", "boolean"].includes(typeof each));
+  return Object.freeze(Object.fromEntries(entries)) as FlagMetadata;
 }
 
 /** The flag as one line, where no rule has a condition and the space is the flag's first, divided by `targetingKey`. */

@@ -4,6 +4,7 @@ import type {
   EvaluationContext,
   EvaluationCount,
   FlagKey,
+  FlagMetadata,
   Revision,
   SegmentKey,
   Snapshot,
@@ -99,6 +100,7 @@ function programOf(gate: Outcome): Program {
     rules: [],
     fallthrough: undefined,
     none: gate,
+    metadata: undefined,
     refs: NO_REFS,
   };
 }
@@ -241,6 +243,11 @@ export class Ruleset {
   find(key: FlagKey): CompiledFlag | undefined {
     const flag = this.#read(key);
     return flag?.program === UNKNOWN_PROGRAM ? undefined : flag;
+  }
+
+  /** What the flag's owner says of it. */
+  metadata(key: FlagKey): FlagMetadata | undefined {
+    return this.#read(key)?.program.metadata;
   }
 
   /** The defect of one flag. */

@@ -5,7 +5,7 @@
 
 import type { EvaluationContext } from "./context.ts";
 import type { ErrorCode } from "./errors.ts";
-import type { Condition, FlagKind, FlagTest, FlagType, Part, Rule, Space, Targeting, Tracks } from "./flag.ts";
+import type { Condition, FlagKind, FlagMetadata, FlagTest, FlagType, Part, Rule, Space, Targeting, Tracks } from "./flag.ts";
 import type { Json } from "./json.ts";
 import type { FlagKey, Revision, SegmentKey, VariantName } from "./names.ts";
 import type { Approval } from "./requests.ts";
@@ -69,6 +69,8 @@ export interface Flag {
   readonly expectedLifetimeDays?: number;
   /** May browsers see it? */
   readonly clientSide: boolean;
+  /** Told to applications with every answer, to browsers too where they may see the flag. */
+  readonly metadata?: FlagMetadata;
   /** Made once; never changed by an edit. */
   readonly spaces: { readonly share: Space; readonly split: Space };
   readonly archived: boolean;
@@ -111,11 +113,12 @@ export interface FlagCreation extends Reasoned {
   readonly kind?: FlagKind;
   readonly expectedLifetimeDays?: number;
   readonly clientSide?: boolean;
+  readonly metadata?: FlagMetadata;
   /** Attribute that is the unit in this flag's spaces; `targetingKey` when absent. Fixed for the flag's life. */
   readonly by?: string;
 }
 
-/** Absent fields stay; `null` clears `owner` and `expectedLifetimeDays`. Key, type and salts never change. */
+/** Absent fields stay; `null` clears `owner` and `expectedLifetimeDays`, `{}` the `metadata`, which is replaced whole. Key, type and salts never change. */
 export interface FlagEdit extends Reasoned {
   readonly variants?: { readonly [name: VariantName]: Json };
   readonly description?: string;
@@ -124,6 +127,7 @@ export interface FlagEdit extends Reasoned {
   readonly kind?: FlagKind;
   readonly expectedLifetimeDays?: number | null;
   readonly clientSide?: boolean;
+  readonly metadata?: FlagMetadata;
 }
 
 /** How a flag decides in one environment; `targeting` can be edited and sent back as it is. */

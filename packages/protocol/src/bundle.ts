@@ -2,7 +2,7 @@
 
 import type { Reasoned, RuleDraft, ServeDraft } from "./api.ts";
 import type { ExperimentDefinition, ExperimentKey } from "./experiment.ts";
-import type { Condition, FlagKind, FlagTest, FlagType, Space, Targeting } from "./flag.ts";
+import type { Condition, FlagKind, FlagMetadata, FlagTest, FlagType, Space, Targeting } from "./flag.ts";
 import type { Json } from "./json.ts";
 import type { MetricDefinition, MetricKey } from "./metric.ts";
 import type { FlagKey, Ppm, Revision, SegmentKey, VariantName } from "./names.ts";
@@ -53,6 +53,7 @@ export interface BundledFlag {
   readonly kind: FlagKind;
   readonly expectedLifetimeDays?: number;
   readonly clientSide: boolean;
+  readonly metadata?: FlagMetadata;
   readonly spaces: { readonly share: Space; readonly split: Space };
   readonly archived: boolean;
 }

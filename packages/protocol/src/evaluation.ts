@@ -1,3 +1,4 @@
+import type { FlagMetadata } from "./flag.ts";
 import type { Json } from "./json.ts";
 import type { Revision, VariantName } from "./names.ts";
 
@@ -24,4 +25,6 @@ export interface Evaluation<T extends Json = Json> {
   /** Revision of the snapshot that decided; 0 before the first one arrived. */
   readonly revision: Revision;
   readonly errorCode?: EvaluationErrorCode;
+  /** What the flag's owner says of it; absent where they say nothing, and where there is no such flag. */
+  readonly metadata?: FlagMetadata;
 }

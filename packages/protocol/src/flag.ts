@@ -4,6 +4,11 @@ import type { AttributePath, FlagKey, Ppm, SegmentKey, SpaceId, VariantName } fr
 /** Type of a flag's values; `object` holds any JSON object or list. */
 export type FlagType = "boolean" | "string" | "number" | "object";
 
+/** What a flag's owner says of it to applications, beside its value: a ticket, a team, the version of a schema. */
+export interface FlagMetadata {
+  readonly [name: string]: string | number | boolean;
+}
+
 /** Why a flag exists; it decides when the flag counts as overdue. */
 export type FlagKind = "release" | "experiment" | "operational" | "permission";
 

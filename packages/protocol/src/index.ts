@@ -106,6 +106,7 @@ export type {
   Condition,
   Draw,
   FlagKind,
+  FlagMetadata,
   FlagTest,
   FlagType,
   LegacyHash,

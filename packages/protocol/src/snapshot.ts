@@ -1,4 +1,4 @@
-import type { Condition, FlagType, Space, Targeting } from "./flag.ts";
+import type { Condition, FlagMetadata, FlagType, Space, Targeting } from "./flag.ts";
 import type { Json } from "./json.ts";
 import type { FlagKey, Revision, SegmentKey, SpaceId, VariantName } from "./names.ts";
 
@@ -8,6 +8,8 @@ export interface SnapshotFlag extends Targeting {
   readonly variants: { readonly [name: VariantName]: Json };
   /** The flag's own spaces by short name, conventionally `share` and `split`; only those its draws use. */
   readonly spaces?: { readonly [name: SpaceId]: Space };
+  /** Told with every answer; decides nothing. */
+  readonly metadata?: FlagMetadata;
 }
 
 /** Everything one environment's decisions need and nothing else. */

@@ -13,8 +13,9 @@ interface Answer {
   readonly variant?: string;
   readonly reason?: Reason;
   readonly errorCode?: Outcome["errorCode"];
-  readonly metadata?: { readonly ruleId?: string; readonly unit?: string; readonly epoch?: number } & Partial<
-    Record<"experiment" | "release", string>
+  /** What Belay says of the answer, and behind it what the flag's owner says. */
+  readonly metadata?: { readonly epoch?: number } & Partial<
+    Record<"flagSetId" | "version" | "ruleId" | "unit" | "experiment" | "release", string>
   >;
 }
 
@@ -51,10 +52,12 @@ function whomOf(context: EvaluationContext): string {
 }
 
 function flagOf(answer: Answer): AnswerSnapshot["flags"][string] {
-  const { value, variant = "served" } = answer;
+  const { value, variant = "served", metadata = {} } = answer;
+  const { flagSetId: _, version: _v, ruleId: _r, unit: _u, experiment: _e, release: _l, epoch: _p, ...own } = metadata;
   const type = typeof value as SnapshotFlag["type"];
   const served = value === undefined ? { variants: {} } : { variants: { [variant]: value }, fallthrough: { variant } };
-  return { type, enabled: true, rules: [], ...served, answer };
+  const said = Object.keys(own).length > 0 ? { metadata: own } : {};
+  return { type, enabled: true, rules: [], ...served, ...said, answer };
 }
 
 /** Says what the server said. The context is the one that the answers are for. */

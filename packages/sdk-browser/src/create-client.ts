@@ -1,5 +1,5 @@
 import { hasTypeOf, unitText } from "@belay/core";
-import { deciderOf } from "@belay/core/compact";
+import { deciderOf, type Outcome } from "@belay/core/compact";
 import type { Evaluation, EvaluationContext, Exposure, FlagKey, Json, MetricEvent } from "@belay/protocol";
 import { type Follow, follow } from "./follow.ts";
 import { type Inner, type LeanClient, open, type Widened } from "./lean-client.ts";
@@ -46,23 +46,19 @@ export function complete(options: ClientOptions, decider: typeof deciderOf, foll
     Object.fromEntries(contextAttributes.map((name) => [name, context[name]])) as Exposure["attributes"];
   const [lean, inner] = open(options, decider, follow, contextAttributes.length > 0 ? recorded : undefined);
 
-  const told = <T extends Json>(outcome: ReturnType<typeof inner.answer>): Evaluation<Widened<T>> => {
-    const { value, variant, reason, ruleId, errorCode } = outcome;
-    const isStale = lean.state === "stale" && errorCode === undefined;
-    return {
-      value: value as Widened<T>,
-      ...(variant === undefined ? {} : { variant }),
-      reason: isStale ? "STALE" : reason,
-      ...(ruleId === undefined ? {} : { ruleId }),
-      revision: lean.revision,
-      ...(errorCode === undefined ? {} : { errorCode }),
-    };
+  const told = <T extends Json>(key: FlagKey, outcome: Outcome): Evaluation<Widened<T>> => {
+    const { value, variant, reason: why, ruleId, errorCode } = outcome;
+    const reason = lean.state === "stale" && errorCode === undefined ? "STALE" : why;
+    // A key that is no text may throw when it is made one.
+    const metadata = typeof key === "string" ? lean.snapshot.flags[key]?.metadata : undefined;
+    const all = { value, variant, reason, ruleId, revision: lean.revision, errorCode, metadata };
+    return Object.fromEntries(Object.entries(all).filter(([, each]) => each !== undefined)) as never;
   };
 
   // Onto the lean client and not around it: its getters stay getters.
   const client = Object.assign(lean, {
-    evaluate: <T extends Json>(key: FlagKey, fallback: T) => told<T>(inner.noted(key, fallback)),
-    peek: <T extends Json>(key: FlagKey, fallback: T) => told<T>(inner.answer(key, fallback)),
+    evaluate: <T extends Json>(key: FlagKey, fallback: T) => told<T>(key, inner.noted(key, fallback)),
+    peek: <T extends Json>(key: FlagKey, fallback: T) => told<T>(key, inner.answer(key, fallback)),
     peekRendered: <T extends Json>(key: FlagKey, fallback: T) => {
       const value = rendered?.(key).value;
       return (value !== undefined && hasTypeOf(value, fallback) ? value : fallback) as Widened<T>;

@@ -1,5 +1,5 @@
 /** Belay as the provider of `@openfeature/web-sdk`: one client, one provider, one person at a time. */
-import { resolutionOf } from "@belay/core";
+import { originOf, resolutionOf } from "@belay/core";
 import type { EvaluationContext, Json } from "@belay/protocol";
 import {
   type JsonValue,
@@ -18,11 +18,16 @@ import type { BelayClient } from "./create-client.ts";
 export interface BelayProviderOptions {
   /** How long `initialize` waits for the server where nothing is held to decide with. @default 5,000 */
   readonly readyTimeoutMs?: number;
+  /**
+   * Whether an answer's metadata names, beside what the flag's owner says, where it comes from: `flagSetId` and `version`,
+   * as telemetry reads them, and `ruleId`. @default true
+   */
+  readonly tellsOrigin?: boolean;
 }
 
 /**
- * Answers OpenFeature from a Belay client. Reasons and error codes are OpenFeature's own; metadata names the flag set, the
- * version of the rules and the rule that served.
+ * Answers OpenFeature from a Belay client. Reasons and error codes are OpenFeature's own; metadata is the flag's, and names
+ * the flag set, the version of the rules and the rule that served.
  *
  * @example
  * await OpenFeature.setProviderAndWait(new BelayProvider(createClient({ url, clientKey })), { targetingKey: "user-42" });
@@ -33,13 +38,15 @@ export class BelayProvider implements Provider {
   readonly events: OpenFeatureEventEmitter = new OpenFeatureEventEmitter();
   readonly #client: BelayClient;
   readonly #readyTimeoutMs: number;
+  readonly #tellsOrigin: boolean;
   readonly #offs: (() => void)[] = [];
   /** Another context is no change of configuration: OpenFeature tells of it by itself. */
   #isIdentifying = false;
 
-  constructor(client: BelayClient, { readyTimeoutMs = 5_000 }: BelayProviderOptions = {}) {
+  constructor(client: BelayClient, { readyTimeoutMs = 5_000, tellsOrigin = true }: BelayProviderOptions = {}) {
     this.#client = client;
     this.#readyTimeoutMs = readyTimeoutMs;
+    this.#tellsOrigin = tellsOrigin;
   }
 
   /**
@@ -112,6 +119,7 @@ export class BelayProvider implements Provider {
   #resolve<T extends JsonValue>(key: string, fallback: T): ResolutionDetails<T> {
     const told = this.#client.evaluate<Json>(key, fallback as Json);
     const { project, environment } = this.#client.snapshot;
-    return resolutionOf(told, `${project}/${environment}`) as ResolutionDetails<T>;
+    const origin = this.#tellsOrigin ? originOf(told, `${project}/${environment}`) : undefined;
+    return resolutionOf(told, origin) as ResolutionDetails<T>;
   }
 }

@@ -38,7 +38,7 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
   beforeAll(async () => {
     server = await startServer();
     key = String((await call("POST", "/keys", { environment: "production", kind: "remote" }))["secret"]);
-    await call("POST", "/flags", { key: "vip" });
+    await call("POST", "/flags", { key: "vip", metadata: { ticket: "SHOP-7" } });
     await call("PUT", `${TARGETING}/vip`, {
       enabled: true,
       rules: [{ id: "named", when: { attribute: "mail", op: "in", value: ["ann@example.com"] }, serve: { variant: "on" } }],
@@ -125,9 +125,9 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
     expect(inBetween.slice(0, 2)).toEqual([true, false]);
     expect(inBetween[2]).toMatchObject({ value: "none", errorCode: "PROVIDER_NOT_READY" });
     await expect.poll(() => page.evaluate(() => belay.value("pricing", "none"))).toMatch(/^(compact|roomy)$/);
-    expect(await page.evaluate(() => [belay.isEnabled("vip", true), belay.evaluate("vip", true).reason])).toEqual([
+    expect(await page.evaluate(() => [belay.isEnabled("vip", true), belay.evaluate("vip", true)])).toEqual([
       false,
-      "DEFAULT",
+      expect.objectContaining({ reason: "DEFAULT", metadata: { ticket: "SHOP-7" } }),
     ]);
   });
 

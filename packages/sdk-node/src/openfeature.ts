@@ -1,5 +1,5 @@
 /** Belay as the provider of `@openfeature/server-sdk`. */
-import { resolutionOf } from "@belay/core";
+import { originOf, resolutionOf } from "@belay/core";
 import type { Client } from "@belay/core/client";
 import type { EvaluationContext, Json } from "@belay/protocol";
 import {
@@ -18,11 +18,16 @@ import type { BelayClient } from "./flag-types.ts";
 export interface BelayProviderOptions {
   /** How long `initialize` waits for the server where nothing is held to decide with. @default 5,000 */
   readonly readyTimeoutMs?: number;
+  /**
+   * Whether an answer's metadata names, beside what the flag's owner says, where it comes from: `flagSetId` and `version`,
+   * as telemetry reads them, and `ruleId`. @default true
+   */
+  readonly tellsOrigin?: boolean;
 }
 
 /**
- * Answers OpenFeature from a Belay client. Reasons and error codes are OpenFeature's own; metadata names the version of the
- * rules and the rule that served. Decisions are made in the process: the promises it answers with are settled already.
+ * Answers OpenFeature from a Belay client. Reasons and error codes are OpenFeature's own; metadata is the flag's, and names
+ * the version of the rules and the rule that served. Decisions are made in the process: the promises it answers with are settled already.
  *
  * @example
  * await OpenFeature.setProviderAndWait(new BelayProvider(createClient({ url, sdkKey })));
@@ -34,11 +39,13 @@ export class BelayProvider implements Provider {
   // Without the application's declared keys: OpenFeature asks by any text.
   readonly #client: Client;
   readonly #readyTimeoutMs: number;
+  readonly #tellsOrigin: boolean;
   readonly #offs: (() => void)[] = [];
 
-  constructor(client: BelayClient, { readyTimeoutMs = 5_000 }: BelayProviderOptions = {}) {
+  constructor(client: BelayClient, { readyTimeoutMs = 5_000, tellsOrigin = true }: BelayProviderOptions = {}) {
     this.#client = client as unknown as Client;
     this.#readyTimeoutMs = readyTimeoutMs;
+    this.#tellsOrigin = tellsOrigin;
   }
 
   /**
@@ -103,6 +110,7 @@ export class BelayProvider implements Provider {
 
   #resolve<T extends JsonValue>(key: string, fallback: T, context: OpenFeatureContext): ResolutionDetails<T> {
     const told = this.#client.evaluate<Json>(key, context as EvaluationContext, fallback as Json);
-    return resolutionOf(told, this.#client.flagSetId) as ResolutionDetails<T>;
+    const origin = this.#tellsOrigin ? originOf(told, this.#client.flagSetId) : undefined;
+    return resolutionOf(told, origin) as ResolutionDetails<T>;
   }
 }

@@ -214,11 +214,11 @@ export class Client {
       const outcome = this.#rules.decide(key, context, this.#met);
       if (outcome.value !== undefined && hasTypeOf(outcome.value, answer)) {
         if (outcome.tracks !== undefined) this.#note(key, outcome, context);
-        const evaluation = toEvaluation(outcome, answer, revision);
+        const evaluation = toEvaluation(outcome, answer, revision, this.#rules.metadata(key));
         return this.#isStale ? { ...evaluation, reason: "STALE" } : evaluation;
       }
       this.#missed(key, outcome, typeName(fallback));
-      if (this.#hasRules) return toEvaluation(outcome, answer, revision);
+      if (this.#hasRules) return toEvaluation(outcome, answer, revision, this.#rules.metadata(key));
       return { value: answer, reason: "ERROR", errorCode: "PROVIDER_NOT_READY", revision };
     } catch {
       return { value: answer, reason: "ERROR", errorCode: "GENERAL", revision };

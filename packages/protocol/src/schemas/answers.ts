@@ -20,7 +20,7 @@ import type {
 import { ERRORS, type ErrorCode } from "../errors.ts";
 import type { Condition, Rule, Serve, Space, Targeting } from "../flag.ts";
 import { RoleSchema, SdkKeyKindSchema, StaleReasonCodeSchema } from "./api.ts";
-import { FlagKindSchema, FlagTestSchema, FlagTypeSchema, JsonSchema, oneOf, PartSchema } from "./flag.ts";
+import { FlagKindSchema, FlagMetadataSchema, FlagTestSchema, FlagTypeSchema, JsonSchema, oneOf, PartSchema } from "./flag.ts";
 import { reference, type Schema } from "./schema.ts";
 
 /** What `/api/v1` answers, as OpenAPI shows it. Closed: a field that is answered and not told of here is a fault. */
@@ -81,6 +81,7 @@ export const FlagSchema: Schema<Flag> = Type.Object(
     kind: FlagKindSchema,
     expectedLifetimeDays: Type.Optional(Type.Integer()),
     clientSide: Type.Boolean(),
+    metadata: Type.Optional(FlagMetadataSchema),
     spaces: Type.Object({ share: SpaceSchema, split: SpaceSchema }, closed),
     archived: Type.Boolean(),
     createdAt: time,

@@ -24,6 +24,7 @@ import type {
 import type { Condition } from "../flag.ts";
 import {
   FlagKindSchema,
+  FlagMetadataSchema,
   FlagTestSchema,
   FlagTypeSchema,
   JsonSchema,
@@ -78,6 +79,7 @@ export const FlagCreationSchema: Schema<FlagCreation> = Type.Object(
     kind: Type.Optional(FlagKindSchema),
     expectedLifetimeDays: Type.Optional(lifetimeDays),
     clientSide,
+    metadata: Type.Optional(FlagMetadataSchema),
     by: Type.Optional(attributePath),
     reason,
   },
@@ -93,6 +95,7 @@ export const FlagEditSchema: Schema<FlagEdit> = Type.Object(
     kind: Type.Optional(FlagKindSchema),
     expectedLifetimeDays: Type.Optional(Type.Union([lifetimeDays, Type.Null()])),
     clientSide,
+    metadata: Type.Optional(FlagMetadataSchema),
     reason,
   },
   closed,

@@ -3,7 +3,7 @@ import type { Bundle, BundledFlag, BundledTargeting, ImportDraft, ImportRequest,
 import type { Condition, Space } from "../flag.ts";
 import { FlagCreationSchema, ReasonSchema, TargetingDraftSchema } from "./api.ts";
 import { ExperimentDefinitionSchema } from "./experiment.ts";
-import { FlagKindSchema, FlagTypeSchema, JsonSchema, KeySchema } from "./flag.ts";
+import { FlagKindSchema, FlagMetadataSchema, FlagTypeSchema, JsonSchema, KeySchema } from "./flag.ts";
 import { BundledMetricSchema } from "./metric.ts";
 import { reference, type Schema } from "./schema.ts";
 
@@ -30,6 +30,7 @@ const BundledFlagSchema: Schema<BundledFlag> = Type.Unsafe<BundledFlag>(
       kind: FlagKindSchema,
       expectedLifetimeDays,
       clientSide: Type.Boolean(),
+      metadata: Type.Optional(FlagMetadataSchema),
       spaces: Type.Object({ share: SpaceSchema, split: SpaceSchema }, closed),
       archived: Type.Boolean(),
     },

@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import type { Condition, Draw, FlagKind, FlagTest, FlagType, Operator, Part, Test, Tracks } from "../flag.ts";
+import type { Condition, Draw, FlagKind, FlagMetadata, FlagTest, FlagType, Operator, Part, Test, Tracks } from "../flag.ts";
 import type { Json } from "../json.ts";
 import { KEY_PATTERN } from "../names.ts";
 import { reference, type Schema } from "./schema.ts";
@@ -15,6 +15,15 @@ export const KeySchema: Schema<string> = Type.String({ pattern: KEY_PATTERN, "x-
 const AttributePathSchema: Schema<string> = Type.String({ minLength: 1, maxLength: 256 });
 
 export const FlagTypeSchema: Schema<FlagType> = oneOf(["boolean", "string", "number", "object"]);
+
+/** Names that answers use for what Belay says of itself (OFREP, OpenFeature): nobody's metadata may say otherwise. */
+const OWN_NAMES = ["flagSetId", "version", "contextId", "ruleId", "experiment", "release", "epoch", "unit"];
+
+export const FlagMetadataSchema: Schema<FlagMetadata> = Type.Record(
+  Type.String({ pattern: `^(?!(?:${OWN_NAMES.join("|")})$).{1,128}$` }),
+  Type.Union([Type.String({ maxLength: 1_000 }), Type.Number(), Type.Boolean()]),
+  { maxProperties: 50, description: `Told with every answer. Names other than ${OWN_NAMES.join(", ")}`, ...closed },
+);
 
 export const FlagKindSchema: Schema<FlagKind> = oneOf(["release", "experiment", "operational", "permission"]);
 

@@ -16,7 +16,7 @@ import { asJson, type Decision, type Refusal, refuse } from "../control/decision
 import { planHash } from "../control/plan-hash.ts";
 import { allStreams, environmentStream, projectStream } from "../control/streams.ts";
 import { armMoves, refuseMoves } from "../flags/arms.ts";
-import { firstTargeting } from "../flags/domain.ts";
+import { firstTargeting, seenBySdks } from "../flags/domain.ts";
 import { stampEpochs, withoutEpochs } from "../flags/epochs.ts";
 import { reservedRuleFault } from "../flags/rollout.ts";
 import { normalise } from "../flags/targeting.ts";
@@ -168,8 +168,6 @@ function flagWrite(project: ProjectState, key: FlagKey, flag: BundledFlag, creat
     isSeenEverywhere: held === undefined || !same(seenBySdks(held), seenBySdks(after)),
   };
 }
-
-const seenBySdks = ({ variants, clientSide, archived }: FlagDocument): object => ({ variants, clientSide, archived });
 
 /** Targetings of the environments imported into; a flag that is new is off in all others. */
 function targetingWrites(project: ProjectState, request: ImportRequest, names: readonly string[]): Write[] | Refusal {

@@ -68,9 +68,13 @@ export function firstTargeting(type: FlagType, variants: { readonly [name: Varia
 export function editFlag(project: ProjectState, key: FlagKey, { reason: _, ...edit }: FlagEdit): Decision<Flag> {
   const held = liveFlag(project, key);
   if ("code" in held) return held;
-  const after = withoutNulls({ ...held.body, ...edit }) as unknown as FlagDocument;
-  const isSeenBySdks = after.clientSide !== held.body.clientSide || !same(after.variants, held.body.variants);
-  return replaceFlag(project, key, held, after, "flag.edit", isSeenBySdks);
+  const after = withoutCleared({ ...held.body, ...edit }) as unknown as FlagDocument;
+  return replaceFlag(project, key, held, after, "flag.edit", !same(seenBySdks(after), seenBySdks(held.body)));
+}
+
+/** What of a flag SDKs are given: an edit of all else raises no environment's revision. */
+export function seenBySdks({ variants, clientSide, archived, metadata = {} }: FlagDocument): object {
+  return { variants, clientSide, archived, metadata };
 }
 
 /**
@@ -135,8 +139,10 @@ function same(a: object, b: object): boolean {
   return canonicalJson(asJson(a)) === canonicalJson(asJson(b));
 }
 
-function withoutNulls(document: object): object {
-  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null));
+function withoutCleared(document: object): object {
+  const isCleared = ([name, value]: [string, unknown]): boolean =>
+    value === null || (name === "metadata" && Object.keys(value as object).length === 0);
+  return Object.fromEntries(Object.entries(document).filter((entry) => !isCleared(entry)));
 }
 
 /** The key that differs least, if it differs little: a typo is the usual reason for a flag not found. */

@@ -74,6 +74,30 @@ describe("an edit", () => {
     });
   });
 
+  it("of metadata reaches SDKs and raises no exposure; `{}` takes it away; names of Belay's own are refused", async () => {
+    const metadata = { ticket: "SHOP-7", beta: true, weight: 0.5 };
+    expect((await ask("POST", `${P}/flags`, { key: "said", metadata })).body.metadata).toEqual(metadata);
+    const inSnapshot = async () => {
+      const { body } = await ask("GET", "/sdk/v1/snapshot", undefined, { as: server.sdkKeys["production"] as string });
+      return [body.revision, body.flags.said.metadata];
+    };
+    const [revision, said] = await inSnapshot();
+    expect(said).toEqual(metadata);
+    expect((await ask("PATCH", `${P}/flags/said`, { metadata: { ticket: "SHOP-8" } })).status).toBe(200);
+    expect(await inSnapshot()).toEqual([revision + 1, { ticket: "SHOP-8" }]);
+    expect(Object.keys((await ask("PATCH", `${P}/flags/said`, { metadata: {} })).body)).not.toContain("metadata");
+    expect(await inSnapshot()).toEqual([revision + 2, undefined]);
+    for (const [wrong, field] of [
+      [{ version: "2" }, "metadata.version"],
+      [{ nested: { a: 1 } }, "metadata.nested"],
+      [{ nothing: null }, "metadata.nothing"],
+      [{ long: "x".repeat(1_001) }, "metadata.long"],
+    ] as const) {
+      const refused = await ask("PATCH", `${P}/flags/said`, { metadata: wrong });
+      expect([refused.status, refused.body.field]).toEqual([422, field]);
+    }
+  });
+
   it("clears with null what may be absent, and nothing else", async () => {
     await ask("POST", `${P}/flags`, { key: "owned", owner: "me", expectedLifetimeDays: 30 });
     const { body } = await ask("PATCH", `${P}/flags/owned`, { owner: null, expectedLifetimeDays: null });

@@ -1,6 +1,6 @@
 /* How a decision is said in OpenFeature's remote evaluation protocol (OFREP). Pure: outcome in, JSON text out. */
 import type { Outcome } from "@belay/core";
-import type { EvaluationContext, FlagKey } from "@belay/protocol";
+import type { EvaluationContext, FlagKey, FlagMetadata } from "@belay/protocol";
 
 /** OFREP's words for what went wrong. */
 export type OfrepErrorCode = "PARSE_ERROR" | "TARGETING_KEY_MISSING" | "INVALID_CONTEXT" | "FLAG_NOT_FOUND" | "GENERAL";
@@ -53,11 +53,21 @@ export interface SuccessText {
   readonly tracks: Outcome["tracks"];
 }
 
-/** Puts an outcome into words. @param set text of the metadata that all answers of a revision have */
-export function successOf(key: FlagKey, { value, reason, variant, ruleId, tracks }: Outcome, set: string): SuccessText {
+/**
+ * Puts an outcome into words.
+ *
+ * @param set text of the metadata that all answers of a revision have
+ * @param own what the flag's owner says of it, under names that are not Belay's
+ */
+export function successOf(
+  key: FlagKey,
+  { value, reason, variant, ruleId, tracks }: Outcome,
+  set: string,
+  own: FlagMetadata = {},
+): SuccessText {
   const { experiment, release, epoch } = tracks ?? {};
   const answer = fields({ value, reason, variant });
-  const metadata = fields({ ruleId, experiment, release, epoch });
+  const metadata = fields({ ...own, ruleId, experiment, release, epoch });
   return { opening: `{"key":${JSON.stringify(key)}${answer},"metadata":{${set}${metadata}`, tracks };
 }
 

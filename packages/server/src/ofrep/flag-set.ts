@@ -50,7 +50,7 @@ export class FlagSet {
   say(key: FlagKey, outcome: Outcome, context: EvaluationContext): OneAnswer {
     const failure = failureOf(key, outcome, this.#ruleset.defect(key)?.reason);
     if (failure !== undefined) return { failure };
-    const text = textFor(successOf(key, outcome, this.#metadata), context);
+    const text = textFor(successOf(key, outcome, this.#metadata, this.#ruleset.metadata(key)), context);
     return { text, isValueless: outcome.value === undefined };
   }
 
@@ -78,7 +78,7 @@ export class FlagSet {
   #success({ key, texts }: Row, outcome: Outcome, context: EvaluationContext): Buffer {
     const known = texts.get(outcome);
     if (known !== undefined) return known;
-    const success = successOf(key, outcome, this.#metadata);
+    const success = successOf(key, outcome, this.#metadata, this.#ruleset.metadata(key));
     const text = Buffer.from(textFor(success, context));
     if (success.tracks === undefined) texts.set(outcome, text);
     return text;

@@ -56,7 +56,7 @@ describe("one flag", () => {
     ["browser-banner", { country: "DE" }, { value: true, variant: "on", reason: "TARGETING_MATCH" }, { ruleId: "de" }],
     ["browser-banner", { country: "FR" }, { value: false, variant: "off", reason: "DEFAULT" }, {}],
     ["browser-title", {}, { value: "Hello", variant: "plain", reason: "STATIC" }, {}],
-    ["count", {}, { value: 40.5, variant: "many", reason: "STATIC" }, {}],
+    ["count", {}, { value: 40.5, variant: "many", reason: "STATIC" }, { ticket: "SHOP-7", beta: true }],
     ["layout", {}, { value: { columns: 3, gaps: [1, 2] }, variant: "wide", reason: "STATIC" }, {}],
   ])("%s for %j is %j", async (key, attributes, answer, metadata) => {
     const version = String(await revision());

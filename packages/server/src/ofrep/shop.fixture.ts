@@ -12,7 +12,10 @@ export const SHOP: Readonly<Record<string, { readonly flag: object; readonly tar
     },
   },
   "browser-title": text({ plain: "Hello", loud: "HELLO" }, { variant: "plain" }, true),
-  count: { flag: { type: "number", variants: { few: 2, many: 40.5 } }, targeting: { fallthrough: { variant: "many" } } },
+  count: {
+    flag: { type: "number", variants: { few: 2, many: 40.5 }, metadata: { ticket: "SHOP-7", beta: true } },
+    targeting: { fallthrough: { variant: "many" } },
+  },
   layout: {
     flag: { type: "object", variants: { wide: { columns: 3, gaps: [1, 2] } } },
     targeting: { fallthrough: { variant: "wide" } },

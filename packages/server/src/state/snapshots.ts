@@ -70,7 +70,14 @@ export function renderSnapshot(project: string, sources: SnapshotSources, before
 function renderFlag(flag: FlagDocument | undefined, targeting: Targeting | undefined): SnapshotFlag | undefined {
   if (flag === undefined || targeting === undefined || flag.archived) return undefined;
   const spaces = usedSpaces(flag, targeting);
-  return { type: flag.type, variants: flag.variants, ...(spaces === undefined ? {} : { spaces }), ...targeting };
+  const { type, variants, metadata } = flag;
+  return {
+    type,
+    variants,
+    ...(spaces === undefined ? {} : { spaces }),
+    ...(metadata === undefined ? {} : { metadata }),
+    ...targeting,
+  };
 }
 
 function renderSegments({ segments }: SnapshotSources): Snapshot["segments"] {

@@ -8,6 +8,7 @@ import type {
   ExperimentStatus,
   FlagKey,
   FlagKind,
+  FlagMetadata,
   FlagType,
   FreezeWindow,
   Frozen,
@@ -155,6 +156,7 @@ export interface FlagDocument {
   readonly kind: FlagKind;
   readonly expectedLifetimeDays?: number;
   readonly clientSide: boolean;
+  readonly metadata?: FlagMetadata;
   readonly spaces: FlagSpaces;
   readonly archived: boolean;
   readonly createdAt: string;

@@ -6,6 +6,8 @@ import { AstBuilder, compile, GherkinClassicTokenMatcher, Parser } from "@cucumb
 /** One scenario with its outline's row filled in and the background's steps before its own. */
 export interface Scenario {
   readonly name: string;
+  /** Of the scenario, its feature and its row's table, with the `@`. */
+  readonly tags: readonly string[];
   readonly steps: readonly ScenarioStep[];
 }
 
@@ -26,8 +28,9 @@ export function readScenarios(text: string): readonly Scenario[] {
   let ids = 0;
   const newId = (): string => String(++ids);
   const document = new Parser(new AstBuilder(newId), new GherkinClassicTokenMatcher()).parse(text);
-  return compile(document, "", newId).map(({ name, steps }) => ({
+  return compile(document, "", newId).map(({ name, tags, steps }) => ({
     name,
+    tags: tags.map(({ name: tag }) => tag),
     steps: steps.map(({ text: said, argument }) => {
       const rows = argument?.dataTable?.rows.map(({ cells }) => cells.map(({ value }) => value));
       return rows === undefined ? { text: said } : { text: said, table: rows };

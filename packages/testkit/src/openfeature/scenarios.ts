@@ -40,6 +40,7 @@ function ofType([type, name, fallback, served, variant, zero]: (typeof TYPES)[nu
     ...[value(fallback), reason("ERROR"), code(error)],
   ];
   const targeted = [READY, ask(type, `${name}-targeted-zero-flag`, fallback)];
+  const another = says('a context containing a key "email", with type "String" and with value "b@example.com"');
   const noEmail = says('a context containing a key "email" with null value');
   const steps: Record<string, ScenarioStep[]> = {
     "is served with its variant and STATIC": [
@@ -49,6 +50,10 @@ function ofType([type, name, fallback, served, variant, zero]: (typeof TYPES)[nu
     "may be the type's zero": [READY, ask(type, `${name}-zero-flag`, fallback), EVALUATE, value(zero), reason("STATIC")],
     "is zero for whom a rule meets": [...targeted, BALLMER, EVALUATE, value(zero), reason("TARGETING_MATCH")],
     "falls through for nobody": [...targeted, EVALUATE, value(zero), reason("DEFAULT")],
+    "falls through for somebody else": [...targeted, another, EVALUATE, value(zero), reason("DEFAULT")],
+    "has no metadata where its owner says nothing": [
+      ...[READY, ask(type, `${name}-flag`, fallback), EVALUATE, says("the resolved metadata is empty")],
+    ],
     "falls through for an attribute that is null": [...targeted, noEmail, EVALUATE, value(zero), reason("DEFAULT")],
     "is the default where the flag is disabled": [
       ...[READY, ask(type, `${name}-disabled-flag`, fallback), EVALUATE],
@@ -74,6 +79,76 @@ const STATES: Record<string, ScenarioStep[]> = Object.fromEntries(
     [says(`a ${state} provider`), says(`the provider status should be "${status}"`)],
   ]),
 );
+
+const PROVIDER: Record<string, ScenarioStep[]> = {
+  "says its name": [READY, says('the provider\'s name should be "Belay"')],
+  "that is stale decides by the rules it has, and says STALE": [
+    ...[says("a stale provider"), ask("Boolean", "boolean-flag", "false"), EVALUATE, value("true"), reason("STALE")],
+  ],
+  "serves what a disabled flag serves": [
+    ...[READY, ask("Boolean", "off-flag", "true"), EVALUATE, value("false"), reason("DISABLED")],
+    says('the variant should be "off"'),
+  ],
+};
+
+const contains = (rows: readonly (readonly [string, string, string])[]): ScenarioStep => ({
+  text: "the resolved metadata should contain",
+  table: [["key", "metadata_type", "value"], ...rows],
+});
+
+const METADATA: Record<string, ScenarioStep[]> = {
+  "is what its owner says, of every type": [
+    ...[READY, ask("Boolean", "metadata-flag", "false"), EVALUATE],
+    contains([
+      ["string", "String", "1.0.2"],
+      ["integer", "Integer", "2"],
+      ["float", "Float", "0.1"],
+      ["boolean", "Boolean", "true"],
+    ]),
+  ],
+  "is told with a default too": [
+    ...[READY, ask("String", "metadata-flag", "mine"), EVALUATE, code("TYPE_MISMATCH"), contains([["integer", "Integer", "2"]])],
+  ],
+  "names flag set, version and rule for who wants to know": [
+    says("a stable provider that tells where answers come from"),
+    ...[ask("Boolean", "boolean-targeted-zero-flag", "true"), BALLMER, EVALUATE],
+    contains([
+      ["flagSetId", "String", "default/production"],
+      ["version", "String", "7"],
+      ["ruleId", "String", "ballmer"],
+    ]),
+  ],
+};
+
+const person = (key: string): ScenarioStep =>
+  says(`A context entry with key "targetingKey" and value "${key}" is added to the "API" level`);
+
+const FOLLOWING: Record<string, ScenarioStep[]> = {
+  "is ready": [says("a provider that follows a server"), says('the provider status should be "READY"')],
+  "keeps people apart, and sends what it met and what was tracked": [
+    ...[says("a provider that follows a server"), ask("String", "pricing", "none")],
+    ...[person("user-1"), EVALUATE, EVALUATE, person("user-2"), EVALUATE, reason("SPLIT")],
+    ...[says('the event "purchase" was tracked with value 12.5'), says("the provider was closed")],
+    {
+      text: "the server should have been sent",
+      table: [
+        ["unit", "what", "value"],
+        ["user-1", "pricing", "undefined"],
+        ["user-2", "pricing", "undefined"],
+        ["user-2", "purchase", "12.5"],
+      ],
+    },
+  ],
+  "tells which flag changed, and decides by the change": [
+    ...[says("a provider that follows a server"), ask("Boolean", "boolean-flag", "false"), EVALUATE, value("true")],
+    ...[
+      says('the server lets the flag serve "off"'),
+      says("the change of the flag should be told once"),
+      EVALUATE,
+      value("false"),
+    ],
+  ],
+};
 
 const HOOKED = [READY, says("a client with added hook")];
 const hears = (moments: string, rows: Record<string, string>): ScenarioStep => ({
@@ -129,11 +204,14 @@ const TARGETING: Record<string, ScenarioStep[]> = {
 export const SCENARIOS: readonly Scenario[] = [
   ...TYPES.flatMap(ofType),
   ...named("a provider", STATES),
+  ...named("a provider", PROVIDER),
+  ...named("a provider that follows a server", FOLLOWING),
+  ...named("a flag's metadata", METADATA),
   ...named("hooks", HOOKS),
   ...named("a context", CONTEXTS),
   ...named("targeting", TARGETING),
 ];
 
 function named(subject: string, steps: Readonly<Record<string, readonly ScenarioStep[]>>): Scenario[] {
-  return Object.entries(steps).map(([name, each]) => ({ name: `${subject} ${name}`, steps: each }));
+  return Object.entries(steps).map(([name, each]) => ({ name: `${subject} ${name}`, tags: [], steps: each }));
 }

@@ -4,53 +4,19 @@
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import type { Scenario, ScenarioStep } from "./gherkin.ts";
-
-/** What an evaluation said. */
-export interface SuiteDetails {
-  readonly flagKey: string;
-  readonly value: unknown;
-  readonly variant?: string | undefined;
-  readonly reason?: string | undefined;
-  readonly errorCode?: string | undefined;
-  readonly flagMetadata: object;
-}
-
-export type SuiteStatus = "stable" | "not ready" | "error" | "fatal" | "stale";
-export type SuiteType = "boolean" | "string" | "number" | "object";
-export type SuiteContext = Readonly<Record<string, unknown>>;
-
-/** The four moments of a hook, each given what the SDK gives. */
-export interface SuiteHook {
-  before(hookContext: object): SuiteContext | undefined;
-  after(hookContext: object, details: unknown): void;
-  error(hookContext: object, error: unknown): void;
-  finally(hookContext: object, details: unknown): void;
-}
-
-export interface SuiteEvaluation {
-  readonly type: SuiteType;
-  readonly key: string;
-  readonly fallback: unknown;
-  /** Contexts by the level they are given at: `API`, `Transaction`, `Client`, `Invocation`. */
-  readonly contexts: ReadonlyMap<string, SuiteContext>;
-  readonly clientHooks: readonly SuiteHook[];
-  readonly invocationHooks: readonly SuiteHook[];
-}
-
-/** An OpenFeature API with the provider under test, behind which the SDKs look alike. */
-export interface ApiUnderTest {
-  /** Sets a provider in that state. */
-  provide(status: SuiteStatus): Promise<void>;
-  readonly status: string;
-  evaluate(evaluation: SuiteEvaluation): Promise<SuiteDetails>;
-  /** The context the provider last decided by. */
-  readonly seenContext: SuiteContext;
-}
+import { SERVER_STEPS } from "./server-steps.ts";
+import { type ApiUnderTest, type Does, readValue, type SuiteStatus, World } from "./world.ts";
 
 /** Plays a scenario. @throws AssertionError where something is not as it says, Error for a sentence that means nothing here */
 export async function play({ steps }: Scenario, api: ApiUnderTest): Promise<void> {
   const world = new World(api);
-  for (const step of steps) await act(step, world);
+  try {
+    for (const step of steps) await act(step, world);
+  } finally {
+    // In this order, so that the provider need not wait for a server that is gone.
+    if (world.server !== undefined) await api.close();
+    await world.server?.stop();
+  }
 }
 
 async function act({ text, table = [] }: ScenarioStep, world: World): Promise<void> {
@@ -63,65 +29,12 @@ async function act({ text, table = [] }: ScenarioStep, world: World): Promise<vo
   throw new Error(`No step says: ${text}`);
 }
 
-class World {
-  readonly api: ApiUnderTest;
-  type: SuiteType = "boolean";
-  key = "boolean-flag";
-  fallback: unknown = false;
-  readonly contexts = new Map<string, SuiteContext>();
-  readonly clientHooks: SuiteHook[] = [];
-  readonly invocationHooks: SuiteHook[] = [];
-  /** Every call of a hook: its name, the moment, what it was given. */
-  readonly calls: { readonly hook: string; readonly moment: string; readonly given: unknown }[] = [];
-  details: SuiteDetails | undefined;
-  before = "";
-  levels: readonly string[] = [];
-
-  constructor(api: ApiUnderTest) {
-    this.api = api;
-  }
-
-  ask(type: string, key: string, fallback: string): void {
-    const lower = type.toLowerCase();
-    this.type = lower === "integer" || lower === "float" ? "number" : (lower as SuiteType);
-    this.key = key;
-    this.fallback = readValue(lower, fallback);
-  }
-
-  add(level: string, entry: SuiteContext): void {
-    if (level === "Before Hooks") this.clientHooks.push({ ...this.hook("context"), before: () => entry });
-    else this.contexts.set(level, { ...this.contexts.get(level), ...entry });
-  }
-
-  hook(name: string): SuiteHook {
-    const note = (moment: string) => (_: object, given?: unknown) => {
-      this.calls.push({ hook: name, moment, given });
-      return undefined;
-    };
-    return { before: note("before"), after: note("after"), error: note("error"), finally: note("finally") };
-  }
-
-  async evaluate(): Promise<void> {
-    const { type, key, fallback, contexts, clientHooks, invocationHooks } = this;
-    this.details = await this.api.evaluate({ type, key, fallback, contexts, clientHooks, invocationHooks });
-  }
-
-  get answer(): SuiteDetails {
-    ok(this.details, "nothing was evaluated");
-    return this.details;
-  }
-
-  moments(name: string): string[] {
-    return this.calls.filter(({ hook }) => hook === name).map(({ moment }) => moment);
-  }
-}
-
-type Does = (world: World, told: readonly string[], table: readonly (readonly string[])[]) => void | Promise<void>;
-
 const PROVIDERS: [RegExp, Does][] = [
-  [/^a stable provider( with retrievable context is registered)?$/, ({ api }) => api.provide("stable")],
-  [/^a (not ready|error|fatal|stale) provider$/, ({ api }, [status]) => api.provide(status as SuiteStatus)],
+  [/^a stable provider( with retrievable context is registered)?$/, ({ api }) => api.provide("stable", false)],
+  [/^a stable provider that tells where answers come from$/, ({ api }) => api.provide("stable", true)],
+  [/^a (not ready|error|fatal|stale) provider$/, ({ api }, [status]) => api.provide(status as SuiteStatus, false)],
   [/^the provider status should be "(.*)"$/, ({ api }, [status]) => strictEqual(api.status, status)],
+  [/^the provider's name should be "(.*)"$/, ({ api }, [name]) => strictEqual(api.name, name)],
 ];
 
 const QUESTIONS: [RegExp, Does][] = [
@@ -179,6 +92,15 @@ const ANSWERS: [RegExp, Does][] = [
   [/^the error-code should be "(.*)"$/, ({ answer }, [code]) => strictEqual(answer.errorCode, code)],
   [/^the flag key should be "(.*)"$/, ({ answer }, [key]) => strictEqual(answer.flagKey, key)],
   [/^the variant should be "([^"]*)"$/, ({ answer }, [variant]) => strictEqual(answer.variant, variant)],
+  [
+    /^the resolved metadata should contain$/,
+    ({ answer }, _, [, ...rows]) => {
+      for (const [name = "", type = "", value = ""] of rows) {
+        strictEqual((answer.flagMetadata as Record<string, unknown>)[name], readValue(type.toLowerCase(), value), name);
+      }
+    },
+  ],
+  [/^the resolved metadata is empty$/, ({ answer }) => deepStrictEqual(answer.flagMetadata, {})],
   [/^the evaluation should complete without blocking$/, ({ answer, key }) => strictEqual(answer.flagKey, key)],
   [
     /^the resolved object (?:details )?value should be contain fields "(.*)", "(.*)", and "(.*)", with values "(.*)", "(.*)" and (\d+), respectively$/,
@@ -301,17 +223,11 @@ const CONTEXTS: [RegExp, Does][] = [
   ],
 ];
 
-const STEPS: readonly [RegExp, Does][] = [...PROVIDERS, ...QUESTIONS, ...ANSWERS, ...HOOKS, ...CONTEXTS];
+const STEPS: readonly [RegExp, Does][] = [...PROVIDERS, ...QUESTIONS, ...ANSWERS, ...HOOKS, ...CONTEXTS, ...SERVER_STEPS];
 
 /** How values of this world's flag are written; a `null` default asks for an object. */
 function kindOf({ type }: World): string {
   return type === "number" ? "float" : type;
-}
-
-/** A value as tables write it: JSON but for texts, the quotes of objects escaped. */
-function readValue(type: string, text: string): unknown {
-  if (type === "string") return text;
-  return JSON.parse(type === "object" ? text.replaceAll('\\"', '"') : text);
 }
 
 /** `flag_key` is `flagKey`. */

@@ -8,6 +8,8 @@ interface SuiteFlag {
   readonly enabled: boolean;
   readonly rules: readonly object[];
   readonly fallthrough: { readonly variant: string };
+  readonly off?: string;
+  readonly metadata?: Readonly<Record<string, string | number | boolean>>;
 }
 
 const TEMPLATE = { showImages: true, title: "Check out these pics!", imagesPerPage: 100 };
@@ -24,6 +26,11 @@ const KINDS = [
 /** Flags of a snapshot by key. */
 export const SUITE_FLAGS: Readonly<Record<string, object>> = {
   ...Object.fromEntries(KINDS.flatMap(flagsOf)),
+  "metadata-flag": {
+    ...serving("boolean", { off: false, on: true }),
+    metadata: { string: "1.0.2", integer: 2, float: 0.1, boolean: true },
+  },
+  "off-flag": { ...serving("boolean", { off: false, on: true }), enabled: false, off: "off" },
   "wrong-flag": serving("string", { two: "dos", one: "uno" }),
   "complex-targeted": internalFor([
     { attribute: "customer", op: "in", value: false },
@@ -37,6 +44,19 @@ export const SUITE_FLAGS: Readonly<Record<string, object>> = {
     { attribute: "customer", op: "in", value: [false, "false"] },
   ]),
 };
+
+/** An experiment that puts everybody into one of two arms, and so records whom it met. */
+export const PRICING: object = {
+  type: "string",
+  variants: { compact: "compact", roomy: "roomy" },
+  enabled: true,
+  spaces: { split: { salt: "ijklmnop" } },
+  rules: [{ id: "halves", serve: { split: [arm("compact", 0, 500_000), arm("roomy", 500_000, 1_000_000)] } }],
+};
+
+function arm(variant: string, from: number, to: number): object {
+  return { variant, draws: [{ space: "split", in: [[from, to]] }], tracks: { experiment: "pricing-test", epoch: 1 } };
+}
 
 function flagsOf([name, type, variants, full, zero]: (typeof KINDS)[number]): [string, SuiteFlag][] {
   const zeros = serving(type, { "non-zero": full, zero });
