@@ -24,7 +24,7 @@ export function readFeatures(folder: string): ReadonlyMap<string, readonly Scena
 }
 
 /** The scenarios of one feature. @throws Error of the parser, with line and column, for text that is no Gherkin */
-export function readScenarios(text: string): readonly Scenario[] {
+function readScenarios(text: string): readonly Scenario[] {
   let ids = 0;
   const newId = (): string => String(++ids);
   const document = new Parser(new AstBuilder(newId), new GherkinClassicTokenMatcher()).parse(text);
