@@ -130,7 +130,13 @@ function question(days: number): unknown {
   const week = { fromMs: 0, toMs: 7 * DAY_MS };
   const events = (name: string): { readonly name: string } => ({ name });
   return {
-    ...{ project: "default", environment: "production", experiment: "exp", fromMs: START_MS, asOfMs: START_MS + days * DAY_MS },
+    ...{
+      project: "default",
+      environment: "production",
+      subject: { experiment: "exp" },
+      fromMs: START_MS,
+      asOfMs: START_MS + days * DAY_MS,
+    },
     segments: days === 0 ? [] : ["country", "plan", "device"],
     metrics: [
       { key: "conversion", value: { kind: "any", events: events("purchase") }, window: week },

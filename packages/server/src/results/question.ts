@@ -34,7 +34,7 @@ function questionOf(
   return {
     project,
     environment: document.environment,
-    experiment,
+    subject: { experiment },
     ...span,
     asOfMs,
     segments: document.segments,

@@ -1,3 +1,4 @@
+import { murmur3 } from "@belay/core";
 import type { Exposure, Json, MetricEvent } from "@belay/protocol";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -249,7 +250,7 @@ export function aggregateContract(name: string, makeBench: () => Promise<EventSt
       await world.happen({ exposures: [seen("ann", "control", 0, { experiment: "other" })], metrics: [did("ann", "visit", 1)] });
       const request = world.request({ metrics: [metricQuery(COUNT)], segments: ["plan"] });
       expect(await store.aggregate(request)).toEqual({ arms: [], outcomes: [], quantiles: [], lagMs: 0 });
-      expect((await store.aggregate({ ...request, environment: "staging", experiment: "other" })).arms).toEqual([]);
+      expect((await store.aggregate({ ...request, environment: "staging", subject: { experiment: "other" } })).arms).toEqual([]);
     });
 
     test("exposures and events from the end of the experiment on do not count", async () => {
@@ -315,6 +316,47 @@ export function aggregateContract(name: string, makeBench: () => Promise<EventSt
         });
       });
       expect(quantiles).toHaveLength(2);
+    });
+
+    test("a release's units are told as an experiment's; of triggered ones only those count whose decision may have differed", async () => {
+      const world = newWorld();
+      const { experiment: _, ...plain } = seen("eve", "on", 0, { release: "big", attributes: { plan: "pro" } });
+      await world.happen({
+        exposures: [
+          seen("ann", "control", 0, { differs: false }),
+          seen("ann", "treatment", HOUR_MS, { differs: true }),
+          seen("bob", "control", 0, { differs: false }),
+          seen("cat", "treatment", 0),
+          plain,
+        ],
+      });
+      const arms = async (subject: AggregateRequest["subject"]) =>
+        (await store.aggregate(world.request({ subject }))).arms.map(({ variant, units }) => [variant, units]);
+      expect(await arms({ release: "big" })).toEqual([["on", 1]]);
+      expect(await arms({ experiment: "checkout-test" })).toEqual([
+        ["control", 2],
+        ["treatment", 1],
+      ]);
+      expect(await arms({ experiment: "checkout-test", isTriggered: true })).toEqual([["treatment", 2]]);
+    });
+
+    test("a holdout's units are all that were ever seen, on the side of its space where they fall", async () => {
+      const world = newWorld();
+      const names = ["zoë", "日本語", "🙂", ...Array.from({ length: 200 }, (_, at) => `user-${at}`)];
+      await world.happen({
+        exposures: names.slice(0, 100).map((name, at) => seen(name, "control", at * HOUR_MS)),
+        metrics: names.map((name, at) => did(name, "visit", at)),
+      });
+      const holdout = { salt: "abcd2345", share: 50_000 };
+      const { arms, outcomes } = await store.aggregate(world.request({ subject: { holdout }, metrics: [metricQuery(COUNT)] }));
+      const isHeldOut = (name: string): boolean => Math.floor((murmur3(holdout.salt + name) * 1_000_000) / 2 ** 32) < 50_000;
+      const heldOut = names.filter(isHeldOut).length;
+      expect([heldOut > 3, heldOut < 30]).toEqual([true, true]);
+      expect(arms.map(({ variant, epoch, units, crossed }) => [variant, epoch, units, crossed])).toEqual([
+        ["held-out", 0, heldOut, 0],
+        ["rest", 0, names.length - heldOut, 0],
+      ]);
+      expect(total(outcomes.filter(({ variant }) => variant === "rest")).first).toEqual([names.length - heldOut]);
     });
 
     test("of two experiments a unit's value counts from the later of its exposures", async () => {
@@ -457,7 +499,12 @@ class World {
 
   request(over: Partial<AggregateRequest>): AggregateRequest {
     return {
-      ...{ project: this.project, environment: "production", experiment: "checkout-test", fromMs: START_MS - DAY_MS },
+      ...{
+        project: this.project,
+        environment: "production",
+        subject: { experiment: "checkout-test" },
+        fromMs: START_MS - DAY_MS,
+      },
       ...{ asOfMs: START_MS + 400 * DAY_MS, segments: [], metrics: [], ...over },
     };
   }
@@ -548,9 +595,18 @@ function worlds(): fc.Arbitrary<{ rounds: readonly Round[]; request: Partial<Agg
       variant: fc.constantFrom("control", "treatment"),
       epoch: fc.constantFrom(1, 2),
       plan,
-      experiment: fc.constantFrom("checkout-test", "checkout-test", "b"),
+      arm: fc.constantFrom(
+        { experiment: "checkout-test" },
+        { experiment: "checkout-test" },
+        { experiment: "b" },
+        { release: "r" },
+      ),
+      differs: fc.constantFrom({}, { differs: true }, { differs: false }),
     })
-    .map((of) => seen(of.unit, of.variant, of.ms, { epoch: of.epoch, experiment: of.experiment, attributes: { plan: of.plan } }));
+    .map(({ unit: who, variant, ms: at, epoch, plan: value, arm, differs }) => {
+      const { experiment: _, ...exposure } = seen(who, variant, at, { epoch, attributes: { plan: value }, ...differs });
+      return { ...exposure, ...arm };
+    });
   const amount = fc.option(
     fc.integer({ min: -8, max: 64 }).map((n) => n / 4),
     { nil: undefined },
@@ -576,9 +632,16 @@ function worlds(): fc.Arbitrary<{ rounds: readonly Round[]; request: Partial<Agg
   });
   // A few at a time: where a funnel looks on, every unit is brought in anew, and what else is wrong would not show.
   const metrics = fc.subarray([...METRICS], { maxLength: 3 });
-  const request = fc
-    .record({ ms, metrics })
-    .map(({ ms: at, metrics: few }) => ({ asOfMs: START_MS + 2 * DAY_MS + at, segments: ["plan"], metrics: few }));
+  const subject = fc.constantFrom<AggregateRequest["subject"]>(
+    { experiment: "checkout-test" },
+    { experiment: "checkout-test" },
+    { experiment: "checkout-test", isTriggered: true },
+    { release: "r" },
+    { holdout: { salt: "salted12", share: 400_000 } },
+  );
+  const request = fc.record({ ms, metrics, subject }).map(({ ms: at, metrics: few, subject: of }) => ({
+    ...{ asOfMs: START_MS + 2 * DAY_MS + at, segments: ["plan"], metrics: few, subject: of },
+  }));
   return fc.record({ rounds: fc.array(round, { minLength: 1, maxLength: 4 }), request });
 }
 

@@ -2,8 +2,9 @@
  * The same numbers as simply as they can be had: lists of events, one unit at a time, every day from the beginning. What the
  * engines are held against; nothing here is shared with them.
  */
+import { murmur3 } from "@belay/core";
 import type { EventSelection, Exposure, Json, MetricEvent, PropertyFilter } from "@belay/protocol";
-import type { AggregateRequest, Group, MetricQuery, PairsRequest, Scope } from "./request.ts";
+import { type AggregateRequest, type Group, HELD_OUT, type MetricQuery, type PairsRequest, REST, type Scope } from "./request.ts";
 
 /** Events in the order they arrived. */
 export interface Happened {
@@ -25,13 +26,12 @@ export interface Unit {
 
 const DAY_MS = 86_400_000;
 
-type Subject = Pick<AggregateRequest, "experiment" | "fromMs" | "untilMs">;
+type Asked = Pick<AggregateRequest, "subject" | "fromMs" | "untilMs">;
 
-export function unitsOf({ exposures }: Happened, subject: Subject, segments: readonly string[] = []): Unit[] {
+export function unitsOf(happened: Happened, asked: Asked, segments: readonly string[] = []): Unit[] {
   const byUnit = new Map<string, Arrived<Exposure>[]>();
-  for (const exposure of exposures) {
-    if (exposure.experiment !== subject.experiment || exposure.timeMs < subject.fromMs) continue;
-    if (exposure.timeMs >= (subject.untilMs ?? Number.POSITIVE_INFINITY)) continue;
+  for (const exposure of seenOf(happened, asked.subject)) {
+    if (exposure.timeMs < asked.fromMs || exposure.timeMs >= (asked.untilMs ?? Number.POSITIVE_INFINITY)) continue;
     byUnit.set(exposure.unit, [...(byUnit.get(exposure.unit) ?? []), exposure]);
   }
   return [...byUnit.values()].flatMap((all) => {
@@ -43,6 +43,21 @@ export function unitsOf({ exposures }: Happened, subject: Subject, segments: rea
       { unit, variant, epoch, startMs, position, segments: segments.map((path) => textAt(attributes ?? {}, path)), isCrossed },
     ];
   });
+}
+
+/** What puts units into arms; for a holdout whatever they were seen by. */
+function seenOf({ exposures, metrics }: Happened, subject: AggregateRequest["subject"]): readonly Arrived<Exposure>[] {
+  if ("holdout" in subject) {
+    const { salt, share } = subject.holdout;
+    return [...exposures, ...metrics].map(({ unit, timeMs, position, seq }) => {
+      const point = Math.floor((murmur3(salt + unit) * 1_000_000) / 2 ** 32);
+      const variant = point < share ? HELD_OUT : REST;
+      return { seq, unit, timeMs, position, variant, flag: "", epoch: 0, revision: 0 };
+    });
+  }
+  const isMeant = ({ experiment, release }: Exposure): boolean =>
+    "experiment" in subject ? experiment === subject.experiment : release === subject.release;
+  return exposures.filter((one) => isMeant(one) && (subject.isTriggered !== true || one.differs !== false));
 }
 
 export interface Sums {
@@ -184,7 +199,7 @@ export function pairOf(
 ): Map<string, Sums> {
   const [a = [], b = []] = pair.map((index) => {
     const experiment = experiments[index];
-    return experiment === undefined ? [] : unitsOf(happened, { ...experiment, experiment: experiment.key });
+    return experiment === undefined ? [] : unitsOf(happened, { ...experiment, subject: { experiment: experiment.key } });
   });
   const cells = new Map<string, number[][]>();
   for (const one of a) {

@@ -2,13 +2,13 @@
 import type { AttributePath, EventSelection, Quantity } from "@belay/protocol";
 
 /**
- * The units of one experiment and what they did. A unit belongs, for ever, to the variant, epoch and segment of its first
- * exposure: the earliest by the time it was made, of equal ones the first to arrive. Its windows run from that moment.
+ * Units and what they did. A unit belongs, for ever, to the variant, epoch and segment of its first exposure: the earliest by the
+ * time it was made, of equal ones the first to arrive. Its windows run from that moment.
  */
 export interface AggregateRequest {
   readonly project: string;
   readonly environment: string;
-  readonly experiment: string;
+  readonly subject: Subject;
   /** Exposures made from this moment on count. */
   readonly fromMs: number;
   /** And before this one; absent: no end. */
@@ -19,6 +19,31 @@ export interface AggregateRequest {
   readonly segments: readonly AttributePath[];
   /** At most `METRICS_MAX`. */
   readonly metrics: readonly MetricQuery[];
+}
+
+/**
+ * Whose exposures put units into arms. `isTriggered`: only those of decisions that may have differed from arm to arm, unknown
+ * ones among them. Nobody is exposed to a holdout: its units are all that were ever seen, by an exposure or an event of any kind,
+ * from the first such moment on; where they fall in its space puts them into `HELD_OUT` or `REST`, in epoch 0 and no segment.
+ */
+export type Subject =
+  | { readonly experiment: string; readonly isTriggered?: boolean }
+  | { readonly release: string; readonly isTriggered?: boolean }
+  | { readonly holdout: Placement };
+
+/** Units whose point in the space of a salt lies below a share. */
+export interface Placement {
+  readonly salt: string;
+  /** In parts per million. */
+  readonly share: number;
+}
+
+export const HELD_OUT = "held-out";
+export const REST = "rest";
+
+/** The first hash of a space that is not below a share of it: what a unit's unsigned hash is compared with. */
+export function hashAtShare(share: number): number {
+  return Math.ceil((share * 2 ** 32) / 1_000_000);
 }
 
 /** Metrics that one statement computes side by side. */

@@ -3,7 +3,17 @@
  * a unit's days are lists, in order, and what was there before each is a running sum over the list.
  */
 import { isFunnel, type Plan, type QuantilePlan, type Side, type SumPlan, sidesOf, totalsOf } from "../aggregate/plan.ts";
-import { type AggregateRequest, type MetricQuery, type PairsRequest, type Variable, variablesOf } from "../aggregate/request.ts";
+import {
+  type AggregateRequest,
+  HELD_OUT,
+  hashAtShare,
+  type MetricQuery,
+  type PairsRequest,
+  type Placement,
+  REST,
+  type Variable,
+  variablesOf,
+} from "../aggregate/request.ts";
 import { double, isSelected, numberOf, segmentOf } from "./json-sql.ts";
 import { text, whole } from "./sql.ts";
 import type { Tables } from "./tables.ts";
@@ -72,12 +82,12 @@ export function pairsSql(tables: Tables, request: PairsRequest, { sums }: Plan):
     throw new Error("pairs are screened by one metric that is neither a mean, a ratio, a funnel nor a quantile");
   }
   const members = request.experiments.map(({ key, fromMs, untilMs }, index) => {
-    const subject = {
-      ...{ project: request.project, environment: request.environment, experiment: key, fromMs, segments: [] },
+    const units = {
+      ...{ project: request.project, environment: request.environment, subject: { experiment: key }, fromMs, segments: [] },
       ...(untilMs === undefined ? {} : { untilMs }),
     };
     return `select unit, ${index} as experiment, variant, start_key, ${variableSql(sum, "value", () => `a${sum.index}`)} as y
-      from (select unit, variant, start_key, ${totals(sums)} from (${happened(tables, subject, sums)}) group by unit, variant, start_key)`;
+      from (select unit, variant, start_key, ${totals(sums)} from (${happened(tables, units, sums)}) group by unit, variant, start_key)`;
   });
   const lists = `select groupArray(experiment) as es, groupArray(variant) as vs, groupArray(start_key) as ks, groupArray(y) as ys
     from (${members.join(" union all ")}) group by unit`;
@@ -97,7 +107,7 @@ export function sumNames({ query, index }: SumPlan): { readonly first: readonly 
   };
 }
 
-type Subject = Pick<AggregateRequest, "project" | "environment" | "experiment" | "fromMs" | "untilMs" | "segments">;
+type UnitsRequest = Pick<AggregateRequest, "project" | "environment" | "subject" | "fromMs" | "untilMs" | "segments">;
 
 const groupsOf = ({ segments }: Pick<AggregateRequest, "segments">): readonly string[] => [
   "variant",
@@ -113,23 +123,39 @@ const ORDER_KEY = `concat(toString(${AT_MS} + ${KEY_BASE}), toString(position + 
 const MS_OF_KEY = (key: string): string => `(toInt64(substring(${key}, 1, 17)) - ${KEY_BASE})`;
 
 /** One row a unit: what its first exposure fixed. */
-function unitsSql(tables: Tables, request: Subject): string {
-  const { project, environment, experiment, fromMs, untilMs, segments } = request;
+function unitsSql(tables: Tables, request: UnitsRequest): string {
+  const { subject, segments } = request;
+  if ("holdout" in subject) return placedSql(tables, request, subject.holdout);
   const values = segments.map((path, index) => `, ${segmentOf(path)} as s${index}`).join("");
+  const is = "experiment" in subject ? `experiment = ${text(subject.experiment)}` : `release = ${text(subject.release)}`;
+  const differs = subject.isTriggered === true ? " and ifNull(differs, 1) != 0" : "";
   return `select unit, variant, epoch, start_key, ${MS_OF_KEY("start_key")} as start_ms, is_crossed ${values} from (
     select unit, argMin(of_variant, key) as variant, argMin(of_epoch, key) as epoch, argMin(of_attributes, key) as attributes,
       min(key) as start_key, uniqExact(of_variant) > 1 as is_crossed
     from (select unit, variant as of_variant, toFloat64(epoch) as of_epoch, ifNull(attributes, '') as of_attributes, ${ORDER_KEY} as key
-      from ${tables.name("exposures")} where project = ${text(project)} and environment = ${text(environment)}
-        and experiment = ${text(experiment)} and ${AT_MS} >= ${Math.trunc(fromMs)}${before(untilMs)})
+      from ${tables.name("exposures")} where ${madeIn(request)} and ${is}${differs})
     group by unit)`;
+}
+
+/** The units of a holdout and all the rest, whatever they were seen by. */
+function placedSql(tables: Tables, request: UnitsRequest, { salt, share }: Placement): string {
+  const from = (table: "exposures" | "metric_events"): string =>
+    `select unit, ${ORDER_KEY} as key from ${tables.name(table)} where ${madeIn(request)}`;
+  const arm = `if(murmurHash3_32(concat(${text(salt)}, unit)) < ${hashAtShare(share)}, ${text(HELD_OUT)}, ${text(REST)})`;
+  return `select unit, ${arm} as variant, toFloat64(0) as epoch, start_key, ${MS_OF_KEY("start_key")} as start_ms, 0 as is_crossed
+      ${request.segments.map((_, index) => `, '' as s${index}`).join("")}
+    from (select unit, min(key) as start_key from (${from("exposures")} union all ${from("metric_events")}) group by unit)`;
+}
+
+function madeIn({ project, environment, fromMs, untilMs }: UnitsRequest): string {
+  return `project = ${text(project)} and environment = ${text(environment)} and ${AT_MS} >= ${Math.trunc(fromMs)}${before(untilMs)}`;
 }
 
 /**
  * Events of units with the bits of the sides they count on after the exposure and before it, dated no earlier than it; and one
  * row that brings each unit in.
  */
-function happened(tables: Tables, request: Subject, sums: readonly SumPlan[]): string {
+function happened(tables: Tables, request: UnitsRequest, sums: readonly SumPlan[]): string {
   const fields = `unit, start_ms, start_key, ${groupsOf(request).join(", ")}`;
   const numbers = numbersOf(sums);
   const plain = sums.filter((plan) => !isFunnel(plan));
@@ -162,7 +188,7 @@ function happened(tables: Tables, request: Subject, sums: readonly SumPlan[]): s
 /** A unit completes a funnel once, by its earliest chain of steps. */
 function completions(
   tables: Tables,
-  request: Subject,
+  request: UnitsRequest,
   { query, numerator: { steps, bit } }: SumPlan,
   { fields, none }: { readonly fields: string; readonly none: string },
 ): string {
@@ -189,7 +215,7 @@ function completions(
 }
 
 /** Metric events beside their units, with `at_ms` and `age`. */
-function aged(tables: Tables, request: Subject, names: readonly string[], columns: readonly string[]): string {
+function aged(tables: Tables, request: UnitsRequest, names: readonly string[], columns: readonly string[]): string {
   const { project, environment, untilMs } = request;
   const list = [...new Set(names)].map(text).join(", ");
   const units = groupsOf(request).join(", ");

@@ -175,7 +175,7 @@ test("what is kept of an experiment and does not add up is made again from the e
   await load(first, "a", 1, [batchOf({ exposures: [seen(1, "ann"), seen(2, "bob")] })]);
   const metrics = [{ key: "m", value: { kind: "count", events: { name: "visit" } }, window: { fromMs: 0 } }] as const;
   const request = {
-    ...{ project: "default", environment: "production", experiment: "checkout-test" },
+    ...{ project: "default", environment: "production", subject: { experiment: "checkout-test" } },
     ...{ fromMs: 0, asOfMs: TEN_OCLOCK, segments: [], metrics },
   };
   const units = async (database: EventDatabase) => (await database.aggregate(request)).outcomes.map(({ n }) => n);

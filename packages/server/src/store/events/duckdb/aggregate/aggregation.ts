@@ -13,6 +13,7 @@ import {
   type Scope,
 } from "../../aggregate/request.ts";
 import { armsSql, classesSql, clustersSql, ripeSql, sumsSql } from "./answer-sql.ts";
+import { teachHash } from "./hash-function.ts";
 import { sumColumns } from "./increments-sql.ts";
 import { forgetUnused, type KeptTables, keep, keptOf, tablesFor } from "./kept-state.ts";
 import { pairStatements } from "./pairs-sql.ts";
@@ -22,6 +23,7 @@ import { build, refresh } from "./update.ts";
 export async function aggregate(connection: DuckDBConnection, request: AggregateRequest): Promise<Aggregate> {
   const plan = planOf(request.metrics);
   if (plan.sums.length > METRICS_MAX) throw new Error(`at most ${METRICS_MAX} metrics are computed side by side`);
+  if ("holdout" in request.subject) teachHash(connection);
   const tables = tablesFor(request);
   const through = await highestPosition(connection);
   const kept = await keptOf(connection, tables, plan.sums.length > 0);

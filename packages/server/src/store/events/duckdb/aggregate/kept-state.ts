@@ -30,9 +30,9 @@ export interface KeptTables {
 
 /** Named by everything that decides what is in them. */
 export function tablesFor(request: AggregateRequest): KeptTables {
-  const { project, environment, experiment, fromMs, untilMs, segments, metrics } = request;
+  const { project, environment, subject, fromMs, untilMs, segments, metrics } = request;
   const sums = planOf(metrics).sums.map(({ query }) => query);
-  const text = JSON.stringify([FORMAT, project, environment, experiment, fromMs, untilMs, segments, sums]);
+  const text = JSON.stringify([FORMAT, project, environment, subject, fromMs, untilMs, segments, sums]);
   const id = createHash("sha256").update(text).digest("hex").slice(0, 24);
   return {
     id,

@@ -32,7 +32,7 @@ interface Member {
 
 function memberStatements({ project, environment }: PairsRequest, plan: Plan, member: Member, through: number): string[] {
   const { index, key, fromMs, untilMs } = member;
-  const subject = { project, environment, experiment: key, fromMs, ...(untilMs === undefined ? {} : { untilMs }) };
+  const subject = { project, environment, subject: { experiment: key }, fromMs, ...(untilMs === undefined ? {} : { untilMs }) };
   const span = { after: 0, through };
   const keys = arrivedUnits(subject, span);
   const events = eventsOf(subject, plan, "joining", span);

@@ -1,20 +1,26 @@
-/* Who is in an experiment: one row a unit with what its first exposure fixed for ever. */
+/* Who is compared: one row a unit with what its first exposure fixed for ever. */
 
-import type { AggregateRequest } from "../../aggregate/request.ts";
+import { type AggregateRequest, HELD_OUT, hashAtShare, REST, type Subject } from "../../aggregate/request.ts";
 import { text } from "../sql.ts";
+import { MURMUR3 } from "./hash-function.ts";
 import { AT_MS, MS_OF_KEY, ORDER_KEY, POSITION_OF_KEY, segmentOf } from "./selection-sql.ts";
 
 /** Exposures that arrived after `after` and no later than `through`, by unit: the earliest, and whether variants differ. */
-export function arrivedUnits(request: Subject, { after, through }: Span): string {
-  return `select unit, min(${ORDER_KEY}) as key, min(variant) as lowest, max(variant) as highest from exposures
-    where ${isOf(request)} and position > ${after} and position <= ${through} group by unit`;
+export function arrivedUnits({ subject, ...source }: UnitsRequest, span: Span): string {
+  const seen = "holdout" in subject ? seenAnyhow(source, span) : exposuresOf(subject, source, span);
+  return `select unit, min(key) as key, min(variant) as lowest, max(variant) as highest from (${seen}) group by unit`;
 }
 
 /** What the first exposures of `keys` (rows of unit, key, lowest, highest) fixed, numbered above `base`. */
-export function enrolled(keys: string, segments: readonly string[], base: number): string {
-  const values = segments.map((path, index) => `${segmentOf(path)} as s${index}`);
-  return `select (${base} + row_number() over ())::INTEGER as number, e.unit, e.variant, e.epoch, k.key, ${MS_OF_KEY} as start_ms,
-      k.lowest, k.highest ${values.map((value) => `, ${value}`).join("")}
+export function enrolled({ subject, segments }: Enrolment, keys: string, base: number): string {
+  const number = `(${base} + row_number() over ())::INTEGER as number`;
+  if ("holdout" in subject) {
+    const none = segments.map((_, index) => `, '' as s${index}`).join("");
+    return `select ${number}, unit, ${armOf(subject.holdout)} as variant, 0::BIGINT as epoch, key, ${MS_OF_KEY} as start_ms,
+      lowest, highest ${none} from (${keys})`;
+  }
+  const values = segments.map((path, index) => `, ${segmentOf(path)} as s${index}`).join("");
+  return `select ${number}, e.unit, e.variant, e.epoch, k.key, ${MS_OF_KEY} as start_ms, k.lowest, k.highest ${values}
     from (${keys}) k join exposures e on e.position = ${POSITION_OF_KEY} and e.unit = k.unit`;
 }
 
@@ -25,10 +31,30 @@ export interface Span {
   readonly madeFromMs?: number;
 }
 
-export type Subject = Pick<AggregateRequest, "project" | "environment" | "experiment" | "fromMs" | "untilMs">;
+export type UnitsRequest = Pick<AggregateRequest, "project" | "environment" | "subject" | "fromMs" | "untilMs">;
 
-function isOf({ project, environment, experiment, fromMs, untilMs }: Subject): string {
+export type Enrolment = Pick<AggregateRequest, "subject" | "segments">;
+
+type Source = Omit<UnitsRequest, "subject">;
+
+function exposuresOf(subject: Exclude<Subject, { holdout: unknown }>, source: Source, span: Span): string {
+  const is = "experiment" in subject ? `experiment = ${text(subject.experiment)}` : `release = ${text(subject.release)}`;
+  const differs = subject.isTriggered === true ? " and differs is distinct from false" : "";
+  return `select unit, ${ORDER_KEY} as key, variant from exposures where ${arrivedIn(source, span)} and ${is}${differs}`;
+}
+
+/** Exposures and events of any kind; a unit has one place in a space, so it cannot meet two arms. */
+function seenAnyhow(source: Source, span: Span): string {
+  const from = (table: string): string =>
+    `select unit, ${ORDER_KEY} as key, '' as variant from ${table} where ${arrivedIn(source, span)}`;
+  return `${from("exposures")} union all ${from("metric_events")}`;
+}
+
+const armOf = ({ salt, share }: { readonly salt: string; readonly share: number }): string =>
+  `case when ${MURMUR3}(${text(salt)} || unit) < ${hashAtShare(share)} then ${text(HELD_OUT)} else ${text(REST)} end`;
+
+function arrivedIn({ project, environment, fromMs, untilMs }: Source, { after, through }: Span): string {
   const end = untilMs === undefined ? "" : ` and ${AT_MS} < ${Math.trunc(untilMs)}`;
-  return `project = ${text(project)} and environment = ${text(environment)} and experiment = ${text(experiment)}
+  return `project = ${text(project)} and environment = ${text(environment)} and position > ${after} and position <= ${through}
     and ${AT_MS} >= ${Math.trunc(fromMs)}${end}`;
 }

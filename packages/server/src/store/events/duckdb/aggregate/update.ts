@@ -34,9 +34,7 @@ export async function build(update: Update, through: number): Promise<void> {
         .map((column) => `, ${column} VARCHAR`)
         .join("")})`,
   );
-  await connection.run(
-    `create or replace temp table first_seen as ${enrolled(arrivedUnits(request, span), request.segments, 0)}`,
-  );
+  await connection.run(`create or replace temp table first_seen as ${enrolled(request, arrivedUnits(request, span), 0)}`);
   await connection.run(numberCells(tables, groups));
   await connection.run(`create or replace table ${tables.units} as ${inCells(tables, groups)}`);
   if (plan.sums.length === 0) return;
@@ -127,7 +125,7 @@ async function replaceUnits({ connection, request, tables }: Update, keys: strin
   const base = await connection.runAndReadAll(`select coalesce(max(number), 0)::DOUBLE from ${tables.units}`);
   await connection.run(
     `create or replace temp table first_seen as
-      ${enrolled(`select unit, key, lowest, highest from ${keys}`, request.segments, base.getRows()[0]?.[0] as number)}`,
+      ${enrolled(request, `select unit, key, lowest, highest from ${keys}`, base.getRows()[0]?.[0] as number)}`,
   );
   const groups = groupColumns(request.segments.length);
   await connection.run(numberCells(tables, groups));
