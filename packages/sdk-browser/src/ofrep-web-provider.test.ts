@@ -1,8 +1,8 @@
 /* The web provider of OpenFeature's remote protocol, unmodified from npm, in a page of another origin than the server's. */
 import { fileURLToPath } from "node:url";
-import { type ServerProcess, startServer, type TempDir, tempDir } from "@belay/testkit";
+import { adminOf, type ServerProcess, startPrefixProxy, startServer, type TempDir, tempDir } from "@belay/testkit";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { bundled } from "./bundle.fixture.ts";
 import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
 import type * as ofrepPage from "./ofrep-page.fixture.ts";
@@ -19,15 +19,8 @@ describe.skipIf(CHROMIUM === undefined)("@openfeature/ofrep-web-provider in Chro
   let site: Site;
   let clientKey: string;
 
-  async function call(method: string, path: string, body: object): Promise<Record<string, unknown>> {
-    const response = await fetch(`${server.url}/api/v1/projects/default${path}`, {
-      method,
-      headers: { authorization: `Bearer ${server.adminToken}`, "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    expect(response.status, `${method} ${path}: ${await response.clone().text()}`).toBeLessThan(300);
-    return (await response.json()) as Record<string, unknown>;
-  }
+  const call = (method: "POST" | "PUT", path: string, body: object) =>
+    adminOf(server.url, server.adminToken).send<Record<string, unknown>>(method, `/projects/default${path}`, body);
   const enable = (enabled: boolean) => call("PUT", "/environments/production/flags/banner/enabled", { enabled });
 
   async function flag(key: string, draft: object, targeting: object): Promise<void> {
@@ -69,26 +62,27 @@ describe.skipIf(CHROMIUM === undefined)("@openfeature/ofrep-web-provider in Chro
     readonly urls: string[];
   }
 
-  async function open(): Promise<Opened> {
+  /** Opens a page that asks the server at `url`. */
+  async function open(url = server.url): Promise<Opened> {
     const { page, faults } = await openPage(browser, site.url);
     const statuses: number[] = [];
     const urls: string[] = [];
     page.on("request", (request) => void urls.push(request.url()));
     page.on("response", (response) => {
-      const isBulk = new URL(response.url()).pathname === BULK && response.request().method() === "POST";
+      const isBulk = new URL(response.url()).pathname.endsWith(BULK) && response.request().method() === "POST";
       if (isBulk) statuses.push(response.status());
     });
-    await load(page);
+    await load(page, url);
     return { page, faults, statuses, urls };
   }
 
-  const load = (page: Page): Promise<void> =>
+  const load = (page: Page, url = server.url): Promise<void> =>
     page.evaluate(
       async ([url, key, context]) => {
         const { start } = bundle as unknown as typeof ofrepPage;
         await start(url, { authorization: `Bearer ${key}` }, context);
       },
-      [server.url, clientKey, ANN] as const,
+      [url, clientKey, ANN] as const,
     );
   const details = (page: Page, key: string, fallback: boolean | string | number | object) =>
     page.evaluate(([flagKey, value]) => (bundle as unknown as typeof ofrepPage).details(flagKey, value as string), [
@@ -137,6 +131,17 @@ describe.skipIf(CHROMIUM === undefined)("@openfeature/ofrep-web-provider in Chro
     expect(changes.at(-1)).toContain("banner");
     expect(urls.filter((url) => url.includes("/ofrep/v1/stream?token=")).length).toBe(1);
     expect(urls.filter((url) => url.includes(clientKey))).toEqual([]);
+  });
+
+  it("hears of a change through a proxy that shows the server below a path of its own", async () => {
+    const proxy = await startPrefixProxy(server.port, "/apps/flags");
+    onTestFinished(() => proxy.close());
+    await enable(true);
+    const { page, statuses, urls } = await open(proxy.url);
+    await enable(false);
+    await expect.poll(async () => (await details(page, "banner", true)).value, { timeout: 10_000 }).toBe(false);
+    expect(statuses).toEqual([200, 200]);
+    expect(urls.filter((url) => url.startsWith(`${proxy.url}/ofrep/v1/stream?token=`)).length).toBe(1);
   });
 
   it("starts from what it kept, is told 304, and hears of changes by the stream it remembers", async () => {

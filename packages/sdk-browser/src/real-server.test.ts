@@ -1,65 +1,54 @@
 /* The bundle in a real browser against the real, built server: the doors fit, end to end. */
-import { type ServerProcess, startServer } from "@belay/testkit";
-import type { Browser } from "playwright-core";
+import {
+  exposesEachOnce,
+  followsEachChange,
+  openShop,
+  type SdkInShop,
+  type ServerProcess,
+  type Shop,
+  startServer,
+} from "@belay/testkit";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bundled } from "./bundle.fixture.ts";
 import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
 import type * as sdk from "./index.ts";
 
+/** The page as a customer of the shop. */
+function inShop(page: Page): SdkInShop {
+  return {
+    isOn: () => page.evaluate(() => belay.isEnabled("checkout")),
+    serve: async (units) =>
+      new Map(
+        await page.evaluate((units) => {
+          return units.map((targetingKey) => {
+            belay.identify({ targetingKey });
+            return [targetingKey, belay.value("pricing", "none")] as [string, string];
+          });
+        }, units),
+      ),
+    // Nothing is sent but by the tab's end.
+    deliver: () => page.close({ runBeforeUnload: true }),
+  };
+}
+
 // Without a browser there is nothing to run in; the fixture says so loudly.
 describe.skipIf(CHROMIUM === undefined)("a page and the real server", () => {
   let server: ServerProcess;
+  let shop: Shop;
   let browser: Browser;
   let site: Site;
   let clientKey: string;
 
-  async function call(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
-    const response = await fetch(`${server.url}/api/v1/projects/default${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${server.adminToken}`,
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    expect(response.status, `${method} ${path}: ${await response.clone().text()}`).toBeLessThan(300);
-    return (await response.json()) as Record<string, unknown>;
-  }
-
-  async function pulled(): Promise<Record<string, unknown>[]> {
-    const response = await fetch(`${server.url}/api/v1/projects/default/exposures?environment=production&format=ndjson`, {
-      headers: { authorization: `Bearer ${server.adminToken}` },
-    });
-    const lines = (await response.text()).split("\n").filter((line) => line !== "");
-    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-  }
-
   beforeAll(async () => {
     server = await startServer();
+    shop = await openShop(server);
+    clientKey = await shop.key("client");
+    await shop.admin.send("POST", "/projects/default/flags", { key: "server-only", description: "nobody's business" });
     const { text, folder } = await bundled('export * from "sdk";');
     await folder.remove();
     site = await openSite(text);
     browser = await launch();
-    const key = await call("POST", "/keys", { environment: "production", kind: "client", name: "page" });
-    clientKey = String(key["secret"]);
-    await call("POST", "/flags", {
-      key: "checkout",
-      clientSide: true,
-      description: "a secret plan",
-      owner: "mallory@example.com",
-    });
-    await call("POST", "/flags", { key: "server-only", description: "nobody's business" });
-    await call("POST", "/flags", {
-      key: "pricing",
-      type: "string",
-      variants: { compact: "compact", roomy: "roomy" },
-      clientSide: true,
-    });
-    await call("PUT", "/environments/production/flags/pricing", {
-      enabled: true,
-      rules: [],
-      fallthrough: { weights: { compact: 50, roomy: 50 }, tracks: { experiment: "pricing-test" } },
-    });
   });
   afterAll(async () => {
     await browser?.close();
@@ -82,26 +71,14 @@ describe.skipIf(CHROMIUM === undefined)("a page and the real server", () => {
       },
       [server.url, clientKey] as const,
     );
-    expect(await page.evaluate(() => [belay.state, belay.isEnabled("checkout"), belay.isEnabled("server-only", true)])).toEqual([
-      "live",
-      false,
-      true,
+    const first = await page.evaluate(() => [
+      belay.state,
+      belay.evaluate("checkout", true),
+      belay.isEnabled("server-only", true),
     ]);
-    for (const percentage of [100, 0, 100]) {
-      await call("PUT", "/environments/production/flags/checkout/rollout", { percentage });
-      await expect.poll(() => page.evaluate(() => belay.isEnabled("checkout")), { interval: 5 }).toBe(percentage === 100);
-    }
-    const served = await page.evaluate(() => {
-      const served: [string, string][] = [];
-      for (let at = 0; at < 300; at++) {
-        belay.identify({ targetingKey: `user-${at}` });
-        served.push([`user-${at}`, belay.value("pricing", "none")]);
-      }
-      return served;
-    });
-    await page.close({ runBeforeUnload: true });
-    await expect.poll(async () => (await pulled()).length, { interval: 200 }).toBe(300);
-    expect((await pulled()).map((row) => [row["unit"], row["variant"]]).sort()).toEqual(served.sort());
+    expect(first).toEqual(["live", expect.objectContaining({ value: false, metadata: { ticket: "SHOP-7" } }), true]);
+    await followsEachChange(inShop(page), shop, 3);
+    await exposesEachOnce(inShop(page), shop, 300);
     expect([...failed, ...faults]).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 /* Answers instead of rules: the bundle in a real browser against the real, built server. */
-import { type ServerProcess, startServer } from "@belay/testkit";
+import { openShop, type ServerProcess, type Shop, startPrefixProxy, startServer } from "@belay/testkit";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { bundled } from "./bundle.fixture.ts";
 import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
 import type * as sdk from "./index.ts";
@@ -15,43 +15,27 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
   let server: ServerProcess;
   let browser: Browser;
   let site: Site;
+  let shop: Shop;
   let key: string;
 
-  async function call(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
-    const response = await fetch(`${server.url}/api/v1/projects/default${path}`, {
-      method,
-      headers: { authorization: `Bearer ${server.adminToken}`, "content-type": "application/json" },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    expect(response.status, `${method} ${path}: ${await response.clone().text()}`).toBeLessThan(300);
-    return (await response.json()) as Record<string, unknown>;
-  }
+  const call = (method: "POST" | "PUT", path: string, body: object) =>
+    shop.admin.send<Record<string, unknown>>(method, `/projects/default${path}`, body);
 
   async function exposed(): Promise<string[]> {
-    const response = await fetch(`${server.url}/api/v1/projects/default/exposures?environment=production&format=ndjson`, {
-      headers: { authorization: `Bearer ${server.adminToken}` },
-    });
-    const rows = (await response.text()).split("\n").filter((line) => line !== "");
-    return rows.map((line) => JSON.parse(line)).map((row) => [row.unit, row.experiment, row.variant, row.sdk].join(" "));
+    const rows = await shop.exposures();
+    return rows.map(({ unit, variant, experiment, sdk }) => [unit, experiment, variant, sdk].join(" "));
   }
 
   beforeAll(async () => {
     server = await startServer();
-    key = String((await call("POST", "/keys", { environment: "production", kind: "remote" }))["secret"]);
-    await call("POST", "/flags", { key: "vip", metadata: { ticket: "SHOP-7" } });
+    shop = await openShop(server, { by: "company" });
+    key = await shop.key("remote");
+    await call("POST", "/flags", { key: "vip", metadata: { ticket: "SHOP-8" } });
     await call("PUT", `${TARGETING}/vip`, {
       enabled: true,
       rules: [{ id: "named", when: { attribute: "mail", op: "in", value: ["ann@example.com"] }, serve: { variant: "on" } }],
       fallthrough: { variant: "off" },
     });
-    await call("POST", "/flags", { key: "pricing", type: "string", variants: { c: "compact", r: "roomy" }, by: "company" });
-    await call("PUT", `${TARGETING}/pricing`, {
-      enabled: true,
-      rules: [],
-      fallthrough: { weights: { c: 50, r: 50 }, tracks: { experiment: "pricing-test" } },
-    });
-    await call("POST", "/flags", { key: "checkout" });
-    await call("PUT", `${TARGETING}/checkout/rollout`, { percentage: 0 });
     const { text, folder } = await bundled('export * from "sdk"; export * from "remote"; export * from "react-app";');
     await folder.remove();
     site = await openSite(text);
@@ -67,7 +51,7 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
   });
 
   /** Starts a client for ann, who works for acme, and waits until it is live or `timeoutMs` are over. */
-  const start = (page: Page, timeoutMs = 15_000): Promise<string> =>
+  const start = (page: Page, timeoutMs = 15_000, address = server.url): Promise<string> =>
     page.evaluate(
       ([url, clientKey, timeoutMs]) => {
         const { createRemoteClient, localKeeper } = globalThis.bundle as unknown as typeof remote & typeof sdk;
@@ -78,7 +62,7 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
         belay.on("change", ({ keys }) => heard.push(...keys));
         return belay.ready({ timeoutMs });
       },
-      [server.url, key, timeoutMs] as const,
+      [address, key, timeoutMs] as const,
     );
   const answers = (page: Page): Promise<unknown[]> =>
     page.evaluate(() => [belay.isEnabled("vip"), belay.evaluate("pricing", "none"), belay.isEnabled("nowhere", true)]);
@@ -99,7 +83,11 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
     expect(await start(page)).toBe("live");
     const [vip, pricing, missing] = await answers(page);
     expect([vip, missing]).toEqual([true, true]);
-    expect(pricing).toMatchObject({ reason: "SPLIT", revision: expect.any(Number), variant: expect.stringMatching(/^[cr]$/) });
+    expect(pricing).toMatchObject({
+      reason: "SPLIT",
+      revision: expect.any(Number),
+      variant: expect.stringMatching(/^(compact|roomy)$/),
+    });
     await page.evaluate(() => {
       for (let turn = 0; turn < 50; turn++) belay.value("pricing", "none");
       return belay.flush();
@@ -112,6 +100,17 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
     await call("PUT", `${TARGETING}/checkout/rollout`, { percentage: 0 });
     await expect.poll(() => page.evaluate(() => belay.isEnabled("checkout"))).toBe(false);
     expect(faults).toEqual([]);
+  });
+
+  it("follows through a proxy that shows the server below a path of its own", async () => {
+    const proxy = await startPrefixProxy(server.port, "/apps/flags");
+    onTestFinished(() => proxy.close());
+    const { page } = await openPage(browser, site.url);
+    expect(await start(page, 15_000, proxy.url)).toBe("live");
+    await shop.roll(100);
+    await expect.poll(() => page.evaluate(() => belay.isEnabled("checkout"))).toBe(true);
+    await shop.roll(0);
+    await expect.poll(() => page.evaluate(() => belay.isEnabled("checkout"))).toBe(false);
   });
 
   it("never answers one person with another's values, and asks at once for the next", async () => {
@@ -127,7 +126,7 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
     await expect.poll(() => page.evaluate(() => belay.value("pricing", "none"))).toMatch(/^(compact|roomy)$/);
     expect(await page.evaluate(() => [belay.isEnabled("vip", true), belay.evaluate("vip", true)])).toEqual([
       false,
-      expect.objectContaining({ reason: "DEFAULT", metadata: { ticket: "SHOP-7" } }),
+      expect.objectContaining({ reason: "DEFAULT", metadata: { ticket: "SHOP-8" } }),
     ]);
   });
 
@@ -170,7 +169,7 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
     expect(inBetween).toBe("none");
     await expect.poll(() => page.textContent("#layout")).toMatch(/^(compact|roomy)$/);
     await page.evaluate(() => belay.flush());
-    await expect.poll(exposed).toContainEqual(expect.stringMatching(/^initech pricing-test [cr] browser/));
+    await expect.poll(exposed).toContainEqual(expect.stringMatching(/^initech pricing-test (compact|roomy) browser/));
     expect(faults).toEqual([]);
   });
 });

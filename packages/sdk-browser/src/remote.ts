@@ -127,7 +127,8 @@ function followAnswers(
     };
     try {
       alive();
-      const response = await ask(`../..${path}`, { signal: own.signal });
+      // The path is known here, behind whatever prefix; the rest says who listens.
+      const response = await ask(`../../ofrep/v1/stream${path.slice(path.indexOf("?"))}`, { signal: own.signal });
       if (!response.headers.get("content-type")?.includes("event-stream")) throw new Error("no event-stream came");
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       const decoder = new TextDecoder();

@@ -15,6 +15,7 @@ export { hasZooKeeper, startZooKeeper, ZOOKEEPER_HINT, type ZooKeeper } from "./
 export { type FaultProxy, type NetworkFaults, startFaultProxy } from "./fault-proxy.ts";
 export { freePort } from "./free-port.ts";
 export { type PowerCutDisk, powerCutDisk, whyNoPowerCuts } from "./power-cut.ts";
+export { type PrefixProxy, startPrefixProxy } from "./prefix-proxy.ts";
 export {
   type Behaviour,
   type DoorDocument,
@@ -28,4 +29,5 @@ export {
 } from "./sdk-door.ts";
 export { type Dice, seeded } from "./seeded.ts";
 export { ADMIN_TOKEN, type Exit, type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
+export { exposesEachOnce, followsEachChange, openShop, type SdkInShop, type Shop } from "./shop.ts";
 export { type TempDir, tempDir } from "./temp-dir.ts";

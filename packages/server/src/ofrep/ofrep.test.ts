@@ -276,6 +276,20 @@ describe("the URL of the stream", () => {
     expect(streamUrlOf({ body } as Answer)).not.toContain(serverKey.split("_").at(-1));
   });
 
+  it.each([
+    ["/belay", "/belay"],
+    ["/apps/flags/", "/apps/flags"],
+    ["/outer, /inner", "/outer/inner"],
+    ["//elsewhere.example", ""],
+    ["https://elsewhere.example", ""],
+    ["/a b", ""],
+  ])("begins with the path a proxy says it took off: %s gives %s", async (said, prefix) => {
+    const answer = await all(ANN, { "x-forwarded-prefix": said });
+    expect(streamUrlOf(answer).split("/ofrep/")[0]).toBe(prefix);
+    // Who comes another way must not go on with this one's URL.
+    expect((await all(ANN, { "if-none-match": tagOf(answer) })).status).toBe(prefix === "" ? 304 : 200);
+  });
+
   it("is not opened by another text, after the token's end, or once the key is revoked", async () => {
     const url = streamUrlOf(await all());
     const get = async (path: string): Promise<number> => (await server.ask("GET", path)).status;

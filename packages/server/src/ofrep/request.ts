@@ -41,6 +41,19 @@ export function keyOf({ params }: FastifyRequest): string {
   return (params as { readonly "*"?: string })["*"] ?? "";
 }
 
+/**
+ * The path below which a proxy shows this server, from `X-Forwarded-Prefix`; empty where none says so. Several proxies in
+ * a row name one part each. Nobody is trusted with it: what it makes of an address is told to the very caller alone, and no
+ * such path leads to another host.
+ */
+export function prefixOf({ headers }: FastifyRequest): string {
+  const parts = String(headers["x-forwarded-prefix"] ?? "").split(",");
+  const prefix = parts.map((part) => part.trim().replace(/\/+$/, "")).join("");
+  return PREFIX.test(prefix) ? prefix : "";
+}
+
+const PREFIX = /^(?:\/[\w.~-]+){1,16}$/;
+
 const UNITS: readonly string[] = ["string", "number", "boolean"];
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -19,7 +19,7 @@ import { installOfrepErrors } from "./errors.ts";
 import { Recorder } from "./exposures.ts";
 import { FlagSet } from "./flag-set.ts";
 import { RateLimit } from "./rate-limit.ts";
-import { contextOf, defaultsModeOf, keyOf } from "./request.ts";
+import { contextOf, defaultsModeOf, keyOf, prefixOf } from "./request.ts";
 import { ContextBodySchema, StreamQuerySchema } from "./schemas.ts";
 import { Notices } from "./stream.ts";
 
@@ -115,7 +115,7 @@ function bulkRoute(app: FastifyInstance, onRequest: Hooks, answering: AnsweringO
       const tag = bulkTag(request, flags, context, defaults, now());
       reply.header("etag", tag).header("cache-control", "private, no-cache").header("vary", "authorization, x-api-key");
       if (tagMatches(request.headers["if-none-match"], tag)) return reply.code(304).send();
-      const url = `${STREAM}?token=${access.streamToken(request)}&revision=${flags.revision}`;
+      const url = `${prefixOf(request)}${STREAM}?token=${access.streamToken(request)}&revision=${flags.revision}`;
       const body = bulkBody(flags, flags.all(context, defaults), url);
       return reply.type("application/json; charset=utf-8").send(body);
     },
@@ -175,13 +175,14 @@ function assertRate(limit: RateLimit, { sdk }: FastifyRequest): void {
  * with the token it has, which must not be about to end.
  */
 function bulkTag(
-  { sdk }: FastifyRequest,
+  request: FastifyRequest,
   flags: FlagSet,
   context: EvaluationContext,
   defaults: DefaultsMode,
   now: EpochMs,
 ): string {
-  const parts = [sdk?.id ?? "", flags.id, windowOf(now), defaults, context as unknown as Json];
+  const whose = [request.sdk?.id ?? "", flags.id, prefixOf(request)];
+  const parts = [...whose, windowOf(now), defaults, context as unknown as Json];
   const hash = createHash("sha256").update(canonicalJson(parts)).digest("base64url");
   return `"${flags.revision}-${hash.slice(0, 22)}"`;
 }
