@@ -1,8 +1,6 @@
 import type { CompileOptions } from "@belay/core";
 import type { EpochMs, Json } from "@belay/protocol";
 import cookie from "@fastify/cookie";
-import cors, { type FastifyCorsOptions } from "@fastify/cors";
-import helmet from "@fastify/helmet";
 import type { TSchema } from "@sinclair/typebox";
 import fastify, {
   type FastifyInstance,
@@ -29,9 +27,12 @@ import { targetingRoutes } from "./flags/targeting-routes.ts";
 import { healthRoutes } from "./health/routes.ts";
 import { History } from "./history/history.ts";
 import { historyRoutes } from "./history/routes.ts";
+import { allowOtherOrigins } from "./http/cross-origin.ts";
 import { answerUnreadable, installProblems } from "./http/errors.ts";
 import { parseJsonBody } from "./http/json-body.ts";
 import { installOpenApi } from "./http/openapi.ts";
+import { requestIds } from "./http/request-ids.ts";
+import { setSecurityHeaders } from "./http/security-headers.ts";
 import { watchBodies } from "./http/slow-bodies.ts";
 import { compileValidator } from "./http/validation.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
@@ -114,7 +115,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
     // Node looks for slow heads at this interval only; its default of 30 s would double the time they have.
     http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 10) },
     clientErrorHandler: (error, socket) => answerUnreadable(error, socket, requestTimeoutMs),
-    genReqId: () => Buffer.from(fillRandom(new Uint8Array(9))).toString("base64url"),
+    genReqId: requestIds(fillRandom),
     routerOptions: { maxParamLength: 512 },
     frameworkErrors: (error, request, reply) => void app.errorHandler(error as never, request, reply as never),
   });
@@ -150,9 +151,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   }
   // Before connections are awaited: an open stream never ends by itself.
   app.addHook("preClose", () => hub.close());
-  // Whoever ends TLS in front of this server decides on strict transport for the whole host.
-  await app.register(helmet, { contentSecurityPolicy: CONTENT_SECURITY_POLICY, strictTransportSecurity: false });
-  await app.register(cors, () => corsFor);
+  setSecurityHeaders(app);
+  allowOtherOrigins(app);
   await app.register(cookie);
   await installOpenApi(app);
   await app.register(healthRoutes, { unready: dependencies.unready ?? (() => undefined) });
@@ -202,18 +202,6 @@ function isRevoked(body: Json | undefined): boolean {
   return (body as unknown as SdkKeyDocument | undefined)?.revoked !== false;
 }
 
-/** Browsers of any origin may ask at /sdk and /ofrep, where a key and no cookie says who they are; nowhere else. */
-function corsFor(request: FastifyRequest, done: (error: null, options: FastifyCorsOptions) => void): void {
-  const isForSdks = /^\/(sdk|ofrep)\//.test(request.url);
-  done(null, {
-    origin: isForSdks ? "*" : false,
-    methods: ["GET", "POST"],
-    maxAge: 7_200,
-    exposedHeaders: ["etag", "retry-after"],
-    strictPreflight: false,
-  });
-}
-
 /** Keys travel in headers; what ends by itself, tokens of streams and what a sign-in provider sends, in the query. */
 const LOG_WITHOUT_SECRETS = {
   redact: ["req.headers", "headers"],
@@ -223,18 +211,6 @@ const LOG_WITHOUT_SECRETS = {
       url: url.replace(/([?&](?:token|code|state)=)[^&]*/g, "$1…"),
       remoteAddress: ip,
     }),
-  },
-};
-
-const CONTENT_SECURITY_POLICY = {
-  useDefaults: false,
-  directives: {
-    defaultSrc: ["'self'"],
-    imgSrc: ["'self'", "data:"],
-    objectSrc: ["'none'"],
-    baseUri: ["'none'"],
-    frameAncestors: ["'none'"],
-    formAction: ["'self'"],
   },
 };
 

@@ -57,17 +57,20 @@ export function createAccess(options: {
   readonly limits?: Pick<RateLimits, "countWrong">;
 }): Access {
   const { workspace, now, pages, used, limits } = options;
-  const hook: typeof plainHook = (needs, check) => plainHook(needs, limits === undefined ? check : counting(check, limits));
+  const hook = <A extends Asked, N extends AccessHook["needs"]>(
+    needs: N,
+    check: (...asked: A) => void,
+  ): ((...asked: A) => Promise<void>) & { readonly needs: N } => Object.assign(counting(check, limits), { needs });
   return {
-    sdk: hook("sdk", async (request: FastifyRequest) => {
+    sdk: hook("sdk", (request: FastifyRequest) => {
       request.sdk = sdkIdentity(bearer(request), workspace(), now());
       used("sdk-key", request.sdk.id);
     }),
-    ofrep: hook("sdk", async (request: FastifyRequest) => {
+    ofrep: hook("sdk", (request: FastifyRequest) => {
       request.sdk = sdkIdentity(apiKey(request) ?? bearer(request), workspace(), now());
       used("sdk-key", request.sdk.id);
     }),
-    stream: hook("sdk", async (request: FastifyRequest) => {
+    stream: hook("sdk", (request: FastifyRequest) => {
       request.sdk = streamIdentity((request.query as { readonly token?: unknown }).token, workspace(), now());
     }),
     streamToken: ({ sdk }) => {
@@ -76,7 +79,7 @@ export function createAccess(options: {
       return makeStreamToken(placed.id, placed.document.hash, now());
     },
     role: (role) =>
-      hook(role, async (request: FastifyRequest, reply: FastifyReply) => {
+      hook(role, (request: FastifyRequest, reply: FastifyReply) => {
         const { authorization } = request.headers;
         const actor =
           authorization === undefined
@@ -98,25 +101,22 @@ export function reachesProject(actor: Actor, project: string): boolean {
   return actor.projects === undefined || actor.projects.includes(project);
 }
 
-function plainHook<C extends (...args: never[]) => Promise<void>, N extends AccessHook["needs"]>(
-  needs: N,
-  check: C,
-): C & { needs: N } {
-  return Object.assign(check, { needs });
-}
+type Asked = readonly [request: FastifyRequest, reply?: FastifyReply];
 
-/** The same check; a wrong secret is counted, and over the limit answered with 429. A right one costs nothing. */
-function counting<C extends (...args: never[]) => Promise<void>>(check: C, limits: Pick<RateLimits, "countWrong">): C {
-  const counted = async (...args: Parameters<C>): Promise<void> => {
+/** The check as a hook; a wrong secret is counted, and over the limit answered with 429. A right one costs nothing. */
+function counting<A extends Asked>(
+  check: (...asked: A) => void,
+  limits: Pick<RateLimits, "countWrong"> | undefined,
+): (...asked: A) => Promise<void> {
+  return async (...asked) => {
     try {
-      await check(...args);
+      check(...asked);
     } catch (error) {
-      const [request] = args as readonly unknown[] as readonly [FastifyRequest];
-      if (isGuess(error, request)) await limits.countWrong(request);
+      const [request] = asked;
+      if (limits !== undefined && isGuess(error, request)) await limits.countWrong(request);
       throw error;
     }
   };
-  return counted as C;
 }
 
 function isGuess(error: unknown, { headers }: FastifyRequest): boolean {
@@ -153,8 +153,16 @@ function sdkIdentity(secret: string, workspace: Workspace, now: EpochMs): SdkIde
   return identityOf(placed);
 }
 
-function identityOf({ id, project, document: { environment, kind } }: PlacedSdkKey): SdkIdentity {
-  return { id, project, environment, kind };
+// A key's document is immutable, so whom it stands for is one object: others remember by it what belongs to the key.
+const identities = new WeakMap<SdkKeyDocument, SdkIdentity>();
+
+function identityOf({ id, project, document }: PlacedSdkKey): SdkIdentity {
+  const known = identities.get(document);
+  if (known !== undefined) return known;
+  const { environment, kind } = document;
+  const made: SdkIdentity = { id, project, environment, kind };
+  identities.set(document, made);
+  return made;
 }
 
 function actorOf(secret: string, workspace: Workspace, now: EpochMs): Actor {

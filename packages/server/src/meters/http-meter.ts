@@ -22,11 +22,14 @@ export function meterHttp(app: FastifyInstance, registry: Registry): void {
     buckets: BUCKETS,
     registers: [registry],
   });
-  app.addHook("onResponse", async ({ method, routeOptions: { url } }, { statusCode, elapsedTime }) => {
+  app.addHook("onResponse", ({ method, routeOptions: { url } }, { statusCode, elapsedTime }, done) => {
     const status = `${Math.trunc(statusCode / 100)}xx`;
     // A path that is no route may come with any method.
-    if (url === undefined) return requests.inc({ method: "", route: "", status });
-    requests.inc({ method, route: url, status });
-    seconds.observe({ route: url }, elapsedTime / 1_000);
+    if (url === undefined) requests.inc({ method: "", route: "", status });
+    else {
+      requests.inc({ method, route: url, status });
+      seconds.observe({ route: url }, elapsedTime / 1_000);
+    }
+    done();
   });
 }

@@ -18,6 +18,8 @@ export interface FeedId {
 export class Feeds {
   readonly #control: ControlPlane;
   readonly #feeds = new Map<string, { readonly id: FeedId; readonly feed: Feed }>();
+  /** By who asks: whoever does so again is the same object. */
+  readonly #known = new WeakMap<FeedId, Feed>();
 
   constructor(control: ControlPlane) {
     this.#control = control;
@@ -38,9 +40,15 @@ export class Feeds {
   }
 
   /** The feed of an environment; `undefined` where there is no such environment. */
-  of({ kind, ...place }: FeedId): Feed | undefined {
+  of(asker: FeedId): Feed | undefined {
+    const known = this.#known.get(asker) ?? this.#find(asker);
+    if (known !== undefined) this.#known.set(asker, known);
+    return known;
+  }
+
+  #find({ project, environment, kind }: FeedId): Feed | undefined {
     // Whoever asks for answers alone is answered by all rules there are.
-    const id: FeedId = { ...place, kind: kind === "remote" ? "server" : kind };
+    const id: FeedId = { project, environment, kind: kind === "remote" ? "server" : kind };
     const name = feedName(id);
     const known = this.#feeds.get(name)?.feed;
     if (known !== undefined) return known;
