@@ -40,6 +40,11 @@ export const COLUMNS: Readonly<Record<EventKind, readonly Column[]>> = {
   ],
 };
 
+/** Is it text where the format has types? */
+export function isText({ type }: Column): boolean {
+  return type === "text" || type === "json";
+}
+
 export function isDocument(format: PullFormat): format is DocumentFormat {
   return format === "parquet" || format === "arrow";
 }

@@ -8,7 +8,18 @@ import type { EventKind, EventQuery, LedgerLine, LedgerQuery } from "../event-st
 import { COLUMNS } from "../formats.ts";
 import { aggregate, pairs } from "./aggregate/aggregation.ts";
 import { forgetProject } from "./aggregate/kept-state.ts";
-import { columnsSql, ledgerSql, pageSql, pressSql, silentSql, TABLE_OF, weighSql, whereOf } from "./query-sql.ts";
+import {
+  cellsSql,
+  columnsSql,
+  ledgerSql,
+  pageSql,
+  pressSql,
+  silentSql,
+  TABLE_OF,
+  textsSql,
+  weighSql,
+  whereOf,
+} from "./query-sql.ts";
 import {
   fillTables,
   readExposures,
@@ -188,9 +199,11 @@ export class EventDatabase implements Engine {
   async #arrow(kind: EventKind, { sql, values }: Where): Promise<Uint8Array> {
     // Its library is read at the first such pull: most servers never need it.
     const { arrowStream } = await import("./arrow-stream.ts");
-    return this.#onConnection(async (connection) => {
-      const reader = await connection.runAndReadAll(sql, [...values]);
-      return arrowStream(COLUMNS[kind], reader.getColumns());
+    // One transaction: a row erased between the two questions would move every text behind it.
+    return this.#onCommitted(async (connection) => {
+      const cells = await connection.runAndReadAll(cellsSql(kind, sql), [...values]);
+      const texts = await connection.runAndReadAll(textsSql(kind, sql), [...values]);
+      return arrowStream(COLUMNS[kind], cells.getColumns(), (texts.getRows()[0] ?? []) as (DuckDBBlobValue | null)[]);
     });
   }
 

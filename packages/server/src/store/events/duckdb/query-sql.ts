@@ -1,6 +1,6 @@
 /* How questions become SQL, and rows lines: DuckDB writes the text itself, so that no row passes through JavaScript. */
 import type { EventKind, EventQuery, LedgerQuery, RowFormat } from "../event-store.ts";
-import { COLUMNS, type Column, FORMULA_START } from "../formats.ts";
+import { COLUMNS, type Column, FORMULA_START, isText } from "../formats.ts";
 import { moment, text, type Where } from "./sql.ts";
 import { ARM_TABLES } from "./tables.ts";
 
@@ -27,10 +27,16 @@ export function whereOf(query: EventQuery): Where {
   return { sql: sql.join(" and "), values };
 }
 
-/** Rows of a span in order of arrival, as one text: its bytes, the number of rows and the position of the last. */
+/**
+ * Rows of a span in order of arrival, as one text: its bytes, the number of rows and the position of the last. Cells are made
+ * as rows are scanned: there what repeats is still stored once, and a function of it is computed once per value, not per row.
+ */
 export function pageSql(query: { readonly kind: EventKind; readonly format: RowFormat }, where: Where, span: Span): string {
-  return `select encode(string_agg(${lineOf(query.kind, query.format)}, '' order by position)), count(*), max(position)
-    from (select * from ${TABLE_OF[query.kind]} where ${within(span)} and ${where.sql}
+  const columns = COLUMNS[query.kind];
+  const { cell, line } = LINES[query.format];
+  const cells = columns.map((column, index) => `${cell(column)} as c${index}`);
+  return `select encode(string_agg(${line(columns)}, '' order by nth)), count(*), max(nth)
+    from (select position as nth, ${cells.join(", ")} from ${TABLE_OF[query.kind]} where ${within(span)} and ${where.sql}
       order by position limit ${span.limit})`;
 }
 
@@ -54,6 +60,21 @@ export function pressSql(kind: EventKind, path: string, moments: "us" | "ms"): s
   const types = COLUMNS[kind].map(({ name, type }) => `${name}: '${LINE_TYPES[type]}'`);
   return `select ${columns.join(", ")} from read_json(${text(path)}, format = 'newline_delimited', columns = {${types.join(", ")}}) line
     order by line.cursor::BIGINT`;
+}
+
+/**
+ * Of rows of `columnsSql` or `pressSql`: all texts of a column end to end, for each column that has any. To read them one by
+ * one costs more than everything else about a row.
+ */
+export function textsSql(kind: EventKind, rows: string): string {
+  const texts = COLUMNS[kind].filter(isText).map(({ name }) => `encode(string_agg(${name}, '' order by cursor::BIGINT))`);
+  return `select ${texts.join(", ")} from (${rows})`;
+}
+
+/** Of the same rows, in their order: a text's length in bytes, and other values as they are. */
+export function cellsSql(kind: EventKind, rows: string): string {
+  const cells = COLUMNS[kind].map((column) => (isText(column) ? `strlen(${column.name})::INTEGER` : column.name));
+  return `select ${cells.join(", ")} from (${rows}) order by cursor::BIGINT`;
 }
 
 /** In lines moments are text, and free-form objects too: what reads JSON would write them anew. */
@@ -132,9 +153,24 @@ function anyOf(column: string, values: number): string {
   return values === 0 ? "false" : `${column} in (${Array.from({ length: values }, () => "?").join(", ")})`;
 }
 
-function lineOf(kind: EventKind, format: RowFormat): string {
-  return format === "csv" ? csvLine(COLUMNS[kind]) : jsonLine(COLUMNS[kind]);
+/** How a format writes a cell, and joins the cells `c0`, `c1`... to a line. A cell that is null leaves its place empty. */
+interface LineFormat {
+  readonly cell: (column: Column) => string;
+  readonly line: (columns: readonly Column[]) => string;
 }
+
+/** One `concat` of all pieces: a chain of `||` would copy the growing line once per column. */
+const LINES: Readonly<Record<RowFormat, LineFormat>> = {
+  ndjson: {
+    cell: jsonCell,
+    line: (columns) =>
+      `concat(${columns.map(({ name }, at) => `'${at === 0 ? "{" : ","}"${name}":', c${at}`).join(", ")}, '}', chr(10))`,
+  },
+  csv: {
+    cell: csvCell,
+    line: (columns) => `concat(${columns.map((_, at) => `c${at}`).join(", ',', ")}, chr(13), chr(10))`,
+  },
+};
 
 /** Columns that are made when they are asked for. */
 const MADE: Readonly<Record<string, string>> = {
@@ -142,37 +178,38 @@ const MADE: Readonly<Record<string, string>> = {
   cursor: "position::VARCHAR",
 };
 
+/** Only these may be absent: looking whether one is costs as much as writing it. */
+const NULLABLE: readonly string[] = ["rule", "experiment", "release", "differs", "attributes", "value", "properties"];
+
 const source = ({ name }: Column): string => MADE[name] ?? name;
 
-/** One `concat` of all pieces: a chain of `||` would copy the growing line once per column. */
-function jsonLine(columns: readonly Column[]): string {
-  const fields = columns.map((column, index) => `'${index === 0 ? "{" : ","}"${column.name}":', ${jsonCell(column)}`);
-  return `concat(${fields.join(", ")}, '}', chr(10))`;
-}
-
 function jsonCell(column: Column): string {
-  const value = source(column);
-  if (column.type === "text") return `coalesce(to_json(${value})::VARCHAR, 'null')`;
-  if (column.type === "moment") return `'"' || ${rfc3339(value)} || '"'`;
-  return `coalesce(${value}::VARCHAR, 'null')`;
+  const cell = presentJsonCell(column);
+  return NULLABLE.includes(column.name) ? `coalesce(${cell}, 'null')` : cell;
 }
 
-function csvLine(columns: readonly Column[]): string {
-  return `concat(${columns.map(csvCell).join(", ',', ")}, chr(13), chr(10))`;
+function presentJsonCell({ name, type }: Column): string {
+  // An instance has no character that JSON would escape.
+  if (name === "id") return `'"' || instance || '-' || seq || '"'`;
+  if (name === "cursor") return `'"' || position || '"'`;
+  if (type === "text") return `to_json(${name})::VARCHAR`;
+  return type === "moment" ? `'"' || ${rfc3339(name)} || '"'` : `${name}::VARCHAR`;
 }
 
 /** Text is always quoted; what is absent is empty without quotes. */
-function csvCell(column: Column): string {
-  const value = source(column);
-  if (isPlain(column)) return `coalesce(${value}::VARCHAR, '')`;
-  if (column.type === "moment") return rfc3339(value);
-  const safe = `case when regexp_matches(${value}, ${text(FORMULA_START)}) then '''' || ${value} else ${value} end`;
-  return `coalesce('"' || replace(${safe}, '"', '""') || '"', '')`;
+function csvCell({ name, type }: Column): string {
+  // What would make it a formula stands before the number.
+  if (name === "id") return `'"' || ${harmless("instance || '-'")} || seq || '"'`;
+  if (name === "cursor") return `'"' || position || '"'`;
+  if (type === "text") return `'"' || ${harmless(name)} || '"'`;
+  // An object: what begins with a brace is no formula.
+  if (type === "json") return `'"' || replace(${name}, '"', '""') || '"'`;
+  return type === "moment" ? rfc3339(name) : `${name}::VARCHAR`;
 }
 
-/** Written as DuckDB writes it: numbers, `true` and `false`. */
-function isPlain({ type }: Column): boolean {
-  return type === "number" || type === "whole" || type === "truth";
+/** Of the ways to write this the one that is computed once per value: a `case` is asked for every row. */
+function harmless(value: string): string {
+  return `replace(regexp_replace(${value}, ${text(FORMULA_START)}, '''\\0'), '"', '""')`;
 }
 
 function rfc3339(value: string): string {
