@@ -119,7 +119,7 @@ const groupsOf = ({ segments }: Pick<AggregateRequest, "segments">): readonly st
 const AT_MS = "(toInt64(time_ms) + if(abs(clock_offset_ms) > 300000, clock_offset_ms, 0))";
 /** Text that sorts as moment, then arrival: a minimum of pairs is no part of the common subset. */
 const KEY_BASE = "10000000000000000";
-const ORDER_KEY = `concat(toString(${AT_MS} + ${KEY_BASE}), toString(position + ${KEY_BASE}))`;
+export const ORDER_KEY: string = `concat(toString(${AT_MS} + ${KEY_BASE}), toString(position + ${KEY_BASE}))`;
 const MS_OF_KEY = (key: string): string => `(toInt64(substring(${key}, 1, 17)) - ${KEY_BASE})`;
 
 /** One row a unit: what its first exposure fixed. */

@@ -10,6 +10,7 @@
  * On a cluster each table is two: `<name>_local` on every server, replicated within its shard, and `<name>` over all shards.
  * What one unit did lies on one shard. Only types and functions of the common subset are used: see `sql.ts`.
  */
+import { ORDER_KEY } from "./aggregate-sql.ts";
 import { anyOf, identifier, text } from "./sql.ts";
 
 export interface Place {
@@ -62,16 +63,25 @@ export class Tables {
   /** What must be run, in order, where the tables are not there yet; nothing that is there is touched. */
   get creation(): readonly string[] {
     const database = `create database if not exists ${this.#database}${this.#onCluster}`;
-    return [database, ...TABLES.flatMap((table) => this.#creationOf(table)), ...VIEWS.map((view) => this.#view(view))];
+    return [database, ...TABLES.flatMap((table) => this.#creationOf(table))];
   }
 
-  /** What adds a column to a table of an earlier version, and counts the tables that lack it, as `n`. */
+  /** What then adds views, brings those and the tables of an earlier version up to date, and counts what lacks it, as `n`. */
   get additions(): readonly Addition[] {
-    return this.#addedColumns.map(({ name, column, type }) => ({
-      missing: `select toFloat64(count()) as n from system.tables where database = ${text(this.database)}
-        and name = ${text(name)} and name not in (select table from ${this.#columns(column)})`,
+    const columns = this.#addedColumns.map(({ name, column, type }) => ({
+      missing: this.#lacking(name, column),
       statement: `alter table ${this.#database}.${name}${this.#onCluster} add column ${column} ${type}`,
     }));
+    const outdated = REPLACED.map(({ view: { name }, column }) => ({
+      missing: this.#lacking(name, column),
+      statement: `drop table if exists ${this.#database}.${name}${this.#onCluster}`,
+    }));
+    // After the columns they show: a view that is there already is looked through all the same.
+    const views = VIEWS.map((view) => ({
+      missing: `select toFloat64(count() = 0) as n from ${this.#called(view.name)}`,
+      statement: this.#view(view),
+    }));
+    return [...columns, ...outdated, ...views];
   }
 
   /** Counts what a server has of all this, as `n`; whole when it is `size`. Then nothing need be created or added. */
@@ -80,7 +90,7 @@ export class Tables {
       ...TABLES.flatMap(({ name }) => (this.isCluster ? [name, `${name}_local`] : [name])),
       ...VIEWS.map(({ name }) => name),
     ];
-    const columns = this.#addedColumns.map(
+    const columns = [...this.#addedColumns, ...REPLACED.map(({ view: { name }, column }) => ({ name, column }))].map(
       ({ name, column }) => `select table from ${this.#columns(column)} and table = ${text(name)}`,
     );
     return `select toFloat64(count()) as n from (
@@ -89,7 +99,7 @@ export class Tables {
   }
 
   get size(): number {
-    return TABLES.length * (this.isCluster ? 2 : 1) + VIEWS.length + this.#addedColumns.length;
+    return TABLES.length * (this.isCluster ? 2 : 1) + VIEWS.length + this.#addedColumns.length + REPLACED.length;
   }
 
   get #onCluster(): string {
@@ -100,6 +110,15 @@ export class Tables {
     return ADDED.flatMap(({ table, ...added }) =>
       (this.isCluster ? [`${table}_local`, table] : [table]).map((name) => ({ name, ...added })),
     );
+  }
+
+  /** Counts the table or view of a name, as `n`, if it is there and has no such column. */
+  #lacking(name: string, column: string): string {
+    return `select toFloat64(count()) as n from ${this.#called(name)} and name not in (select table from ${this.#columns(column)})`;
+  }
+
+  #called(name: string): string {
+    return `system.tables where database = ${text(this.database)} and name = ${text(name)}`;
   }
 
   #columns(name: string): string {
@@ -143,6 +162,8 @@ interface Table {
 
 interface View {
   readonly name: string;
+  /** A column that the view of an earlier version lacks: that one is made anew. */
+  readonly since?: string;
   readonly select: (name: (table: TableName) => string) => string;
 }
 
@@ -216,22 +237,30 @@ const ADDED: readonly { readonly table: TableName; readonly column: string; read
   { table: "exposures", column: "differs", type: "Nullable(UInt8)" },
 ];
 
+/** A minimum passes over rows where there is no value: while it is looked for there has to be one. */
+const UNKNOWN = 2;
+
 const VIEWS: readonly View[] = [
   {
     name: "evaluation_counts",
     select: (name) => `select project, environment, flag, variant, minute, sum(evaluations) as evaluations
       from ${name("evaluation_counts_loaded")} group by project, environment, flag, variant, minute`,
   },
-  // One row per unit and epoch: its first variant, and whether it met another one later.
+  // One row per unit and epoch: what its earliest exposure said, by the clock analysis goes by, and whether variants differ.
   {
     name: "first_exposures",
-    select: (name) => `select project, environment, if(isNull(experiment), 'release', 'experiment') as kind,
-        ifNull(experiment, release) as key, epoch, unit, argMin(variant, position) as first_variant,
-        min(position) as first_position, argMin(received_at, position) as first_received_at,
-        uniqExact(variant) > 1 as is_crossed
-      from ${name("exposures")} group by project, environment, kind, key, epoch, unit`,
+    since: "first_differs",
+    select: (name) => `select project, environment, kind, key, epoch, unit, argMin(variant, order_key) as first_variant,
+        argMin(position, order_key) as first_position, argMin(time_ms, order_key) as first_time_ms,
+        argMin(received_at, order_key) as first_received_at,
+        nullIf(argMin(ifNull(differs, ${UNKNOWN}), order_key), ${UNKNOWN}) as first_differs, uniqExact(variant) > 1 as is_crossed
+      from (select project, environment, if(isNull(experiment), 'release', 'experiment') as kind, ifNull(experiment, release) as key,
+          epoch, unit, variant, position, time_ms, received_at, differs, ${ORDER_KEY} as order_key from ${name("exposures")})
+      group by project, environment, kind, key, epoch, unit`,
   },
 ];
+
+const REPLACED = VIEWS.flatMap((view) => (view.since === undefined ? [] : [{ view, column: view.since }]));
 
 /** Tables that hold what one unit did: the events themselves. */
 export const UNIT_TABLES: readonly TableName[] = ["exposures", "metric_events"];

@@ -22,6 +22,10 @@ withClickHouse("ClickHouse tables of an earlier version", (server) => {
     await earlier.extent({ kind: "exposures", project: "default" });
     await earlier.close();
     await server().query(`alter table ${database}.exposures drop column differs`);
+    await server().query(`drop table ${database}.first_exposures`);
+    await server().query(
+      `create view ${database}.first_exposures as select unit, variant as first_variant from ${database}.exposures`,
+    );
 
     const engine = await open();
     const first = await writeSegment(directory, { spool: "s", number: 1 }, [
@@ -34,5 +38,9 @@ withClickHouse("ClickHouse tables of an earlier version", (server) => {
     await engine.close();
     const rows = await server().query(`select seq, differs from ${database}.exposures order by position format TabSeparated`);
     expect(rows.trim().split("\n")).toEqual(["1\t\\N", "2\t\\N", "3\t1", "4\t0"]);
+    const firsts = await server().query(
+      `select unit, first_differs from ${database}.first_exposures order by unit format TabSeparated`,
+    );
+    expect(firsts.trim().split("\n")).toEqual(["user-1\t\\N", "user-2\t\\N", "user-3\t1", "user-4\t0"]);
   });
 });

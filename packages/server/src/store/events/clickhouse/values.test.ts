@@ -200,12 +200,27 @@ withClickHouse("values in ClickHouse", (server) => {
     await clickHouse.append(batchOf({ project, batchId: "3", counts, receivedAtMs: TEN_OCLOCK + 60_000 }));
     expect(await clickHouse.settle()).toBe(0);
     const ask = async (sql: string) => (await server().query(sql)).split("\n").map((line) => line.split("\t"));
-    expect(
-      await ask(`select unit, first_variant, is_crossed, kind, key from ${database}.first_exposures
-        where project = '${project}' order by unit`),
-    ).toEqual([
-      ["ann", "on", "1", "experiment", "checkout-test"],
-      ["bob", "off", "0", "experiment", "checkout-test"],
+    const firsts = () =>
+      ask(`select unit, first_variant, is_crossed, first_differs, kind, key from ${database}.first_exposures
+        where project = '${project}' order by unit`);
+    expect(await firsts()).toEqual([
+      ["ann", "on", "1", "\\N", "experiment", "checkout-test"],
+      ["bob", "off", "0", "\\N", "experiment", "checkout-test"],
+    ]);
+    // History that arrives later is earlier all the same; a sender's clock that is hours off is set right.
+    const year = 365 * 86_400_000;
+    const history = [
+      exposureOf(1, { unit: "ann", variant: "off", differs: true, timeMs: TEN_OCLOCK - year }),
+      exposureOf(2, { unit: "bob", variant: "on", differs: false, timeMs: TEN_OCLOCK - 3_600_000 }),
+    ];
+    await clickHouse.append(batchOf({ project, instance: "import-1", exposures: history.slice(0, 1), receivedAtMs: TEN_OCLOCK }));
+    await clickHouse.append(
+      batchOf({ project, instance: "slow", exposures: history.slice(1), clockOffsetMs: 7_200_000, receivedAtMs: TEN_OCLOCK }),
+    );
+    expect(await clickHouse.settle()).toBe(0);
+    expect(await firsts()).toEqual([
+      ["ann", "off", "1", "1", "experiment", "checkout-test"],
+      ["bob", "off", "1", "\\N", "experiment", "checkout-test"],
     ]);
     expect(
       await ask(`select minute, variant, evaluations from ${database}.evaluation_counts
@@ -216,9 +231,10 @@ withClickHouse("values in ClickHouse", (server) => {
       ["2026-11-22 10:01:00", "\\N", "1"],
       ["2026-11-22 10:01:00", "on", "5"],
     ]);
-    expect(await ask(`select distinct time, received_at from ${database}.exposures where project = '${project}'`)).toEqual([
-      ["2026-11-22 10:00:00", "2026-11-22 10:00:00"],
-    ]);
+    expect(
+      await ask(`select distinct time, received_at from ${database}.exposures
+        where project = '${project}' and instance = 'instance-1'`),
+    ).toEqual([["2026-11-22 10:00:00", "2026-11-22 10:00:00"]]);
   });
 
   test("what has no literal is refused", () => {

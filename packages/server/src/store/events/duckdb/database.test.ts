@@ -1,14 +1,16 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { tempDir } from "@belay/testkit";
+import { seeded, tempDir } from "@belay/testkit";
 import { DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { ArmCell } from "../aggregate/request.ts";
 import type { IncomingBatch } from "../event-store.ts";
 import { batchOf, exposureOf, TEN_OCLOCK } from "../events.fixture.ts";
 import { Received } from "../received.ts";
 import { encodeBatch } from "../spool/batch-frame.ts";
 import { withoutDiffers } from "../spool/earlier-frames.fixture.ts";
 import { EventDatabase } from "./database.ts";
+import { firstMet, SETTLE_FIRST_MET } from "./first-met-sql.ts";
 
 let directory: string;
 let spoolDirectory: string;
@@ -52,9 +54,10 @@ async function ask(sql: string): Promise<DuckDBValue[][]> {
 
 const extent = (database: EventDatabase) => database.extent({ kind: "exposures", project: "default" });
 
-test("a unit's first exposure is the first to arrive, and meeting another variant later is noted", async () => {
+test("a unit's first exposure is its earliest, of those of one moment the first to arrive, and another variant is noted", async () => {
   const database = await EventDatabase.open({ directory, spoolDirectory });
-  const seen = (seq: number, unit: string, variant: string, epoch = 1) => exposureOf(seq, { unit, variant, epoch });
+  const seen = (seq: number, unit: string, variant: string, epoch = 1) =>
+    exposureOf(seq, { unit, variant, epoch, timeMs: TEN_OCLOCK });
   await load(database, "a", 1, [batchOf({ exposures: [seen(1, "ann", "on"), seen(2, "bob", "off"), seen(3, "ann", "on")] })]);
   await load(database, "a", 2, [batchOf({ exposures: [seen(4, "ann", "off"), seen(5, "bob", "off"), seen(6, "bob", "on", 2)] })]);
   await database.close();
@@ -78,14 +81,88 @@ test("first exposures of 210,000 units are folded in as they grow, and say the s
   await load(database, "a", 1, [unitsOf(0, 210_000, "on")]);
   await load(database, "a", 1_000, [unitsOf(209_990, 210_010, "off")]);
   await database.close();
-  expect(await ask("select count(*)::int from first_exposures_settled")).toEqual([[210_000]]);
-  expect(await ask("select count(*)::int from first_exposures_fresh")).toEqual([[20]]);
+  expect(await ask("select count(*)::int from first_met_settled")).toEqual([[210_000]]);
+  expect(await ask("select count(*)::int from first_met_fresh")).toEqual([[20]]);
   expect(await ask("select variant, is_crossed, count(*)::int from first_exposures group by all order by all")).toEqual([
     ["off", false, 10],
     ["on", false, 209_990],
     ["on", true, 10],
   ]);
 });
+
+test("history imported later comes before what was there, settled or not, with whether it differs", async () => {
+  let database = await EventDatabase.open({ directory, spoolDirectory });
+  let seq = 0;
+  const seen = (unit: string, variant: string, timeMs: number, differs?: boolean) =>
+    exposureOf(++seq, { unit, variant, timeMs, ...(differs === undefined ? {} : { differs }) });
+  const live = [seen("ann", "on", TEN_OCLOCK, true), seen("bob", "on", TEN_OCLOCK), seen("eve", "on", TEN_OCLOCK, false)];
+  await load(database, "a", 1, [batchOf({ exposures: live })]);
+  await database.close();
+  for (const statement of SETTLE_FIRST_MET) await ask(statement);
+  database = await EventDatabase.open({ directory, spoolDirectory });
+  const year = 365 * 86_400_000;
+  const history = [
+    seen("ann", "off", TEN_OCLOCK - year),
+    seen("bob", "on", TEN_OCLOCK - year, true),
+    seen("eve", "on", TEN_OCLOCK + 1),
+  ];
+  await load(database, "a", 2, [batchOf({ sdk: "import", instance: "import-1", exposures: history })]);
+  await database.close();
+  const firsts = () =>
+    ask("select unit, variant, epoch_ms(time)::double, differs, is_crossed from first_exposures order by unit");
+  const expected = [
+    ["ann", "off", TEN_OCLOCK - year, null, true],
+    ["bob", "on", TEN_OCLOCK - year, true, false],
+    ["eve", "on", TEN_OCLOCK, false, false],
+  ];
+  expect(await firsts()).toEqual(expected);
+  for (const statement of SETTLE_FIRST_MET) await ask(statement);
+  expect(await firsts()).toEqual(expected);
+  expect(await ask("select count(*)::int from first_met_fresh")).toEqual([[0]]);
+});
+
+test("first exposures are those that analysis goes by, however loads, clocks, retention and folding lie", async () => {
+  const dice = seeded(3);
+  const key = "checkout-test";
+  const request = {
+    project: "default",
+    environment: "production",
+    experiment: key,
+    fromMs: 0,
+    asOfMs: 4e12,
+    segments: [],
+    metrics: [],
+  };
+  for (let segment = 1; segment <= 8; segment += 1) {
+    const exposures = Array.from({ length: 60 }, (_, index) =>
+      exposureOf(index + 1, {
+        unit: `u${dice.below(40)}`,
+        variant: dice.below(2) === 0 ? "on" : "off",
+        timeMs: TEN_OCLOCK + dice.below(1_000),
+      }),
+    );
+    const clockOffsetMs = [0, 250, -7_200_000][dice.below(3)] ?? 0;
+    const database = await EventDatabase.open({ directory, spoolDirectory });
+    await load(database, "a", segment, [batchOf({ exposures, clockOffsetMs, receivedAtMs: TEN_OCLOCK + segment * 60_000 })]);
+    if (segment === 6) expect(await database.retain("default", TEN_OCLOCK + 3 * 60_000)).toBe(120);
+    const { arms } = await database.aggregate(request);
+    await database.close();
+    expect(
+      await ask(`select variant, count(*)::double, count(*) filter (is_crossed)::double
+        from first_exposures where key = '${key}' group by variant order by variant`),
+    ).toEqual(["off", "on"].map((variant) => sumOf(arms.filter((arm) => arm.variant === variant))));
+    expect(
+      await ask(`select unit, position from (${firstMet("exposures")}) group by unit, position
+        having position not in (select position from first_met_settled union all select position from first_met_fresh)`),
+    ).toEqual([]);
+    if (segment % 3 === 0) for (const statement of SETTLE_FIRST_MET) await ask(statement);
+  }
+});
+
+function sumOf(arms: readonly ArmCell[]): readonly [variant: string | undefined, units: number, crossed: number] {
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  return [arms[0]?.variant, sum(arms.map(({ units }) => units)), sum(arms.map(({ crossed }) => crossed))];
+}
 
 test("a segment loaded twice is there once; the same number of another spool is another segment, above all before it", async () => {
   let database = await EventDatabase.open({ directory, spoolDirectory });
@@ -155,6 +232,8 @@ test("evaluations are counted per flag, variant and minute", async () => {
 test("a file and a segment of a version that did not know whether decisions differ are taken up", async () => {
   await (await EventDatabase.open({ directory, spoolDirectory })).close();
   await ask("alter table exposures drop column differs");
+  for (const table of ["settled", "fresh"]) await ask(`drop table first_met_${table}`);
+  await ask("create table first_exposures_settled as select 'ann' as unit");
   const database = await EventDatabase.open({ directory, spoolDirectory });
   const [frame = Buffer.alloc(0)] = encodeBatch(batchOf({ exposures: [exposureOf(1), exposureOf(2)] }), claim(), 1).frames;
   const path = join(spoolDirectory, "earlier.ndjson");
@@ -166,6 +245,11 @@ test("a file and a segment of a version that did not know whether decisions diff
     [1, null],
     [2, null],
     [3, false],
+  ]);
+  expect(await ask("select unit, differs from first_exposures order by unit")).toEqual([
+    ["user-1", null],
+    ["user-2", null],
+    ["user-3", false],
   ]);
 });
 

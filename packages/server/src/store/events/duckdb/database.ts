@@ -8,6 +8,7 @@ import type { EventKind, EventQuery, LedgerLine, LedgerQuery } from "../event-st
 import { COLUMNS } from "../formats.ts";
 import { aggregate, pairs } from "./aggregate/aggregation.ts";
 import { forgetProject } from "./aggregate/kept-state.ts";
+import { outliving, SETTLE_FIRST_MET } from "./first-met-sql.ts";
 import {
   cellsSql,
   columnsSql,
@@ -20,14 +21,7 @@ import {
   weighSql,
   whereOf,
 } from "./query-sql.ts";
-import {
-  fillTables,
-  readExposures,
-  readFrames,
-  SETTLE_ARM_REPORTS,
-  SETTLE_ARM_STORED,
-  SETTLE_FIRST_EXPOSURES,
-} from "./segment-sql.ts";
+import { fillTables, readExposures, readFrames, SETTLE_ARM_REPORTS, SETTLE_ARM_STORED } from "./segment-sql.ts";
 import { moment, text, type Where } from "./sql.ts";
 import { AGING_TABLES, ARM_TABLES, TABLES, UNIT_TABLES } from "./tables.ts";
 
@@ -80,7 +74,7 @@ export class EventDatabase implements Engine {
       await this.#writer.run(readFrames(fresh.map(({ path }) => path)));
       await this.#writer.run(readExposures(base));
       for (const statement of fillTables(base)) await this.#writer.run(statement);
-      await this.#settleWhenLarge("first_exposures_fresh", SETTLE_FIRST_EXPOSURES);
+      await this.#settleWhenLarge("first_met_fresh", SETTLE_FIRST_MET);
       await this.#settleWhenLarge("arm_reports", SETTLE_ARM_REPORTS);
       await this.#settleWhenLarge("arm_stored", SETTLE_ARM_STORED);
       for (const { spool, number } of fresh) await this.#writer.run(`insert into loaded_segments values (?, ${number})`, [spool]);
@@ -162,10 +156,15 @@ export class EventDatabase implements Engine {
   retain(project: string, sinceMs: number): Promise<number> {
     const since = moment(sinceMs);
     const silent = { sql: silentSql(since), values: [project, ...ARM_TABLES.map(() => project)] };
-    return this.#delete(project, [
-      ...AGING_TABLES.map(([table, age]) => ({ table, sql: `project = ? and ${age} < ${since}`, values: [project] })),
-      ...ARM_TABLES.map((table) => ({ table, ...silent })),
-    ]);
+    const first = { sql: outliving(sinceMs), values: [project, project] };
+    return this.#delete(
+      project,
+      [
+        ...AGING_TABLES.map(([table, age]) => ({ table, sql: `project = ? and ${age} < ${since}`, values: [project] })),
+        ...ARM_TABLES.map((table) => ({ table, ...silent })),
+      ],
+      first,
+    );
   }
 
   erase(project: string, unit: string): Promise<number> {
@@ -236,13 +235,14 @@ export class EventDatabase implements Engine {
     for (const statement of statements) await this.#writer.run(statement);
   }
 
-  /** Deletes from each table; the number of rows gone from the first two, which hold the events themselves. */
-  #delete(project: string, deletions: readonly Deletion[]): Promise<number> {
+  /** Deletes from each table, after a first statement; the number of rows gone from the tables of the events themselves. */
+  #delete(project: string, deletions: readonly Deletion[], first?: Where): Promise<number> {
     return this.#inAggregateTurn(async () => {
       // What is kept of experiments was made of these events: it goes first, and is not made again in between.
       if (await this.#hasAny(deletions)) await this.#onCommitted((connection) => forgetProject(connection, project));
       let events = 0;
       await this.#inTransaction(async () => {
+        if (first !== undefined) await this.#writer.run(first.sql, [...first.values]);
         for (const { table, sql, values } of deletions) {
           const { rowsChanged } = await this.#writer.run(`delete from ${table} where ${sql}`, [...values]);
           if (isOfEvents(table)) events += rowsChanged;

@@ -1,5 +1,6 @@
 /* How a segment of the spool becomes rows: its frames by column, unnested. */
 import { IMPORT_SDK, LATE_MS } from "../engine.ts";
+import { firstMet } from "./first-met-sql.ts";
 import { text } from "./sql.ts";
 
 /** The frames of some segments as a temporary table, one row each. */
@@ -28,10 +29,7 @@ export function fillTables(base: number): readonly string[] {
   return [
     "insert into exposures by name select * from arrived",
     METRICS(base),
-    `insert into first_exposures_fresh by name
-      select project, environment, ${SUBJECT}, epoch, unit, variant, min(position) as position,
-        arg_min(time, position) as time, arg_min(received_at, position) as received_at
-      from arrived group by all`,
+    `insert into first_met_fresh by name ${firstMet("arrived")}`,
     `insert into evaluation_counts by name
       select project, environment, flag, variant, minute, sum(evaluations) as evaluations from (
         select project, environment, date_trunc('minute', make_timestamp_ms(receivedAtMs)) as minute,
@@ -48,20 +46,6 @@ export function fillTables(base: number): readonly string[] {
       select ${ARM("duplicates")}, unnest(duplicates.count) as duplicates from frames where duplicates is not null`,
   ];
 }
-
-/**
- * Folds fresh first exposures into the settled ones. A load only adds to the fresh ones, however many units there are;
- * the join with all of them is paid once in many loads.
- */
-export const SETTLE_FIRST_EXPOSURES: readonly string[] = [
-  `insert into first_exposures_settled by name
-    select project, environment, kind, key, epoch, unit, variant, min(fresh.position) as position,
-      arg_min(fresh.time, fresh.position) as time, arg_min(fresh.received_at, fresh.position) as received_at
-    from first_exposures_fresh fresh
-    anti join first_exposures_settled settled using (project, environment, kind, key, epoch, unit, variant)
-    group by all`,
-  "delete from first_exposures_fresh",
-];
 
 /** Adds up what was stored of each arm of an instance. */
 export const SETTLE_ARM_STORED: readonly string[] = [
@@ -92,8 +76,6 @@ const ARMS = "experiment VARCHAR[], release VARCHAR[], variant VARCHAR[]";
 const FRAME = `STRUCT(position BIGINT, ${COMMON}, receivedAtMs BIGINT, clockOffsetMs BIGINT, exposures ${EXPOSURES},
   metrics ${METRIC_EVENTS}, counts STRUCT(flag VARCHAR[], variant VARCHAR[], count BIGINT[]),
   ledger STRUCT(${ARMS}, produced BIGINT[], dropped BIGINT[]), duplicates STRUCT(${ARMS}, count BIGINT[]))`;
-
-const SUBJECT = `case when experiment is null then 'release' else 'experiment' end as kind, coalesce(experiment, release) as key`;
 
 const ARM = (list: string): string => `project, environment, instance, unnest(${list}.experiment) as experiment,
   unnest(${list}.release) as release, unnest(${list}.variant) as variant, make_timestamp_ms(receivedAtMs) as received_at`;
