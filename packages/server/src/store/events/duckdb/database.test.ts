@@ -127,7 +127,7 @@ test("first exposures are those that analysis goes by, however loads, clocks, re
   const request = {
     project: "default",
     environment: "production",
-    experiment: key,
+    subject: { experiment: key },
     fromMs: 0,
     asOfMs: 4e12,
     segments: [],
