@@ -25,6 +25,6 @@ export function releaseDoors({
     await app.register(recordRoutes, { access, control, desk });
     await app.register(freezeRoutes, { access, control, desk, now });
     await app.register(templateRoutes, { access, control });
-    await app.register(triggerRoutes, { access, control, fillRandom, now });
+    await app.register(triggerRoutes, { access, control, desk, fillRandom, now });
   };
 }

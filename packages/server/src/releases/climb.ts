@@ -1,5 +1,5 @@
 /* What moves a release once people agreed on it: pure, `(state, command) -> decision`. */
-import type { Propagation, Release, ReleaseReason, Role, Targeting, VariantName } from "@belay/protocol";
+import type { EpochMs, Propagation, Release, ReleaseReason, Role, Targeting, VariantName } from "@belay/protocol";
 import { asJson, type Decision, type Refusal, refuse } from "../control/decision.ts";
 import { planHash } from "../control/plan-hash.ts";
 import { flagNotFound, liveFlag } from "../flags/domain.ts";
@@ -9,6 +9,7 @@ import { heldRelease, nextState, type ReleasePlace, releaseView, writeRelease } 
 import { expose, exposedPpm, withdraw } from "./exposure.ts";
 import type { Facts, Plan } from "./facts.ts";
 import { ppmOf, whatIsMissing, whatIsWrong } from "./plan.ts";
+import { begun } from "./propagation.ts";
 import { isLive, type ReleaseEvent } from "./states.ts";
 
 /** People agreed on what it says. */
@@ -62,21 +63,23 @@ export function abort(place: ReleasePlace, now: string): Decision<Release> {
   return goBack(place, "abort", "release.abort", (body) => ({ ...body, endedAt: now }));
 }
 
+/** When a rollback is decided, and which instances run then: they stand in its record, so that a restart forgets nobody. */
+export interface RollbackMoment {
+  readonly now: EpochMs;
+  /** When the event that decided it was acknowledged. */
+  readonly detectedAt?: EpochMs;
+  readonly instances: readonly string[];
+}
+
 /** Takes back what it exposed because of a breach, an alert or a person; receipts follow. */
 export function rollBack(
   place: ReleasePlace,
   reason: ReleaseReason,
-  { now, detectedAt }: { readonly now: string; readonly detectedAt?: string },
+  { now: decidedAt, ...seen }: RollbackMoment,
 ): Decision<Release> {
-  const rollback: Propagation = {
-    revision: place.environment.revision + 1,
-    ...(detectedAt === undefined ? {} : { detectedAt }),
-    decidedAt: now,
-    publishedAt: now,
-    instances: 0,
-    acknowledged: 0,
-    laggards: [],
-  };
+  const revision = place.environment.revision + 1;
+  const rollback = begun({ revision, decidedAt, publishedAt: decidedAt, ...seen });
+  const now = new Date(decidedAt).toISOString();
   return goBack(place, "rollback", "release.rollback", (body) => ({ ...body, reasons: [reason], rollback, endedAt: now }));
 }
 
@@ -84,14 +87,14 @@ export function rollBack(
  * An alert from outside trips a guardrail: what a breach of it does, done now. One that only reports changes nothing; one
  * that holds does so until a person goes on, for nothing here knows when the alert is over.
  */
-export function trip(place: ReleasePlace, metric: string, now: string): Decision<Release> {
+export function trip(place: ReleasePlace, metric: string, moment: RollbackMoment): Decision<Release> {
   const held = heldRelease(place);
   if ("code" in held) return held;
   const guardrail = held.body.guardrails.find((each) => each.metric === metric);
   if (guardrail === undefined) return guardrailNotFound(held.body, metric);
   if (guardrail.dryRun === true || guardrail.onBreach === "warn") return unchanged(place, held);
   if (guardrail.onBreach === "hold") return hold(place, `the alert on ${metric}`);
-  return rollBack(place, { code: "external-trigger", subject: metric }, { now });
+  return rollBack(place, { code: "external-trigger", subject: metric }, moment);
 }
 
 export function guardrailNotFound({ guardrails }: ReleaseDocument, metric: string): Refusal {
@@ -102,6 +105,14 @@ export function guardrailNotFound({ guardrails }: ReleaseDocument, metric: strin
 /** The receipts of a rollback are in, or are waited for no longer. */
 export function acknowledge(place: ReleasePlace, rollback: Propagation): Decision<Release> {
   return turn(place, "acknowledged", "release.rolled-back", (body) => ({ ...body, rollback }));
+}
+
+/** The receipts of a rollback so far: what a server that takes over goes on from. */
+export function noteReceipts(place: ReleasePlace, rollback: Propagation): Decision<Release> {
+  const held = heldRelease(place);
+  if ("code" in held) return held;
+  if (held.body.state !== "rolling-back") return unchanged(place, held);
+  return writeRelease(place, held.body, { ...held.body, rollback }, "release.receipts");
 }
 
 /** Somebody approves leaving the present stage; of one person the last approval counts. */
@@ -149,11 +160,7 @@ export function advanceByPerson(
 }
 
 /** Commits a plan at what it saw: a release or a targeting that moved on since then refuses it. */
-export function execute(
-  place: ReleasePlace,
-  plan: Plan,
-  times: { readonly now: string; readonly detectedAt?: string },
-): Decision<Release> {
+export function execute(place: ReleasePlace, plan: Plan, moment: RollbackMoment): Decision<Release> {
   const held = heldRelease(place);
   if ("code" in held) return held;
   const { body } = held;
@@ -162,15 +169,16 @@ export function execute(
   if (held.revision !== plan.seen.release || targeting?.revision !== plan.seen.targeting) {
     return refuse("revision_conflict", { revision: Math.max(held.revision, targeting?.revision ?? 0) });
   }
-  if (plan.kind === "rollback") return rollBack(place, plan.reason, times);
+  if (plan.kind === "rollback") return rollBack(place, plan.reason, moment);
+  const now = new Date(moment.now).toISOString();
   if (plan.kind === "finish") {
     // A release that only waited goes through the top before it is done.
     if (body.state !== "full") return settle(place, held);
-    return turn(place, "finish", "release.finish", (full) => ({ ...full, reasons: [], endedAt: times.now }));
+    return turn(place, "finish", "release.finish", (full) => ({ ...full, reasons: [], endedAt: now }));
   }
   if (plan.kind === "advance") {
     const state = nextState(place.key, body, plan.to >= body.stages.length - 1 ? "reach-top" : "advance");
-    return typeof state === "string" ? moveTo(place, held, { ...body, state }, plan.to, times.now, "release.advance") : state;
+    return typeof state === "string" ? moveTo(place, held, { ...body, state }, plan.to, now, "release.advance") : state;
   }
   if (!plan.isAlarm) return settle(place, held);
   if (body.state === "holding" && isSame(body.reasons, plan.reasons)) return unchanged(place, held);

@@ -159,7 +159,10 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
         try {
           const done = await control.execute<Release>({
             origin,
-            decide: (workspace, at) => rollBack(placeIn(workspace, id), reason, { now: new Date(at).toISOString() }),
+            decide: (workspace, at) => {
+              const place = placeIn(workspace, id);
+              return rollBack(place, reason, desk.service.momentIn(place, at));
+            },
           });
           return { environment, release, ...(done.status === "done" ? { state: done.answer.state } : {}) };
         } catch (error) {

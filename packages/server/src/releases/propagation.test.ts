@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { PropagationTracker } from "./propagation.ts";
+import { begun, PropagationTracker } from "./propagation.ts";
 import { T0 } from "./release.fixture.ts";
 
 const fifty = Array.from({ length: 50 }, (_, i) => `instance-${String(i).padStart(2, "0")}`);
@@ -46,4 +46,27 @@ it("believes no older revision, no stranger, and nobody twice", () => {
 it("is complete at once where nobody ran, and gives no times for it", () => {
   const tracker = new PropagationTracker({ revision: 2, decidedAt: T0, publishedAt: T0, instances: [] });
   expect([tracker.isComplete, tracker.view().ms100]).toEqual([true, undefined]);
+});
+
+it("goes on from its record with the same laggard and the same times, whenever it was written down", () => {
+  for (const written of [10, 24, 25, 47, 48, 49]) {
+    const whole = rollback();
+    let tracker = rollback();
+    for (const [i, instance] of fifty.entries()) {
+      if (i === 17) continue;
+      for (const each of [whole, tracker]) each.note(instance, 9, T0 + 10 * (i + 1));
+      if (tracker.acknowledged === written) tracker = PropagationTracker.from(tracker.view());
+    }
+    expect(tracker.view()).toEqual(whole.view());
+    expect(tracker.view().laggards).toEqual(["instance-17"]);
+    for (const each of [whole, tracker]) each.note("instance-17", 9, T0 + 900);
+    expect(tracker.view()).toEqual(whole.view());
+    expect([tracker.isComplete, tracker.view().ms100]).toEqual([true, 900]);
+  }
+});
+
+it("is begun with everybody still waited for", () => {
+  const record = begun({ revision: 9, decidedAt: T0, publishedAt: T0, instances: ["b", "a"] });
+  expect(record).toMatchObject({ instances: 2, acknowledged: 0, laggards: ["a", "b"] });
+  expect(PropagationTracker.from(record).view()).toEqual(record);
 });

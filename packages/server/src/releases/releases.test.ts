@@ -223,7 +223,7 @@ describe("climbing", () => {
       execute(
         placeIn(server.control.workspace, id),
         { kind: "advance", seen, from: 0, to: 1, reports: [] },
-        { now: "2026-11-22T12:00:00Z" },
+        { now: Date.parse("2026-11-22T12:00:00Z"), instances: [] },
       );
     expect(decide()).toMatchObject({ kind: "refused", code: "revision_conflict" });
   });

@@ -231,7 +231,11 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       role: "operator",
       summary: "Take back what it exposed, and follow that to every instance",
       decide: (place, request, at) =>
-        rollBack(place, { code: "rolled-back-by-person", subject: actorOf(request).name }, { now: at }),
+        rollBack(
+          place,
+          { code: "rolled-back-by-person", subject: actorOf(request).name },
+          desk.service.momentIn(place, Date.parse(at)),
+        ),
     },
     {
       verb: "abort",
@@ -302,7 +306,10 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {
-        decide: (workspace, at) => trip(placeOf(workspace, request.params), request.body.guardrail, new Date(at).toISOString()),
+        decide: (workspace, at) => {
+          const place = placeOf(workspace, request.params);
+          return trip(place, request.body.guardrail, desk.service.momentIn(place, at));
+        },
       }),
   );
 

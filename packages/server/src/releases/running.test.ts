@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Release } from "@belay/protocol";
+import type { Change, Propagation, Release } from "@belay/protocol";
 import { startServer, type TempDir, tempDir } from "@belay/testkit";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { pointOf } from "./guardrails.ts";
@@ -90,5 +90,44 @@ it("adds up evidence from before a restart and after it", { timeout: 90_000 }, a
   expect(await state()).toBe("ramping");
   await fail(3, at);
   await expect.poll(state, { timeout: 60_000 }).toMatch(/^roll/);
+  await second.stop();
+});
+
+it("knows whom its rollback waits for after a kill: the same 49 of 50, the same laggard, then 50", {
+  timeout: 120_000,
+}, async () => {
+  const first = await start();
+  const { key } = await release();
+  const all = Array.from({ length: 50 }, (_, at) => `i-${String(at).padStart(2, "0")}`);
+  const acknowledge = async (instances: readonly string[], revision: number): Promise<void> => {
+    for (const instance of instances) {
+      const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+      const body = JSON.stringify({ instance, sdk: "test/1", revision });
+      expect((await fetch(`${url}/sdk/v1/receipt`, { method: "POST", headers, body })).status).toBe(204);
+    }
+  };
+  const record = async (): Promise<Propagation> => (await ask<Release>("GET", CHECKOUT)).rollback as Propagation;
+  const written = async (): Promise<unknown> => {
+    const { items } = await ask<{ items: Change[] }>("GET", `${P}/changes?action=release.receipts`);
+    return (items[0]?.after as unknown as Release | undefined)?.rollback?.acknowledged;
+  };
+  await acknowledge(all, 1);
+  await ask("POST", `${CHECKOUT}/rollback`, {});
+  const { revision } = await record();
+  await acknowledge(
+    all.filter((instance) => instance !== "i-17"),
+    revision,
+  );
+  await expect.poll(written, { timeout: 30_000 }).toBe(49);
+  const before = await record();
+  expect(before).toMatchObject({ instances: 50, acknowledged: 49, laggards: ["i-17"] });
+  await first.kill();
+  const second = await start();
+  expect(await record()).toEqual(before);
+  await acknowledge(["i-17"], revision);
+  await expect.poll(state, { timeout: 30_000 }).toBe("rolled-back");
+  const { ms100 = 0, ...after } = await record();
+  expect(after).toEqual({ ...before, acknowledged: 50, laggards: [] });
+  expect(ms100).toBeGreaterThanOrEqual(before.ms95 ?? Number.POSITIVE_INFINITY);
   await second.stop();
 });

@@ -13,7 +13,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { InstanceRegistry } from "../instances/registry.ts";
 import type { Held, ReleaseDocument, Workspace } from "../state/workspace.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
-import { acknowledge, execute } from "./climb.ts";
+import { acknowledge, execute, noteReceipts, type RollbackMoment } from "./climb.ts";
 import type { ReleasePlace } from "./document.ts";
 import type { Facts, Plan } from "./facts.ts";
 import { gather, type Heard } from "./gather.ts";
@@ -50,6 +50,8 @@ const LEASE_MS = 15_000;
 const REBUILD_MS = 60_000;
 /** Receipts that did not come in so long are waited for no longer: the record names who did not answer. */
 const RECEIPTS_MS = 15 * 60_000;
+/** Receipts are written into the record first after so long, and then at twice the age each: ten times at most. */
+const NOTED_FIRST_MS = 2_000;
 
 const ORIGIN: Origin = { actor: { id: "system", name: "Belay" }, requestId: "release-scheduler" };
 
@@ -57,6 +59,8 @@ export class ReleaseService {
   readonly #options: ReleaseServiceOptions;
   readonly #startedAt: EpochMs;
   readonly #trackers = new Map<string, PropagationTracker>();
+  /** Age of a rollback from which on its receipts are written down next. */
+  readonly #noteAfterMs = new Map<string, number>();
   readonly #detected = new Map<string, EpochMs>();
   readonly #reports = new Map<string, string>();
   #running: Promise<void> = Promise.resolve();
@@ -74,7 +78,7 @@ export class ReleaseService {
       for (const { kind, project = "", environment = "", key } of documents) {
         const body =
           kind === "release" ? projects.get(project)?.environments.get(environment)?.releases.get(key)?.body : undefined;
-        if (body !== undefined) this.#follow({ project, environment, key }, body);
+        if (body !== undefined) this.#follow({ project, environment, key }, body, options.now());
       }
     });
     for (const { id, body } of this.#all()) this.#follow(id, body);
@@ -97,6 +101,11 @@ export class ReleaseService {
     return this.#trackers.get(nameOf(id))?.view() ?? recorded;
   }
 
+  /** What a rollback decided now is to know. */
+  momentIn({ project, environment }: ReleasePlace, now: EpochMs): RollbackMoment {
+    return { now, instances: this.#runningIn({ project: project.key, environment: environment.key }) };
+  }
+
   /** What the planner would look at now. */
   factsOf(id: ReleaseId, workspace: Workspace = this.#options.control.workspace): Facts | undefined {
     const { release, targeting, freeze } = this.#held(id, workspace);
@@ -107,8 +116,7 @@ export class ReleaseService {
 
   /** Follows a revision of an environment to the instances that run there now. */
   track({ project, environment }: Omit<ReleaseId, "key">, name: string, at: Omit<Publication, "instances">): PropagationTracker {
-    const running = this.#options.instances.of(project).filter((seen) => seen.environment === environment);
-    const tracker = new PropagationTracker({ ...at, instances: running.map(({ instance }) => instance) });
+    const tracker = new PropagationTracker({ ...at, instances: this.#runningIn({ project, environment }) });
     this.#trackers.set(`${project}/${environment}/${name}`, tracker);
     return tracker;
   }
@@ -150,13 +158,11 @@ export class ReleaseService {
     try {
       const { status, ...done } = await control.execute<Release>({
         origin: { ...ORIGIN, reason: decided.kind === "rollback" ? reasonText(decided.reason) : decided.kind },
-        decide: (workspace, at) =>
-          execute(placeIn(workspace, id), decided, {
-            now: new Date(at).toISOString(),
-            ...(detectedAt === undefined || decided.kind !== "rollback"
-              ? {}
-              : { detectedAt: new Date(detectedAt).toISOString() }),
-          }),
+        decide: (workspace, at) => {
+          const place = placeIn(workspace, id);
+          const moment = this.momentIn(place, at);
+          return execute(place, decided, detectedAt === undefined ? moment : { ...moment, detectedAt });
+        },
       });
       return status === "done" && "answer" in done ? done.answer : undefined;
     } catch (error) {
@@ -168,30 +174,47 @@ export class ReleaseService {
   async #awaitReceipts(id: ReleaseId, body: ReleaseDocument): Promise<void> {
     const tracker = this.#trackers.get(nameOf(id));
     if (tracker === undefined || body.rollback === undefined) return;
-    if (!tracker.isComplete && this.#options.now() - tracker.publishedAt < RECEIPTS_MS) return;
     const receipts = tracker.view();
+    const ageMs = this.#options.now() - tracker.publishedAt;
+    if (!tracker.isComplete && ageMs < RECEIPTS_MS) return this.#note(id, body.rollback, { receipts, ageMs });
     await this.#options.control.execute<Release>({
       origin: { ...ORIGIN, reason: "receipts" },
       decide: (workspace) => acknowledge(placeIn(workspace, id), receipts),
     });
     this.#trackers.delete(nameOf(id));
+    this.#noteAfterMs.delete(nameOf(id));
     const { acknowledged, instances, laggards } = receipts;
     const missing = laggards.length === 0 ? "" : `; not heard of: ${laggards.join(", ")}`;
     this.#say(id, "rolled-back", `Rolled back: ${acknowledged} of ${instances} instances acknowledged${missing}`);
   }
 
-  /** A release that begins to roll back is followed to its instances, whoever began it. */
-  #follow(id: ReleaseId, { state, rollback }: ReleaseDocument): void {
+  /** Writes down who acknowledged, so that a restart goes on from there. Seldom: each note is a change of its own. */
+  async #note(
+    id: ReleaseId,
+    written: Propagation,
+    { receipts, ageMs }: { readonly receipts: Propagation; readonly ageMs: number },
+  ): Promise<void> {
+    const name = nameOf(id);
+    if (receipts.acknowledged === written.acknowledged || ageMs < (this.#noteAfterMs.get(name) ?? NOTED_FIRST_MS)) return;
+    this.#noteAfterMs.set(name, 2 * ageMs);
+    await this.#options.control.execute<Release>({
+      origin: { ...ORIGIN, reason: `receipts: ${receipts.acknowledged} of ${receipts.instances}` },
+      decide: (workspace) => noteReceipts(placeIn(workspace, id), receipts),
+    });
+  }
+
+  /** A release that rolls back is followed to its instances, whoever began it. @param publishedAt absent: as recorded */
+  #follow(id: ReleaseId, { state, rollback }: ReleaseDocument, publishedAt?: EpochMs): void {
     const name = nameOf(id);
     if (state !== "rolling-back" || rollback === undefined || this.#trackers.has(name)) return;
-    const { revision, detectedAt, decidedAt } = rollback;
-    this.track(id, id.key, {
-      revision,
-      ...(detectedAt === undefined ? {} : { detectedAt: Date.parse(detectedAt) }),
-      decidedAt: Date.parse(decidedAt),
-      publishedAt: this.#options.now(),
-    });
+    const published = publishedAt === undefined ? {} : { publishedAt: new Date(publishedAt).toISOString() };
+    this.#trackers.set(name, PropagationTracker.from({ ...rollback, ...published }));
     this.#detected.delete(name);
+  }
+
+  #runningIn({ project, environment }: Omit<ReleaseId, "key">): string[] {
+    const running = this.#options.instances.of(project).filter((seen) => seen.environment === environment);
+    return running.map(({ instance }) => instance);
   }
 
   #heard(id: ReleaseId): Heard {

@@ -10,6 +10,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { Workspace } from "../state/workspace.ts";
 import { isSigned, newSigningSecret } from "../webhooks/signature.ts";
 import { trip } from "./climb.ts";
+import type { ReleaseDesk } from "./desk.ts";
 import { heldRelease, type ReleasePlace } from "./document.ts";
 import { placeIn } from "./service.ts";
 import { createTrigger, deleteTrigger, triggersOf, triggerView } from "./triggers.ts";
@@ -17,6 +18,7 @@ import { createTrigger, deleteTrigger, triggersOf, triggerView } from "./trigger
 export interface TriggerDoors {
   readonly access: Pick<Access, "role">;
   readonly control: ControlPlane;
+  readonly desk: Pick<ReleaseDesk, "service">;
   readonly fillRandom: FillRandom;
   readonly now: () => number;
 }
@@ -94,7 +96,7 @@ function definitionRoutes(app: FastifyInstance, { access, control, fillRandom }:
 const ID_LENGTH = 32;
 
 /** Any body: every monitoring tool has its own, and none of it is read. */
-function callRoute(app: FastifyInstance, { control, now }: TriggerDoors): void {
+function callRoute(app: FastifyInstance, { control, desk, now }: TriggerDoors): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "string", bodyLimit: 256 * 1024 }, (_, text, done) => done(null, text));
 
@@ -117,8 +119,10 @@ function callRoute(app: FastifyInstance, { control, now }: TriggerDoors): void {
       const { release, guardrail } = document;
       const done = await control.execute({
         origin: { actor: { id: `trigger:${id.slice(0, 6)}`, name: `the alert on ${guardrail}` }, requestId },
-        decide: (workspace, at) =>
-          trip(placeIn(workspace, { project, environment, key: release }), guardrail, new Date(at).toISOString()),
+        decide: (workspace, at) => {
+          const place = placeIn(workspace, { project, environment, key: release });
+          return trip(place, guardrail, desk.service.momentIn(place, at));
+        },
       });
       reply.code(202);
       return done.status === "done" ? { release, guardrail, state: done.answer.state } : { release, guardrail };
