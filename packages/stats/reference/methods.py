@@ -214,7 +214,7 @@ def mixtures():
 
 
 def event_split():
-    ratios = [1.1, 1.25, 1.5, 2, 3, 5, 10]
+    ratios = {1.1: 1, 1.25: 3, 1.5: 4, 2: 3, 3: 2, 5: 2, 10: 1}
     out = []
     for cells, tolerance in [([(0, 0.05, 8, 20)], 0), ([(0, 0.01, 1, 30), (1, 0.05, 6, 40), (3, 0.05, 9, 31), (30, 0.1, 20, 90)], 0), ([(0, 0.5, 30, 50), (2, 0.5, 22, 30)], 0.2)]:
         def evidence(since):
@@ -226,14 +226,14 @@ def event_split():
                         null = share * (1 + tolerance) / (1 + share * tolerance)
                         other = null * ratio / (1 + null * (ratio - 1))
                         log += mp.log(mp.mpf(stats.binom.pmf(treated, count, other))) - mp.log(mp.mpf(stats.binom.pmf(treated, count, null)))
-                total += mp.exp(log)
-            return total / len(ratios)
+                total += ratios[ratio] * mp.exp(log)
+            return total / 16
         def weight(hour):
             day = (hour - 1) // 24
             return mp.mpf(1) / 24 / ((day + 1) * (day + 2))
         last = cells[-1][0]
         restarted = sum(weight(h) * evidence(h) for h in range(1, last + 1)) + 1 - sum(weight(h) for h in range(1, last + 1))
-        out.append({"cells": [dict(zip(["hour", "share", "treated", "total"], c)) for c in cells], "tolerance": tolerance, "logE": float(mp.log((evidence(0) + restarted) / 2))})
+        out.append({"cells": [dict(zip(["hour", "share", "treated", "total"], c)) for c in cells], "tolerance": tolerance, "logE": float(mp.log((2 * evidence(0) + restarted) / 3))})
     return out
 
 
