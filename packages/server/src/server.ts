@@ -43,6 +43,7 @@ import { withLease } from "./store/changes/lease.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
 import { type DeliveryStore, openDeliveryStore, postgresDeliveryStore } from "./store/deliveries/index.ts";
 import { openEventStore } from "./store/events/index.ts";
+import { postgresSightingStore } from "./store/sightings/index.ts";
 import { openUseStore } from "./store/uses/index.ts";
 import { descriptorLimit, streamsWithin } from "./stream/descriptors.ts";
 import { HUB_LIMITS } from "./stream/hub.ts";
@@ -135,6 +136,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       instances,
       now: Date.now,
       holder,
+      ...(config.databaseUrl === undefined ? {} : { sightings: postgresSightingStore({ url: config.databaseUrl }) }),
       tell: (message) => {
         app?.log.warn({ release: message }, "release moved");
         const notice = reportNotice(message);

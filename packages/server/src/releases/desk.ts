@@ -4,6 +4,7 @@ import type { InstanceRegistry } from "../instances/registry.ts";
 import { accountOf, sumByArm } from "../ledger/domain.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
 import type { EventStore, IncomingBatch } from "../store/events/index.ts";
+import type { SightingStore } from "../store/sightings/index.ts";
 import { type ReleaseMessage, ReleaseService } from "./service.ts";
 import { isLive } from "./states.ts";
 import { type ReleaseId, Watchtower } from "./watchtower.ts";
@@ -14,8 +15,10 @@ export interface ReleaseDeskOptions {
   readonly events: Pick<EventStore, "pull" | "ledger">;
   readonly instances: InstanceRegistry;
   readonly now: () => EpochMs;
-  /** Names this server in the lease. */
+  /** Names this life of this server in the lease, and among those that watch. */
   readonly holder: string;
+  /** Where other servers watch over the same releases: what all of them counted. */
+  readonly sightings?: SightingStore;
   readonly tell: (message: ReleaseMessage) => void;
   readonly onFault: (error: unknown) => void;
   /** Time from one look at the ladders to the next; 2 s. A verdict is acted on at once all the same. */
@@ -37,9 +40,10 @@ export class ReleaseDesk {
 
   constructor(options: ReleaseDeskOptions) {
     this.#options = options;
-    const { onFault } = options;
+    const { onFault, sightings, holder } = options;
     this.tower = new Watchtower({
       ...options,
+      ...(sightings === undefined ? {} : { sharing: { store: sightings, writer: holder } }),
       onVerdict: (id, detectedAt) => this.service.onVerdict(id, detectedAt),
       onFault,
     });
@@ -78,7 +82,7 @@ export class ReleaseDesk {
 
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    this.tower.close();
+    await this.tower.close();
     await this.service.close();
   }
 }

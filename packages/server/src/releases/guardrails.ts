@@ -6,13 +6,15 @@
  *   acknowledged event ── unit known? ── placed on the line ── counted: O(1)
  *   flush ── evidence of each guardrail ── verdict: quiet, pause, rollback
  *
- * Every measure counts a unit once, so that events seen twice (a rebuild overlaps with what arrives meanwhile) change nothing.
+ * Every measure counts a unit once, so that events seen twice (a rebuild overlaps with what arrives meanwhile, two servers see
+ * the same unit) change nothing. So watches of several servers tell each other what they counted, and each knows all of it.
  */
 import { murmur3 } from "@belay/core";
 import { type EpochMs, type Guardrail, type Ppm, type Revision, SPACE_PPM } from "@belay/protocol";
 import { guardrailVerdict, type Result, srmSequence } from "@belay/stats";
 import type { GuardrailFact } from "./facts.ts";
 import { FailureCount } from "./failure-count.ts";
+import type { LastHeard, SeenEvent, SeenExposure, Sighting, UnitMark } from "./sighting.ts";
 import { UnitSet } from "./unit-set.ts";
 import { ValueCount } from "./value-count.ts";
 
@@ -47,6 +49,8 @@ export interface WatchOptions {
   readonly epochs: readonly Epoch[];
   /** Units remembered in a generation, for each guardrail and for exposures. Default 100,000. */
   readonly unitsMax?: number;
+  /** Told of all that is counted here, save what other watches told. `isUrgent`: it may be evidence of harm. */
+  readonly onSighting?: (sighting: Sighting, isUrgent: boolean) => void;
 }
 
 /** What a watch knows at a flush. */
@@ -79,14 +83,16 @@ export class ReleaseWatch {
   /** Guardrails that may move the release: they share the chance of one false rollback. */
   readonly #judging: number;
   readonly #exposed: UnitSet;
+  readonly #onSighting: WatchOptions["onSighting"];
   readonly #arms = new Map<Revision, { treated: number; control: number }>();
   #epochs: readonly Epoch[];
   #mismatch = 0;
   #exposuresAt: EpochMs | undefined;
   #metricsAt: EpochMs | undefined;
 
-  constructor({ salt, guardrails, epochs, unitsMax = UNITS_MAX }: WatchOptions) {
+  constructor({ salt, guardrails, epochs, unitsMax = UNITS_MAX, onSighting }: WatchOptions) {
     this.#salt = salt;
+    this.#onSighting = onSighting;
     this.#epochs = epochs;
     this.#exposed = new UnitSet(unitsMax);
     this.#judging = guardrails.filter(({ dryRun }) => dryRun !== true).length;
@@ -113,27 +119,49 @@ export class ReleaseWatch {
     at: EpochMs,
   ): boolean {
     this.#metricsAt = later(this.#metricsAt, at);
-    const listening = this.#byEvent.get(name);
-    if (listening === undefined) return false;
-    let isCounted = false;
-    for (const watched of listening) {
-      watched.lastEventAt = later(watched.lastEventAt, at);
-      const isUsable = watched.guardrail.measure.kind === "failures" || value !== undefined;
-      if (!isUsable || !watched.seen.add(unit)) continue;
-      const epoch = this.#epochAt(at);
-      watched.tally.note(this.#pointOf(unit) < epoch.ppm, value ?? 0, this.#momentOf(epoch, at));
-      isCounted = true;
-    }
-    return isCounted;
+    if (!this.#byEvent.has(name)) return false;
+    const seen: SeenEvent = { kind: "event", name, unit: this.#markOf(unit), ...(value === undefined ? {} : { value }), at };
+    const counted = this.#count(seen);
+    if (counted.length > 0) this.#onSighting?.(seen, counted.some(isOfFailures));
+    return counted.length > 0;
   }
 
   /** A first exposure of this release was acknowledged. */
   noteExposure({ unit, epoch }: { readonly unit: string; readonly epoch: Revision }, isTreated: boolean, at: EpochMs): void {
-    this.#exposuresAt = later(this.#exposuresAt, at);
-    if (!this.#exposed.add(`${epoch} ${unit}`)) return;
-    const arms = this.#arms.get(epoch) ?? { treated: 0, control: 0 };
-    arms[isTreated ? "treated" : "control"] += 1;
-    this.#arms.set(epoch, arms);
+    const seen: SeenExposure = { kind: "exposure", epoch, unit: this.#markOf(unit), isTreated, at };
+    if (this.#expose(seen)) this.#onSighting?.(seen, false);
+  }
+
+  /** Another server's watch counted something. @returns whether a guardrail counted it here too. */
+  noteSighting(sighting: Sighting): boolean {
+    if (sighting.kind === "event") {
+      this.#metricsAt = later(this.#metricsAt, sighting.at);
+      return this.#count(sighting).length > 0;
+    }
+    if (sighting.kind === "exposure") {
+      this.#expose(sighting);
+      return false;
+    }
+    const { exposuresAt, metricsAt, events } = sighting;
+    if (exposuresAt !== undefined) this.#exposuresAt = later(this.#exposuresAt, exposuresAt);
+    if (metricsAt !== undefined) this.#metricsAt = later(this.#metricsAt, metricsAt);
+    for (const [name, at] of Object.entries(events)) {
+      for (const watched of this.#byEvent.get(name) ?? []) watched.lastEventAt = later(watched.lastEventAt, at);
+    }
+    return false;
+  }
+
+  /** When it heard of anything last. */
+  get heard(): LastHeard {
+    const events = [...this.#byEvent].flatMap(([name, [watched]]) =>
+      watched?.lastEventAt === undefined ? [] : [[name, watched.lastEventAt] as const],
+    );
+    return {
+      kind: "heard",
+      ...(this.#exposuresAt === undefined ? {} : { exposuresAt: this.#exposuresAt }),
+      ...(this.#metricsAt === undefined ? {} : { metricsAt: this.#metricsAt }),
+      events: Object.fromEntries(events),
+    };
   }
 
   /** Judges everything: what a flush calls. Cost: guardrails x hours. */
@@ -146,6 +174,31 @@ export class ReleaseWatch {
       ...(this.#exposuresAt === undefined ? {} : { exposuresAt: this.#exposuresAt }),
       ...(this.#metricsAt === undefined ? {} : { metricsAt: this.#metricsAt }),
     };
+  }
+
+  /** The guardrails for which the unit is new. */
+  #count({ name, unit: { id, point }, value, at }: SeenEvent): Guardrail[] {
+    const counted: Guardrail[] = [];
+    for (const watched of this.#byEvent.get(name) ?? []) {
+      const { guardrail, seen, tally } = watched;
+      watched.lastEventAt = later(watched.lastEventAt, at);
+      const isUsable = isOfFailures(guardrail) || value !== undefined;
+      if (!isUsable || !seen.add(id)) continue;
+      const epoch = this.#epochAt(at);
+      tally.note(point < epoch.ppm, value ?? 0, this.#momentOf(epoch, at));
+      counted.push(guardrail);
+    }
+    return counted;
+  }
+
+  /** Whether the unit is new in its epoch. */
+  #expose({ epoch, unit, isTreated, at }: SeenExposure): boolean {
+    this.#exposuresAt = later(this.#exposuresAt, at);
+    if (!this.#exposed.add(`${epoch} ${unit.id}`)) return false;
+    const arms = this.#arms.get(epoch) ?? { treated: 0, control: 0 };
+    arms[isTreated ? "treated" : "control"] += 1;
+    this.#arms.set(epoch, arms);
+    return true;
   }
 
   #judge({ guardrail, tally, lastEventAt }: Watched): GuardrailFact {
@@ -184,14 +237,24 @@ export class ReleaseWatch {
     return { hour: Math.max(0, Math.floor((at - start) / HOUR_MS)), share: ppm / SPACE_PPM };
   }
 
-  #pointOf(unit: string): number {
-    return pointOf(this.#salt, unit);
+  #markOf(unit: string): UnitMark {
+    return markOf(this.#salt, unit);
   }
 }
 
 /** Where a unit falls on the line of a salt, 0 to 999,999. */
 export function pointOf(salt: string, unit: string): number {
   return Math.floor(((murmur3(salt + unit) >>> 0) * SPACE_PPM) / 0x1_0000_0000);
+}
+
+/** What a unit goes by among watches: by it nobody reads its name, and two of a million units share one once in 37 million times. */
+export function markOf(salt: string, unit: string): UnitMark {
+  const half = (prefix: string): string => (murmur3(`${prefix}${salt}${unit}`) >>> 0).toString(36);
+  return { point: pointOf(salt, unit), id: `${half("a")}.${half("b")}` };
+}
+
+function isOfFailures({ measure }: Guardrail): boolean {
+  return measure.kind === "failures";
 }
 
 function tallyOf(guardrail: Guardrail): Tally {

@@ -12,6 +12,7 @@ import {
   restartWeight,
   valueSignal,
 } from "@belay/stats";
+import { cellAt } from "./cells.ts";
 import type { Moment, Tally } from "./guardrails.ts";
 
 /** Units of the smaller arm before the first look. */
@@ -20,9 +21,7 @@ const BURN_IN = 50;
 const LOG_MAX = 700;
 
 /** The values of one hour under one share. */
-interface Cell {
-  readonly hour: number;
-  readonly share: number;
+interface Cell extends Moment {
   treated: Moments;
   control: Moments;
 }
@@ -47,7 +46,8 @@ export class ValueCount implements Tally {
   /** O(1): one step of Welford's recursion. */
   note(isTreated: boolean, value: number, { hour, share }: Moment): void {
     if (!(share > 0 && share < 1) || !Number.isFinite(value)) return;
-    const cell = this.#cellOf(hour, share);
+    const make = (): Cell => ({ hour, share, treated: NO_MOMENTS, control: NO_MOMENTS });
+    const cell = this.#cells[cellAt(this.#cells, { hour, share }, make)] as Cell;
     const capped = Math.min(value, this.#cap);
     const arm = isTreated ? "treated" : "control";
     cell[arm] = mergeMoments(cell[arm], { n: 1, mean: capped, m2: 0 });
@@ -76,16 +76,6 @@ export class ValueCount implements Tally {
         { scale: Math.max(this.#scale, margin), direction: harm === "increase" ? "decrease" : "increase" },
       ),
     );
-  }
-
-  #cellOf(hour: number, share: number): Cell {
-    const last = this.#cells.at(-1);
-    // A clock that was set back must not open hours that are over.
-    const now = Math.max(hour, last?.hour ?? 0);
-    if (last?.hour === now && last.share === share) return last;
-    const cell: Cell = { hour: now, share, treated: NO_MOMENTS, control: NO_MOMENTS };
-    this.#cells.push(cell);
-    return cell;
   }
 
   /** ln of the weighted evidence since each hour; an hour without enough units, or to come, counts as evidence 1. */

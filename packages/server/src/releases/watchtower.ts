@@ -3,14 +3,17 @@
  * restart, judged at every flush.
  *
  *   batch acknowledged ──(next turn of the loop)──> watches of its environment ──> judged ──> a verdict changed: told at once
- *   restart ──> pull what the store has ──> pull what came meanwhile ──> what is still in hand ──> ready
+ *                              └──> what was counted, to the other servers' watches; what they counted, judged here
+ *   restart ──> what the others know ──> pull what the store has ──> pull what came meanwhile ──> what is still in hand ──> ready
  */
 import type { EpochMs, Json } from "@belay/protocol";
 import type { ControlPlane } from "../control/control-plane.ts";
 import type { ReleaseDocument } from "../state/workspace.ts";
 import type { EventQuery, EventStore, IncomingBatch } from "../store/events/index.ts";
+import { Exchange, type ExchangeOptions } from "./exchange.ts";
 import { epochsOf } from "./gather.ts";
 import { type Reading, ReleaseWatch } from "./guardrails.ts";
+import { newestOf, type Sighting } from "./sighting.ts";
 import { isLive } from "./states.ts";
 
 /** Which release. */
@@ -27,32 +30,53 @@ export interface WatchtowerOptions {
   /** Told when a guardrail's verdict changed, with the time the deciding batch was received. */
   readonly onVerdict: (id: ReleaseId, detectedAt: EpochMs) => void;
   /** Told when the store would not give what a watch is rebuilt from; it is asked again. */
-  readonly onFault: (error: unknown, id: ReleaseId) => void;
+  readonly onFault: (error: unknown, id: ReleaseId | undefined) => void;
+  /** Where other servers watch too: what they counted, and what this one did. */
+  readonly sharing?: Pick<ExchangeOptions, "store" | "writer" | "everyMs" | "paceMs" | "waitingMax">;
 }
 
 interface Post {
   readonly id: ReleaseId;
-  readonly watch: ReleaseWatch;
+  /** Names this start of the release among servers. */
+  readonly run: string;
+  watch: ReleaseWatch;
   release: ReleaseDocument;
   /** Batches that came while it is being rebuilt; absent once it is ready. */
   pending: IncomingBatch[] | undefined;
   verdicts: string;
   /** As last judged; absent once something was counted since. */
   reading: Reading | undefined;
+  /** When the others were last told that something is heard here. */
+  toldAt: EpochMs;
 }
 
 /** Beyond so many batches in hand a rebuild reads once more from the store instead. */
 const PENDING_MAX = 2_000;
 const RETRY_MS = 10_000;
+/** A guardrail's patience holds so many tellings that something is heard: one may be late. */
+const TELLINGS = 4;
+const TELLING_MAX_MS = 60_000;
 
 export class Watchtower {
   readonly #options: WatchtowerOptions;
   readonly #posts = new Map<string, Map<string, Post>>();
   readonly #retries = new Set<NodeJS.Timeout>();
+  readonly #exchange: Exchange | undefined;
   #isClosed = false;
 
   constructor(options: WatchtowerOptions) {
     this.#options = options;
+    const { sharing, now } = options;
+    this.#exchange =
+      sharing === undefined
+        ? undefined
+        : new Exchange({
+            ...sharing,
+            now,
+            onSightings: (run, sightings) => this.#hear(run, sightings),
+            onOverflow: (run) => this.#anew(run),
+            onFault: (error) => options.onFault(error, undefined),
+          });
     for (const [project, { environments }] of options.control.workspace.projects) {
       for (const [environment, { releases }] of environments) {
         for (const [key, { body }] of releases) this.#see({ project, environment, key }, body, true);
@@ -77,6 +101,7 @@ export class Watchtower {
     for (const post of this.#posts.get(placeOf(batch))?.values() ?? []) {
       if (post.pending !== undefined) post.pending.push(batch);
       else if (feed(post, batch)) this.#judge(post, batch.receivedAtMs);
+      this.#tellHeard(post);
     }
   }
 
@@ -97,10 +122,11 @@ export class Watchtower {
     return live.filter(({ key, ...place }) => this.#posts.get(placeOf(place))?.has(key) !== true);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#isClosed = true;
     for (const retry of this.#retries) clearTimeout(retry);
     this.#posts.clear();
+    await this.#exchange?.close();
   }
 
   #see(id: ReleaseId, release: ReleaseDocument, isOld: boolean): void {
@@ -110,6 +136,7 @@ export class Watchtower {
     if (!isLive(release.state)) {
       posts.delete(id.key);
       if (posts.size === 0) this.#posts.delete(place);
+      if (known !== undefined) void this.#exchange?.end(known.run);
       return;
     }
     if (known !== undefined) {
@@ -118,22 +145,65 @@ export class Watchtower {
       known.reading = undefined;
       return;
     }
+    // Where others watch too, it may have started at one of them some time ago.
+    const isBehind = isOld || this.#exchange !== undefined;
+    const run = `${place}/${id.key}@${release.startedAt ?? release.createdAt}`;
     const post: Post = {
       id,
+      run,
       release,
-      watch: this.#watchOf(id, release),
-      pending: isOld ? [] : undefined,
+      watch: this.#watchOf(id, run, release),
+      pending: isBehind ? [] : undefined,
       verdicts: quiet(release),
       reading: undefined,
+      toldAt: 0,
     };
     posts.set(id.key, post);
     this.#posts.set(place, posts);
-    if (isOld) void this.#rebuild(post);
+    if (isBehind) void this.#rebuild(post);
   }
 
-  #watchOf({ project }: ReleaseId, release: ReleaseDocument): ReleaseWatch {
+  #watchOf({ project }: ReleaseId, run: string, release: ReleaseDocument): ReleaseWatch {
     const salt = this.#options.control.workspace.projects.get(project)?.flags.get(release.flag)?.body.spaces.share.salt ?? "";
-    return new ReleaseWatch({ salt, guardrails: release.guardrails, epochs: epochsOf(release) });
+    const watch = { salt, guardrails: release.guardrails, epochs: epochsOf(release) };
+    const exchange = this.#exchange;
+    if (exchange === undefined) return new ReleaseWatch(watch);
+    return new ReleaseWatch({ ...watch, onSighting: (sighting, isUrgent) => exchange.add(run, sighting, isUrgent) });
+  }
+
+  /** Other servers counted something. */
+  #hear(run: string, sightings: readonly Sighting[]): void {
+    const post = this.#postOf(run);
+    if (post === undefined) return;
+    post.reading = undefined;
+    let isCounted = false;
+    for (const sighting of sightings) isCounted = post.watch.noteSighting(sighting) || isCounted;
+    if (isCounted && post.pending === undefined) this.#judge(post, newestOf(sightings) ?? this.#options.now());
+  }
+
+  /** More was counted than could be told: all of it is counted, and told, once more. */
+  #anew(run: string): void {
+    const post = this.#postOf(run);
+    if (post === undefined || post.pending !== undefined) return;
+    post.watch = this.#watchOf(post.id, run, post.release);
+    post.pending = [];
+    void this.#rebuild(post);
+  }
+
+  #postOf(run: string): Post | undefined {
+    for (const posts of this.#posts.values()) {
+      for (const post of posts.values()) if (post.run === run) return post;
+    }
+    return undefined;
+  }
+
+  /** Units that were counted are no news; that they are still heard of is, now and then, to who minds silence. */
+  #tellHeard(post: Post): void {
+    const { now } = this.#options;
+    const patienceMs = 1_000 * Math.min(...post.release.guardrails.map(({ staleAfterS }) => staleAfterS));
+    if (this.#exchange === undefined || now() - post.toldAt < Math.min(TELLING_MAX_MS, patienceMs / TELLINGS)) return;
+    post.toldAt = now();
+    this.#exchange.add(post.run, post.watch.heard, false);
   }
 
   #judge(post: Post, detectedAt: EpochMs): void {
@@ -146,6 +216,7 @@ export class Watchtower {
 
   async #rebuild(post: Post): Promise<void> {
     try {
+      await this.#exchange?.open(post.run).catch((error) => this.#options.onFault(error, post.id));
       // A long first read lets events gather behind it; the second is short, and what comes during that one is in hand.
       await this.#replay(post);
       do {

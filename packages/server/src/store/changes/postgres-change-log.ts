@@ -1,5 +1,6 @@
 import type { EpochMs } from "@belay/protocol";
 import type pg from "pg";
+import { PostgresListener } from "../postgres/listener.ts";
 import { type PostgresOptions, PostgresSession } from "../postgres/session.ts";
 import type {
   ChangeFilter,
@@ -21,7 +22,6 @@ import { place, type SqlRow, toChange, toDocument, toStreamRevision, whereOf } f
 
 /** Told to every node with each commit; the payload does not matter, the log is what they read. */
 const CHANNEL = "belay_changes";
-const REWATCH_MS = 250;
 
 /**
  * The change log on PostgreSQL, for several nodes. Commits are taken one group after the other under a lock on the row
@@ -40,7 +40,7 @@ interface Waiting {
 
 class PostgresChangeLog implements ChangeLog {
   readonly #session: PostgresSession;
-  readonly #watches = new Set<Watch>();
+  readonly #watches = new Set<PostgresListener>();
   #waiting: Waiting[] = [];
   #isCommitting = false;
 
@@ -177,7 +177,7 @@ class PostgresChangeLog implements ChangeLog {
   }
 
   watch(onChange: () => void): () => void {
-    const watch = new Watch(this.#session, onChange);
+    const watch = new PostgresListener(this.#session, CHANNEL, onChange);
     this.#watches.add(watch);
     return () => {
       this.#watches.delete(watch);
@@ -188,46 +188,6 @@ class PostgresChangeLog implements ChangeLog {
   async close(): Promise<void> {
     for (const watch of this.#watches) watch.stop();
     await this.#session.end();
-  }
-}
-
-/** A connection that listens, made again whenever it breaks. What was missed meanwhile is asked for by telling once more. */
-class Watch {
-  readonly #session: PostgresSession;
-  readonly #onChange: () => void;
-  #client: pg.Client | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #isStopped = false;
-
-  constructor(session: PostgresSession, onChange: () => void) {
-    this.#session = session;
-    this.#onChange = onChange;
-    void this.#listen();
-  }
-
-  stop(): void {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    void this.#client?.end().catch(() => undefined);
-  }
-
-  async #listen(): Promise<void> {
-    const client = this.#session.client();
-    this.#client = client;
-    const again = (): void => {
-      if (this.#client !== client || this.#isStopped) return;
-      this.#client = undefined;
-      void client.end().catch(() => undefined);
-      this.#timer = setTimeout(() => void this.#listen(), REWATCH_MS).unref();
-    };
-    client.on("error", again).on("end", again).on("notification", this.#onChange);
-    try {
-      await client.connect();
-      await client.query(`listen ${CHANNEL}`);
-      this.#onChange();
-    } catch {
-      again();
-    }
   }
 }
 

@@ -60,6 +60,14 @@ const STEPS: readonly string[] = [
   );
   `,
   "create index deliveries_dead on deliveries (id) where status = 'dead'",
+  `
+  create table sightings (
+    run text not null, writer text not null, number bigint not null, body text not null, primary key (run, writer, number)
+  );
+  create table sighting_heads (
+    run text not null, writer text not null, last bigint not null, at bigint not null, primary key (run, writer)
+  );
+  `,
 ];
 
 /** Any number that nothing else of this database locks: servers that start at once take their turns. */

@@ -1,0 +1,2 @@
+export { postgresSightingStore } from "./postgres-sighting-store.ts";
+export type * from "./sighting-store.ts";
