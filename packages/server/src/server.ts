@@ -37,7 +37,7 @@ import { Clerk } from "./requests/clerk.ts";
 import { LookKeeper } from "./results/look-keeper.ts";
 import { createResults } from "./results/service.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
-import { LocalBus, redisBus } from "./store/bus/index.ts";
+import { type Bus, LocalBus, postgresBus, redisBus } from "./store/bus/index.ts";
 import { type ChangeLog, MirroredChangeLog, openChangeLog, postgresChangeLog } from "./store/changes/index.ts";
 import { withLease } from "./store/changes/lease.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
@@ -74,13 +74,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   try {
     const folder = await takeDataFolder(config.dataDirectory);
     closers.push(folder.release);
-    const bus =
-      config.redis === undefined
-        ? new LocalBus().join()
-        : redisBus({
-            redis: config.redis,
-            onFault: (error) => app?.log.warn({ err: error }, "Redis is away; going on without it"),
-          });
+    const bus = openBus(config, (error) => app?.log.warn({ err: error }, "other servers not told; going on without it"));
     closers.push(() => bus.close());
     const limits = createRateLimits({
       ...(config.redis === undefined ? {} : { redis: config.redis }),
@@ -278,6 +272,12 @@ async function startOnce(
 async function openLog({ databaseUrl }: Config, folder: string, onFault: (error: unknown) => void): Promise<ChangeLog> {
   if (databaseUrl === undefined) return openChangeLog(join(folder, "changes.db"));
   return new MirroredChangeLog(postgresChangeLog({ url: databaseUrl }), { file: join(folder, "changes.mirror.json"), onFault });
+}
+
+/** Over Redis where there is one; else over the PostgreSQL that several servers share; else nobody is there to be told. */
+function openBus({ redis, databaseUrl }: Config, onFault: (error: unknown) => void): Bus {
+  if (redis !== undefined) return redisBus({ redis, onFault });
+  return databaseUrl === undefined ? new LocalBus().join() : postgresBus({ url: databaseUrl, onFault });
 }
 
 /** Beside the change log, so that any server that shares it can carry what is to be sent. */

@@ -177,7 +177,7 @@ class PostgresChangeLog implements ChangeLog {
   }
 
   watch(onChange: () => void): () => void {
-    const watch = new PostgresListener(this.#session, CHANNEL, onChange);
+    const watch = new PostgresListener(this.#session, CHANNEL, () => onChange());
     this.#watches.add(watch);
     return () => {
       this.#watches.delete(watch);

@@ -10,13 +10,16 @@ const AGAIN_MS = 250;
 export class PostgresListener {
   readonly #session: PostgresSession;
   readonly #channel: string;
-  readonly #tell: () => void;
+  readonly #tell: (payload?: string) => void;
   #client: pg.Client | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
-  /** @param channel a name of this code, never one of a user: it goes into the statement as it is. */
-  constructor(session: PostgresSession, channel: string, tell: () => void) {
+  /**
+   * @param channel a name of this code, never one of a user: it goes into the statement as it is.
+   * @param tell without a payload: something may have been missed
+   */
+  constructor(session: PostgresSession, channel: string, tell: (payload?: string) => void) {
     this.#session = session;
     this.#channel = channel;
     this.#tell = tell;
@@ -38,7 +41,10 @@ export class PostgresListener {
       void client.end().catch(() => undefined);
       this.#timer = setTimeout(() => void this.#listen(), AGAIN_MS).unref();
     };
-    client.on("error", again).on("end", again).on("notification", this.#tell);
+    client
+      .on("error", again)
+      .on("end", again)
+      .on("notification", ({ payload = "" }) => this.#tell(payload));
     try {
       await client.connect();
       await client.query(`listen ${this.#channel}`);

@@ -64,7 +64,7 @@ class PostgresSightingStore implements SightingStore {
   }
 
   watch(onChange: () => void): () => void {
-    const listener = new PostgresListener(this.#session, CHANNEL, onChange);
+    const listener = new PostgresListener(this.#session, CHANNEL, () => onChange());
     this.#listeners.add(listener);
     return () => {
       this.#listeners.delete(listener);
