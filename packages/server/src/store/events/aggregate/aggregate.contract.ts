@@ -433,7 +433,10 @@ export function aggregateContract(name: string, makeBench: () => Promise<EventSt
             const asked = world.request(request);
             agree(await store.aggregate(asked), world.happened, asked);
           }
-          const experiments = ["checkout-test", "b"].map((key) => ({ key, fromMs: START_MS - DAY_MS }));
+          const experiments = [
+            { key: "checkout-test", fromMs: START_MS - DAY_MS },
+            { key: "b", fromMs: START_MS, untilMs: START_MS + 2 * DAY_MS },
+          ];
           const metric = metricQuery(COUNT, { window: { fromMs: 0, toMs: DAY_MS } });
           const pairs = { project: world.project, environment: "production", experiments, metric };
           const found = (await store.pairs(pairs)).cells.map(({ variants, n, first, second }) => [

@@ -7,7 +7,10 @@ import type { Span } from "./units-sql.ts";
 
 export const DAY_MS = 86_400_000;
 
-export type Source = Pick<AggregateRequest, "project" | "environment" | "untilMs">;
+export interface Source extends Pick<AggregateRequest, "project" | "environment" | "untilMs"> {
+  /** Each unit has its own end, `until_ms`, or none. */
+  readonly endsByUnit?: boolean;
+}
 
 /**
  * Events of the units in a table, as rows of `number`, `day`, the bits of the sides they count on after the exposure (`hits`)
@@ -79,9 +82,11 @@ export function entriesOf(sums: readonly SumPlan[], units: string): string {
 /** Sums of rows of `eventsOf`, which were read for some sums, one column a running total; of all those sums or of a few. */
 export function totals(sums: readonly SumPlan[], few: readonly SumPlan[] = sums): string {
   const numbers = numbersOf(sums);
-  const added = (side: Side): string => (side.of === "values" ? `v${numberIndex(side, numbers)}` : "1");
-  const sum = (side: Side, bits: "hits" | "pres", column: string): string =>
-    `coalesce(sum(case when (${bits} & ${side.bit}) <> 0 then ${added(side)} end), 0)::DOUBLE as ${column}`;
+  const sum = (side: Side, bits: "hits" | "pres", column: string): string => {
+    const counts = `filter (where (${bits} & ${side.bit}) <> 0)`;
+    const added = side.of === "values" ? `coalesce(sum(v${numberIndex(side, numbers)}) ${counts}, 0)` : `count(*) ${counts}`;
+    return `(${added})::DOUBLE as ${column}`;
+  };
   return few
     .flatMap(({ index, numerator, denominator, hasCovariate }) => [
       sum(numerator, "hits", `a${index}`),
@@ -89,7 +94,7 @@ export function totals(sums: readonly SumPlan[], few: readonly SumPlan[] = sums)
       ...(hasCovariate ? [sum(numerator, "pres", `x${index}`)] : []),
       ...(hasCovariate && denominator !== undefined ? [sum(denominator, "pres", `w${index}`)] : []),
       ...(hasCovariate
-        ? [`count(case when (pres & ${numerator.bit + (denominator?.bit ?? 0)}) <> 0 then 1 end)::DOUBLE as p${index}`]
+        ? [`(count(*) filter (where (pres & ${numerator.bit + (denominator?.bit ?? 0)}) <> 0))::DOUBLE as p${index}`]
         : []),
     ])
     .join(", ");
@@ -99,15 +104,18 @@ export const columnsOf = (sums: readonly SumPlan[]): readonly string[] => sums.f
 
 /** Metric events of the units in a table, with `at_ms`, `age` and `start_ms`. */
 export function aged(source: Source, units: string, span: Span, names: readonly string[], numbers: readonly string[]): string {
-  const { project, environment, untilMs } = source;
-  const end = untilMs === undefined ? "" : ` and ${AT_MS} < ${Math.trunc(untilMs)}`;
+  const { project, environment, untilMs, endsByUnit = false } = source;
+  const ends = [
+    ...(untilMs === undefined ? [] : [` and ${AT_MS} < ${Math.trunc(untilMs)}`]),
+    ...(endsByUnit ? [` and (u.until_ms is null or ${AT_MS} < u.until_ms)`] : []),
+  ];
   const since = span.madeFromMs === undefined ? "" : ` and time >= ${moment(span.madeFromMs)}`;
   const list = [...new Set(names)].map(text).join(", ");
   return `select u.number, u.start_ms, ${AT_MS} as at_ms, at_ms - u.start_ms as age, ${ORDER_KEY} as key, name, properties, value
       ${numbers.map((sql, i) => `, ${sql} as v${i}`).join("")}
     from metric_events m join ${units} u on m.unit = u.unit
     where m.project = ${text(project)} and m.environment = ${text(environment)} and ${list === "" ? "false" : `name in (${list})`}
-      and m.position > ${span.after} and m.position <= ${span.through}${end}${since}`;
+      and m.position > ${span.after} and m.position <= ${span.through}${ends.join("")}${since}`;
 }
 
 export function isWithin({ window: { fromMs, toMs } }: Pick<MetricQuery, "window">): string {

@@ -101,7 +101,7 @@ async function forget(connection: DuckDBConnection, which: string): Promise<void
 }
 
 /** Rises when the meaning of the tables changes. */
-const FORMAT = 3;
+const FORMAT = 4;
 /** Each refresh rounds sums once more, by some 1e-16 of them: after so many they are made anew, far from 1e-12. */
 const REFRESHES_MAX = 1_000;
 const UNUSED_DAYS = 3;

@@ -1,62 +1,71 @@
 /*
  * Units of several experiments two by two. A unit's value in a pair counts from the later of its two first exposures, which is
  * its value in the experiment of that exposure: one value per unit and experiment serves all pairs.
+ *
+ *   exposures ──one pass──> members: a unit in an experiment ──> values: what members did   <──one pass── metric events
+ *                                 └────────── by unit, each two ──────────┘ ──> cells
  */
 import { type Plan, planOf } from "../../aggregate/plan.ts";
 import type { PairsRequest } from "../../aggregate/request.ts";
 import { text } from "../sql.ts";
-import { entriesOf, eventsOf, totals } from "./events-sql.ts";
-import { double, MS_OF_KEY, POSITION_OF_KEY } from "./selection-sql.ts";
-import { arrivedUnits } from "./units-sql.ts";
+import { eventsOf, totals } from "./events-sql.ts";
+import { AT_MS, double, MS_OF_KEY, ORDER_KEY, POSITION_OF_KEY } from "./selection-sql.ts";
 
 export function pairStatements(
   request: PairsRequest,
   through: number,
 ): { readonly preparation: readonly string[]; readonly answer: string } {
   const plan = planOf([request.metric]);
-  const preparation = [
-    "create or replace temp table members (unit VARCHAR, experiment INTEGER, variant VARCHAR, key HUGEINT, y DOUBLE)",
-  ];
-  request.experiments.forEach((experiment, index) => {
-    preparation.push(...memberStatements(request, plan, { ...experiment, index }, through));
-  });
-  return { preparation, answer: CELLS };
+  const { project, environment } = request;
+  return {
+    preparation: [
+      `create or replace temp table subjects as ${subjects(request)}`,
+      `create or replace temp table members as ${members(request, through)}`,
+      `create or replace temp table worth as
+        select number, ${outcome(plan)} as y from (
+          select number, ${totals(plan.sums)} from (${eventsOf({ project, environment, endsByUnit: true }, plan, "members", { after: 0, through })}) group by number)`,
+    ],
+    answer: cells(plan),
+  };
 }
 
-interface Member {
-  readonly index: number;
-  readonly key: string;
-  readonly fromMs: number;
-  readonly untilMs?: number;
+/** The experiments with their places in the request. */
+function subjects({ experiments }: PairsRequest): string {
+  const rows = experiments.map(
+    ({ key, fromMs, untilMs }, index) =>
+      `(${text(key)}, ${index}, ${Math.trunc(fromMs)}, ${untilMs === undefined ? "null" : Math.trunc(untilMs)})`,
+  );
+  const none = "select ''::VARCHAR, 0::INTEGER, 0::BIGINT, null::BIGINT where false";
+  return `select * from (${rows.length === 0 ? none : `values ${rows.join(", ")}`}) t(key, experiment, from_ms, until_ms)`;
 }
 
-function memberStatements({ project, environment }: PairsRequest, plan: Plan, member: Member, through: number): string[] {
-  const { index, key, fromMs, untilMs } = member;
-  const subject = { project, environment, subject: { experiment: key }, fromMs, ...(untilMs === undefined ? {} : { untilMs }) };
-  const span = { after: 0, through };
-  const keys = arrivedUnits(subject, span);
-  const events = eventsOf(subject, plan, "joining", span);
-  return [
-    `create or replace temp table joining as
-      select (row_number() over ())::INTEGER as number, e.unit, e.variant, k.key, ${MS_OF_KEY} as start_ms
-      from (${keys}) k join exposures e on e.position = ${POSITION_OF_KEY} and e.unit = k.unit
-      where e.experiment = ${text(key)}`,
-    `insert into members select j.unit, ${index}, j.variant, j.key, ${outcome(plan)}
-      from joining j join (
-        select number, ${totals(plan.sums)} from (${events} union all ${entriesOf(plan.sums, "joining")}) group by number) t
-      on t.number = j.number`,
-  ];
+/** A row for each unit and experiment, numbered by the position of its first exposure there. */
+function members({ project, environment }: PairsRequest, through: number): string {
+  const keys = `select e.unit, s.experiment, any_value(s.until_ms) as until_ms, min(${ORDER_KEY}) as key
+    from exposures e join subjects s on e.experiment = s.key
+    where e.project = ${text(project)} and e.environment = ${text(environment)} and e.position <= ${through}
+      and ${AT_MS} >= s.from_ms and (s.until_ms is null or ${AT_MS} < s.until_ms)
+    group by e.unit, s.experiment`;
+  return `select k.number, k.unit, k.experiment, e.variant, k.key, k.start_ms, k.until_ms
+    from (select *, ${POSITION_OF_KEY} as number, ${MS_OF_KEY} as start_ms from (${keys})) k
+    join exposures e on e.position = k.number`;
 }
 
-function outcome({ sums: [sum] }: Plan): string {
+/** Units without an event have no row among what they are worth. */
+function cells(plan: Plan): string {
+  const none = outcome(plan, "0.0::DOUBLE");
+  return `with valued as (select m.unit, m.experiment, m.variant, m.key, coalesce(w.y, ${none}) as y
+      from members m left join worth w using (number)),
+    joint as (select a.experiment as a, b.experiment as b, a.variant as va, b.variant as vb, case when a.key > b.key then a.y else b.y end as y
+      from valued a join valued b on a.unit = b.unit and a.experiment < b.experiment)
+    select a::DOUBLE, b::DOUBLE, va, vb, count(*)::DOUBLE, sum(y), sum(y * y) from joint group by all order by all`;
+}
+
+function outcome({ sums: [sum] }: Plan, total?: string): string {
   if (sum === undefined || sum.denominator !== undefined || sum.numerator.steps.length !== 1) {
     throw new Error("pairs are screened by one metric that is neither a mean, a ratio, a funnel nor a quantile");
   }
-  const value = sum.ceiling === undefined ? "t.a0" : `least(t.a0, ${double(sum.ceiling)})`;
+  const added = total ?? `a${sum.index}`;
+  const value = sum.ceiling === undefined ? added : `least(${added}, ${double(sum.ceiling)})`;
   return sum.query.shift === undefined ? value : `${value} - ${double(sum.query.shift)}`;
 }
-
-const CELLS = `select a.experiment::DOUBLE, b.experiment::DOUBLE, a.variant, b.variant, count(*)::DOUBLE,
-    sum(case when a.key > b.key then a.y else b.y end), sum(case when a.key > b.key then a.y * a.y else b.y * b.y end)
-  from members a join members b on a.unit = b.unit and a.experiment < b.experiment
-  group by all order by all`;

@@ -11,17 +11,20 @@ export function arrivedUnits({ subject, ...source }: UnitsRequest, span: Span): 
   return `select unit, min(key) as key, min(variant) as lowest, max(variant) as highest from (${seen}) group by unit`;
 }
 
-/** What the first exposures of `keys` (rows of unit, key, lowest, highest) fixed, numbered above `base`. */
-export function enrolled({ subject, segments }: Enrolment, keys: string, base: number): string {
-  const number = `(${base} + row_number() over ())::INTEGER as number`;
+/**
+ * What the first exposures of `keys` (rows of unit, key, lowest, highest) fixed. A unit is numbered by the position of that
+ * exposure, which no other has: counting rows would take one thread for all of them.
+ */
+export function enrolled({ subject, segments }: Enrolment, keys: string): string {
+  const number = `${POSITION_OF_KEY} as number`;
   if ("holdout" in subject) {
     const none = segments.map((_, index) => `, '' as s${index}`).join("");
     return `select ${number}, unit, ${armOf(subject.holdout)} as variant, 0::BIGINT as epoch, key, ${MS_OF_KEY} as start_ms,
       lowest, highest ${none} from (${keys})`;
   }
   const values = segments.map((path, index) => `, ${segmentOf(path)} as s${index}`).join("");
-  return `select ${number}, e.unit, e.variant, e.epoch, k.key, ${MS_OF_KEY} as start_ms, k.lowest, k.highest ${values}
-    from (${keys}) k join exposures e on e.position = ${POSITION_OF_KEY} and e.unit = k.unit`;
+  return `select k.number, k.unit, e.variant, e.epoch, k.key, k.start_ms, k.lowest, k.highest ${values}
+    from (select *, ${number}, ${MS_OF_KEY} as start_ms from (${keys})) k join exposures e on e.position = k.number`;
 }
 
 export interface Span {

@@ -34,7 +34,7 @@ export async function build(update: Update, through: number): Promise<void> {
         .map((column) => `, ${column} VARCHAR`)
         .join("")})`,
   );
-  await connection.run(`create or replace temp table first_seen as ${enrolled(request, arrivedUnits(request, span), 0)}`);
+  await connection.run(`create or replace temp table first_seen as ${enrolled(request, arrivedUnits(request, span))}`);
   await connection.run(numberCells(tables, groups));
   await connection.run(`create or replace table ${tables.units} as ${inCells(tables, groups)}`);
   if (plan.sums.length === 0) return;
@@ -122,10 +122,9 @@ async function takeOut(update: Update, span: Span): Promise<void> {
 
 /** Puts units of new first exposures in the place of former ones; those are `coming` then. */
 async function replaceUnits({ connection, request, tables }: Update, keys: string, former: string): Promise<void> {
-  const base = await connection.runAndReadAll(`select coalesce(max(number), 0)::DOUBLE from ${tables.units}`);
   await connection.run(
     `create or replace temp table first_seen as
-      ${enrolled(request, `select unit, key, lowest, highest from ${keys}`, base.getRows()[0]?.[0] as number)}`,
+      ${enrolled(request, `select unit, key, lowest, highest from ${keys}`)}`,
   );
   const groups = groupColumns(request.segments.length);
   await connection.run(numberCells(tables, groups));
@@ -179,15 +178,37 @@ async function sinceOf({ connection, plan: { sums } }: Update, units: string, sp
 /** Brings the sums to what they are with some more events, of units that had `opening` and none on a later day. */
 async function step({ connection, plan, tables }: Update, events: string, opening: (column: string) => string): Promise<void> {
   for (const sum of plan.sums) {
-    const columns = changeColumns([sum], (column) => ({
-      old: `${opening(column)} + coalesce(sum(d.${column}) over earlier, 0)`,
-      added: `d.${column}`,
-    }));
-    const rows = `select t.cell, d.day, false as is_first, ${columns}
-      from (${metricDays(plan, sum, events)}) d join ${tables.totals} t on t.number = d.number
-      window earlier as (partition by d.number order by d.day rows between unbounded preceding and 1 preceding)`;
+    const rows = hasOnce(sum) ? firstDays(sum, events, tables, opening) : runningDays(plan, sum, events, tables, opening);
     await connection.run(`insert into ${tables.sums} by name ${increments(rows, [sum])}`);
   }
+}
+
+/** Whether a unit is worth no more the second time: then its first day says all, and no rows need to be put in order. */
+function hasOnce({ numerator, ceiling, hasCovariate }: SumPlan): boolean {
+  return numerator.of === "events" && ceiling === 1 && !hasCovariate;
+}
+
+function firstDays(sum: SumPlan, events: string, { totals: kept }: KeptTables, opening: (column: string) => string): string {
+  const columns = changeColumns([sum], (column) => ({ old: opening(column), added: "1.0::DOUBLE" }));
+  return `select t.cell, d.day, false as is_first, ${columns}
+    from (select number, min(day) as day from (${events}) where (hits & ${sum.numerator.bit}) <> 0 group by number) d
+    join ${kept} t on t.number = d.number`;
+}
+
+function runningDays(
+  plan: Plan,
+  sum: SumPlan,
+  events: string,
+  { totals: kept }: KeptTables,
+  opening: (column: string) => string,
+): string {
+  const columns = changeColumns([sum], (column) => ({
+    old: `${opening(column)} + coalesce(sum(d.${column}) over earlier, 0)`,
+    added: `d.${column}`,
+  }));
+  return `select t.cell, d.day, false as is_first, ${columns}
+    from (${metricDays(plan, sum, events)}) d join ${kept} t on t.number = d.number
+    window earlier as (partition by d.number order by d.day rows between unbounded preceding and 1 preceding)`;
 }
 
 /** What units did on each day that counts for one metric. */
