@@ -36,6 +36,7 @@ export type ErrorCode =
   | "delivery_not_found"
   | "template_not_found"
   | "trigger_not_found"
+  | "signing_key_not_found"
   | "second_person_needed"
   | "change_not_found"
   | "import_not_found"
@@ -254,6 +255,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ),
   key_not_found: entry(404, "No such SDK key", "This project has no SDK key `{key}`.", "List the keys of the project."),
   token_not_found: entry(404, "No such token", "There is no token `{key}`.", "List the tokens."),
+  signing_key_not_found: entry(
+    404,
+    "No such signing key",
+    "This project has no signing key `{key}`.",
+    "List the signing keys of the project; one is made when the first record is signed.",
+  ),
   webhook_not_found: entry(404, "No such webhook", "This project has no webhook `{key}`.", "List the webhooks of the project."),
   template_not_found: entry(
     404,

@@ -182,6 +182,8 @@ export type {
   Guardrail,
   GuardrailMeasure,
   GuardrailState,
+  Lesson,
+  LessonDraft,
   Propagation,
   Release,
   ReleaseApproval,
@@ -205,6 +207,23 @@ export type {
   Suspect,
   Witnessed,
 } from "./release.ts";
+export type {
+  CountedUnits,
+  ExposureStretch,
+  GateAnswer,
+  GuardrailLook,
+  GuardrailRecord,
+  GuardrailStratum,
+  Improvement,
+  LoggedIncident,
+  Neighbour,
+  PredictionRecord,
+  ReleaseLatencies,
+  ReleaseLog,
+  ReleaseMove,
+  SigningKey,
+  StageLatency,
+} from "./release-log.ts";
 export type {
   Approval,
   ApprovalDraft,

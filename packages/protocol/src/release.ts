@@ -180,6 +180,21 @@ export interface ReleaseApproval {
   readonly at: string;
 }
 
+/** What a release taught, as people say it. */
+export interface Lesson {
+  readonly at: string;
+  /** Name of whoever said so. */
+  readonly by: string;
+  readonly taught: string;
+  /** What to do otherwise next time. */
+  readonly better?: string;
+}
+
+export interface LessonDraft extends Reasoned {
+  readonly taught: string;
+  readonly better?: string;
+}
+
 /** A stretch of time with one share: what guardrails and receipts are counted by. */
 export interface ReleaseEpoch {
   readonly stage: number;
@@ -230,6 +245,8 @@ export interface Release extends ReleasePlanFields {
   /** SHA-256 of the predictions as they were at the start, base64url. */
   readonly predictionHash?: string;
   readonly rollback?: Propagation;
+  /** Oldest first; absent: nobody said anything yet. */
+  readonly lessons?: readonly Lesson[];
   readonly author: string;
   readonly createdAt: string;
   readonly startedAt?: string;

@@ -74,6 +74,13 @@ export {
 } from "./schemas/release.ts";
 export { GuardrailStatesSchema } from "./schemas/release-answers.ts";
 export {
+  LessonDraftSchema,
+  LessonsSchema,
+  ReleaseLogSchema,
+  SigningKeySchema,
+  SigningKeysSchema,
+} from "./schemas/release-log.ts";
+export {
   ApprovalDraftSchema,
   ApprovalRuleSchema,
   RequestDraftSchema,

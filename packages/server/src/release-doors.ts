@@ -4,18 +4,26 @@ import type { ControlPlane } from "./control/control-plane.ts";
 import type { FillRandom } from "./flags/salts.ts";
 import type { ReleaseDesk } from "./releases/desk.ts";
 import { freezeRoutes } from "./releases/freeze-routes.ts";
+import { logRoutes } from "./releases/log/routes.ts";
 import { recordRoutes } from "./releases/record-routes.ts";
 import { releaseRoutes } from "./releases/routes.ts";
 import { templateRoutes } from "./releases/template-routes.ts";
 import { triggerRoutes } from "./releases/trigger-routes.ts";
+import { signingRoutes } from "./signing/routes.ts";
+import type { ChangeLog } from "./store/changes/index.ts";
+import type { EventStore } from "./store/events/index.ts";
 
 /** The doors of releases and of the freeze. */
 export function releaseDoors({
   desk,
+  log,
+  events,
   fillRandom,
   now,
 }: {
   readonly desk: ReleaseDesk;
+  readonly log: Pick<ChangeLog, "changes">;
+  readonly events: Pick<EventStore, "pull">;
   /** Random bytes fit for secrets. */
   readonly fillRandom: FillRandom;
   readonly now: () => number;
@@ -23,6 +31,8 @@ export function releaseDoors({
   return (access, control) => async (app) => {
     await app.register(releaseRoutes, { access, control, desk, now });
     await app.register(recordRoutes, { access, control, desk });
+    await app.register(logRoutes, { access, control, log, events, fillRandom, now });
+    await app.register(signingRoutes, { access, control, fillRandom });
     await app.register(freezeRoutes, { access, control, desk, now });
     await app.register(templateRoutes, { access, control });
     await app.register(triggerRoutes, { access, control, desk, fillRandom, now });

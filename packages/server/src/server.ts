@@ -225,7 +225,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
         importDoors(imports),
         emergencyDoors(emergencies),
         backupDoors(new Backups({ folder: folder.path, events, now: Date.now })),
-        releaseDoors({ desk, fillRandom, now: Date.now }),
+        releaseDoors({ desk, log, events, fillRandom, now: Date.now }),
       ],
     });
     closers.push(() => app?.close());

@@ -28,6 +28,7 @@ const EXAMPLES: readonly (readonly [name: string, actual: unknown, stated: unkno
     ],
   ],
   ["unitIncrement", stats.unitIncrement({ before: [3], added: [2] }, [0]).second, [[16]]],
+  ["rateRatio", stats.rateRatio([{ share: 0.5, treated: 30, total: 50 }]), { value: 0.5 }],
   ["normalEstimate", stats.normalEstimate({ value: 1, variance: 0.25 }), { pValue: 0.0455, interval: { low: 0.02, high: 1.98 } }],
   [
     "relativeEffect",

@@ -19,6 +19,7 @@ export * from "./power.ts";
 export * from "./prediction.ts";
 export * from "./proportion.ts";
 export * from "./quantile.ts";
+export * from "./rate-ratio.ts";
 export * from "./ratio.ts";
 export * from "./regression.ts";
 export * from "./result.ts";

@@ -32,6 +32,8 @@ GET /api/v1/projects/{project}/environments/{environment}/ledger/instances analy
 GET /api/v1/projects/{project}/environments/{environment}/releases viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release} viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/guardrails viewer
+GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/log viewer
+GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/log/signature viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/plan viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/runbook viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/triggers viewer
@@ -69,6 +71,8 @@ GET /api/v1/projects/{project}/release-templates/{template} viewer
 GET /api/v1/projects/{project}/retention viewer
 GET /api/v1/projects/{project}/segments viewer
 GET /api/v1/projects/{project}/segments/{segment} viewer
+GET /api/v1/projects/{project}/signing-keys viewer
+GET /api/v1/projects/{project}/signing-keys/{key} viewer
 GET /api/v1/projects/{project}/stale-rule viewer
 GET /api/v1/projects/{project}/suspects viewer
 GET /api/v1/projects/{project}/uncovered viewer
@@ -106,6 +110,7 @@ POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/dr
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/evidence operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/hold operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/ready editor
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/lessons operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/resume operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/rollback operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/start operator
@@ -145,6 +150,7 @@ POST /api/v1/projects/{project}/metrics/{metric}/archive editor
 POST /api/v1/projects/{project}/metrics/{metric}/restore editor
 POST /api/v1/projects/{project}/rollback-since operator
 POST /api/v1/projects/{project}/segments editor
+POST /api/v1/projects/{project}/signing-keys admin
 POST /api/v1/projects/{project}/webhooks admin
 POST /api/v1/projects/{project}/webhooks/{webhook}/deliveries/{delivery}/resend operator
 POST /api/v1/projects/{project}/webhooks/{webhook}/secret admin

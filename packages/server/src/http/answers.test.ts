@@ -118,7 +118,7 @@ const UNDESCRIBED: readonly RegExp[] = [
   /^\/api\/v1\/projects\/\{project\}\/(exposures|metric-events|events)/,
   /^\/api\/v1\/projects\/\{project\}\/(experiments|metrics|layers|holdouts|incidents)/,
   /^\/api\/v1\/projects\/\{project\}\/(webhooks|instances|release-templates|stale-rule)/,
-  /^\/api\/v1\/projects\/\{project\}\/environments\/\{environment\}\/(releases(?!\/\{release\}\/(guardrails|runbook|log))|requests|approvals|ledger)/,
+  /^\/api\/v1\/projects\/\{project\}\/environments\/\{environment\}\/(releases(?!\/\{release\}\/(guardrails|runbook|log|lessons))|requests|approvals|ledger)/,
   /^\/api\/v1\/projects\/\{project\}\/environments\/\{environment\}\/(state|diff|restore|explain)/,
   /\/flags\/\{flag\}\/(preview|promotion|emergency)$/,
   /^\/(sdk|ofrep|triggers)\//,

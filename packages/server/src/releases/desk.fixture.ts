@@ -20,8 +20,13 @@ export interface ReleaseServer extends TestServer {
   readonly receive: (instance: string, revision: number) => void;
 }
 
+interface ReleaseServerOptions extends Partial<AppDependencies> {
+  /** What is asked for events; the batches in memory when absent. */
+  readonly events?: Pick<EventStore, "pull" | "ledger">;
+}
+
 /** A whole server with releases on an event store in memory; its ladders are looked at when a test says so. */
-export async function releaseServer(options: Partial<AppDependencies> = {}): Promise<ReleaseServer> {
+export async function releaseServer({ events, ...options }: ReleaseServerOptions = {}): Promise<ReleaseServer> {
   const messages: ReleaseMessage[] = [];
   const batches: IncomingBatch[] = [];
   let server: TestServer | undefined;
@@ -45,7 +50,7 @@ export async function releaseServer(options: Partial<AppDependencies> = {}): Pro
         const desk = new ReleaseDesk({
           control,
           log: log as ChangeLog,
-          events: eventsIn(batches),
+          events: events ?? eventsIn(batches),
           instances,
           now,
           holder: "test",
@@ -54,7 +59,13 @@ export async function releaseServer(options: Partial<AppDependencies> = {}): Pro
           everyMs: 2 ** 30,
         });
         desks.push(desk);
-        return releaseDoors({ desk, fillRandom: (bytes) => crypto.getRandomValues(bytes), now })(access, control);
+        return releaseDoors({
+          desk,
+          log: log as ChangeLog,
+          events: events ?? eventsIn(batches),
+          fillRandom: (bytes) => crypto.getRandomValues(bytes),
+          now,
+        })(access, control);
       },
     ],
   });

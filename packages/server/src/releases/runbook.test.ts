@@ -1,7 +1,9 @@
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Release } from "@belay/protocol";
-import { adminOf, startServer } from "@belay/testkit";
+import { adminOf, startServer, tempDir } from "@belay/testkit";
 import { expect, it } from "vitest";
 import { ERRORS } from "./release.fixture.ts";
 
@@ -68,9 +70,10 @@ it("prints commands that work when pasted", { timeout: 120_000 }, async () => {
   const [setUp, ...commands] = blocks.map(([, title = "", command = ""]) => ({ title, command }));
   const shell = (setUp?.command ?? "").replace("...", server.adminToken);
 
+  const folder = await tempDir("runbook");
   const seen: unknown[] = [];
   for (const { title, command } of commands) {
-    const { stdout } = await promisify(execFile)("bash", ["-ec", `${shell}\n${command}`]);
+    const { stdout } = await promisify(execFile)("bash", ["-ec", `${shell}\n${command}`], { cwd: folder.path });
     expect(stdout, title).not.toBe("");
     const { state, stage, evidence } = await send<Release>("GET", CHECKOUT);
     seen.push([title, state.replace("rolling-back", "rolled-back"), stage, evidence.runbookTried !== undefined]);
@@ -82,7 +85,12 @@ it("prints commands that work when pasted", { timeout: 120_000 }, async () => {
     ["Advance", "full", 1, false],
     ["Roll back", "rolled-back", 1, false],
     ["Verify", "rolled-back", 1, false],
+    ["Read what happened", "rolled-back", 1, false],
     ["Say that you tried this", "rolled-back", 1, true],
   ]);
+  expect(await readFile(join(folder.path, "checkout.html"), "utf8")).toMatch(
+    /<h1>checkout (was|is being) rolled back: /,
+  );
+  await folder.remove();
   await server.stop();
 });

@@ -4,7 +4,9 @@
  */
 import type { Guardrail, Release } from "@belay/protocol";
 import { escaped, table as htmlTable, section } from "../results/markup.ts";
+import { fenced, markdownTable, plainText } from "./markdown.ts";
 import { pageText } from "./page.ts";
+import { isLive } from "./states.ts";
 
 /** What a runbook says, not yet written in any form. */
 interface Runbook {
@@ -47,6 +49,7 @@ export function runbookOf(release: Release, url: string): Runbook {
         ["Something looks odd, and you want time to look", "Hold"],
         ["It held, and you know why and that it is over", "Resume"],
         ["It went back: is it off everywhere?", "Verify"],
+        ["It is over: what happened, and what does it teach?", "Read what happened"],
       ],
     },
     setUp: `export BELAY_URL=${url}\nexport BELAY_TOKEN=...  # a token with the role operator`,
@@ -66,15 +69,15 @@ export function runbookText({ title, about, seen, setUp, steps, watched, people 
     `# ${title}`,
     about,
     "## At 3 a.m.",
-    markdownTable(seen),
+    markdownTable(seen.head, seen.rows),
     ALWAYS,
     "## Once, in your shell",
     fenced(setUp),
     ...steps.flatMap((step) => [`## ${step.title}`, step.about, fenced(step.command)]),
     "## What to watch",
-    markdownTable(watched),
+    markdownTable(watched.head, watched.rows),
     "## Who",
-    plain(people),
+    plainText(people),
     "",
   ].join("\n\n");
 }
@@ -124,6 +127,11 @@ function stepsOf({ key, flag, project, environment }: Release): Step[] {
       command: `${ask(`releases/${key}`)}\n${ask(`flags/${flag}`)}`,
     },
     {
+      title: "Read what happened",
+      about: "The log: what was decided, by whom, on what evidence. Opens in any browser; `?format=markdown` prints it.",
+      command: `${ask(`releases/${key}/log?format=html`)} -o ${key}.html && echo "It is in ${key}.html"`,
+    },
+    {
       title: "Say that you tried this",
       about: "Somebody other than the release's author must have, before everybody gets it.",
       command: tell("evidence", { kind: "runbook-tried" }),
@@ -133,23 +141,9 @@ function stepsOf({ key, flag, project, environment }: Release): Step[] {
 
 function standing({ state, stage, stages }: Release): string {
   const at = stage === undefined ? undefined : stages[stage];
-  return at === undefined ? state : `${state} at ${at.percentage} %`;
+  return at === undefined || !isLive(state) ? state.replace("-", " ") : `${state} at ${at.percentage} %`;
 }
 
 function guardrailRow({ metric, measure, harm, onBreach, dryRun, staleAfterS }: Guardrail): string[] {
   return [metric, measure.event, harm, dryRun === true ? "report" : onBreach, `${staleAfterS} s`];
-}
-
-function markdownTable({ head, rows }: Table): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map((row) => line(row.map(plain)))].join("\n");
-}
-
-function fenced(command: string): string {
-  return `\`\`\`sh\n${command}\n\`\`\``;
-}
-
-/** What people wrote stays text: no new line, cell or mark of Markdown's begins in it. */
-function plain(text: string): string {
-  return text.replace(/\s+/g, " ").replace(/[\\`*_|[\]<>]/g, "\\$&");
 }

@@ -25,7 +25,7 @@ table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:6px 12px 6px 0;border-bottom:1px solid var(--line)}
 th{color:var(--quiet);font-weight:600;white-space:nowrap}
 td small{display:block}
-pre{background:var(--panel);border:1px solid var(--line);border-radius:4px;padding:10px 12px;margin:8px 0;overflow-x:auto;font:13px/1.5 ui-monospace,monospace}
+pre{background:var(--panel);border:1px solid var(--line);border-radius:4px;padding:10px 12px;margin:8px 0;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,monospace}
 svg{width:100%;height:auto;display:block;margin:8px 0}
 svg text{fill:var(--text);font:13px system-ui,sans-serif;font-variant-numeric:tabular-nums}
 svg .tick{fill:var(--quiet);font-size:11px}
@@ -36,6 +36,8 @@ svg .good .reach{stroke:var(--good)}svg .good .point{fill:var(--good)}
 svg .bad .reach{stroke:var(--bad)}svg .bad .point{fill:var(--bad)}
 svg .open .reach{stroke:var(--open)}svg .open .point{fill:var(--open)}
 svg .band{fill:var(--band)}
+svg .held{fill:var(--band)}
+svg .incident{fill:var(--bad);fill-opacity:.15}
 svg .course{fill:none;stroke:var(--open);stroke-width:2}
 footer{margin-top:36px;border-top:1px solid var(--line);padding-top:12px;overflow-wrap:anywhere}
 @media print{header,svg,tr{break-inside:avoid}}

@@ -48,6 +48,7 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   request: 2,
   stale: 2,
   "release-template": 2,
+  "signing-key": 2,
   trigger: 3,
   targeting: 3,
   release: 3,
@@ -57,7 +58,7 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   webhook: 2,
 };
 
-type SharedMap = "requests" | "stale" | "metrics" | "experiments" | "looks" | "incidents" | "layers" | "holdouts";
+type SharedMap = "signingKeys" | "requests" | "stale" | "metrics" | "experiments" | "looks" | "incidents" | "layers" | "holdouts";
 
 /** What of an environment's snapshot must be rendered anew. */
 interface Stale {
@@ -92,6 +93,7 @@ class WorkspaceDraft {
     request: (document) => this.#putShared("requests", document),
     stale: (document) => this.#putShared("stale", document),
     "release-template": (document) => this.#putReleaseTemplate(document),
+    "signing-key": (document) => this.#putShared("signingKeys", document),
     trigger: (document) => this.#putTrigger(document),
     "sdk-key": (document) => this.#putSdkKey(document),
     token: (document) => this.#putToken(document),
@@ -292,6 +294,7 @@ function newProject(key: string, document: Held<Documents["project"]>): ProjectS
     requests: new Map(),
     stale: new Map(),
     releaseTemplates: new Map(),
+    signingKeys: new Map(),
   };
 }
 

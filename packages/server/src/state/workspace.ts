@@ -75,6 +75,8 @@ export interface ProjectState {
   /** Change requests of all environments, by id. */
   readonly requests: ReadonlyMap<string, Held<RequestDocument>>;
   readonly releaseTemplates: ReadonlyMap<string, Held<ReleaseTemplateDocument>>;
+  /** By id. The one that is not retired signs. */
+  readonly signingKeys: ReadonlyMap<string, Held<SigningKeyDocument>>;
   /** Absent: it never was frozen. */
   readonly freeze?: Held<FreezeDocument>;
 }
@@ -113,6 +115,16 @@ export interface FreezeDocument {
 
 /** Ladders that a project uses again. */
 export type ReleaseTemplateDocument = Omit<ReleaseTemplate, "project" | "key" | "revision">;
+
+/** What the records of a project are signed with. */
+export interface SigningKeyDocument {
+  /** PKCS 8, PEM. Unlike an SDK key's secret it must be kept to be used; no view and no audit row holds it. Absent once retired. */
+  readonly privateKey?: string;
+  /** SubjectPublicKeyInfo, PEM. */
+  readonly publicKey: string;
+  readonly createdAt: string;
+  readonly retiredAt?: string;
+}
 
 /** An address for alerts from outside that trip one guardrail of one release. */
 export interface TriggerDocument {
@@ -300,6 +312,7 @@ export interface Documents {
   readonly stale: StaleDocument;
   readonly trigger: TriggerDocument;
   readonly "release-template": ReleaseTemplateDocument;
+  readonly "signing-key": SigningKeyDocument;
 }
 
 export type DocumentKind = keyof Documents;

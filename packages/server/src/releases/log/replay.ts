@@ -1,0 +1,212 @@
+/*
+ * A release's events, read once more from the store in the order they arrived, as its guardrails saw them.
+ *
+ *   exposures ──────────> units first exposed, by stretch and arm
+ *   events of a guardrail ─> a watch of its own ─> looks ─> what was counted, by share and arm
+ */
+import type {
+  EpochMs,
+  ExposureStretch,
+  Guardrail,
+  GuardrailLook,
+  GuardrailRecord,
+  GuardrailStratum,
+  Stated,
+  StatedEffect,
+} from "@belay/protocol";
+import { SPACE_PPM } from "@belay/protocol";
+import {
+  guardrailVerdict,
+  type Moments,
+  mergeMoments,
+  NO_MOMENTS,
+  type Result,
+  rateRatio,
+  refuse,
+  relativeEffect,
+  unitVariance,
+} from "@belay/stats";
+import { type Epoch, pointOf, type Reading, ReleaseWatch } from "../guardrails.ts";
+import { UnitSet } from "../unit-set.ts";
+import type { Share } from "./timeline.ts";
+
+/** An event as the store gives it back. */
+export interface EventRow {
+  readonly unit: string;
+  readonly receivedAt: EpochMs;
+  readonly variant?: string;
+  readonly value?: number;
+}
+
+/** Units remembered, exactly up to so many. */
+const UNITS_MAX = 1_000_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+
+/** Counts the units first exposed in each stretch. */
+export async function countExposed(
+  rows: AsyncIterable<EventRow>,
+  { shares, treated }: { readonly shares: readonly Share[]; readonly treated: string },
+): Promise<ExposureStretch[]> {
+  const seen = new UnitSet(UNITS_MAX);
+  const starts = shares.map(({ from }) => Date.parse(from));
+  const counts = shares.map(() => ({ treated: 0, control: 0 }));
+  for await (const { unit, variant, receivedAt } of rows) {
+    // What came before the first share, by a clock that ran behind, belongs to it.
+    const stretch =
+      counts[
+        Math.max(
+          0,
+          starts.findLastIndex((start) => start <= receivedAt),
+        )
+      ];
+    if (stretch === undefined || !seen.add(unit)) continue;
+    stretch[variant === treated ? "treated" : "control"] += 1;
+  }
+  return shares.map((share, index) => ({
+    ...share,
+    ...(shares[index + 1] === undefined ? {} : { to: shares[index + 1]?.from ?? "" }),
+    treated: counts[index]?.treated ?? 0,
+    control: counts[index]?.control ?? 0,
+  }));
+}
+
+export interface Judged {
+  /** Of the flag's share space. */
+  readonly salt: string;
+  readonly epochs: readonly Epoch[];
+  /** Guardrails that may move the release: they share the chance of a false rollback. */
+  readonly judging: number;
+}
+
+/** Judges one guardrail over all its events, a minute at a time. */
+export async function judgeGuardrail(
+  rows: AsyncIterable<EventRow>,
+  guardrail: Guardrail,
+  judged: Judged,
+): Promise<GuardrailRecord> {
+  const replay = new Replay(guardrail, judged);
+  for await (const row of rows) replay.take(row);
+  const { metric, measure, harm, tolerance = 0, margin, onBreach, dryRun = false } = guardrail;
+  const { looks, strata } = replay.end();
+  return {
+    ...{ metric, event: measure.event, kind: measure.kind, harm, tolerance, margin, onBreach, isDryRun: dryRun, looks },
+    strata: strata.map(({ share, treated, control }): GuardrailStratum => {
+      const counted = ({ n, mean }: Moments) => (measure.kind === "values" && n > 0 ? { units: n, mean } : { units: n });
+      return { percentage: 100 * share, treated: counted(treated), control: counted(control) };
+    }),
+    effect: stated(measure.kind === "failures" ? rateOf(strata) : meanOf(strata)),
+  };
+}
+
+/** What was counted under one share. */
+export interface Stratum {
+  readonly share: number;
+  readonly treated: Moments;
+  readonly control: Moments;
+}
+
+class Replay {
+  readonly #guardrail: Guardrail;
+  readonly #judged: Judged;
+  readonly #watch: ReleaseWatch;
+  readonly #strata = new Map<number, { treated: Moments; control: Moments }>();
+  readonly #looks: GuardrailLook[] = [];
+  #epoch = 0;
+  /** Of the last event that was counted, and of the last one judged. */
+  #countedAt: EpochMs | undefined;
+  #judgedAt: EpochMs | undefined;
+
+  constructor(guardrail: Guardrail, judged: Judged) {
+    this.#guardrail = guardrail;
+    this.#judged = judged;
+    const { salt, epochs } = judged;
+    this.#watch = new ReleaseWatch({ salt, guardrails: [guardrail], epochs: epochs.slice(0, 1), unitsMax: UNITS_MAX });
+  }
+
+  take({ unit, value, receivedAt }: EventRow): void {
+    const last = this.#countedAt;
+    const isNextMinute = last !== undefined && Math.floor(receivedAt / MINUTE_MS) !== Math.floor(last / MINUTE_MS);
+    const { epochs } = this.#judged;
+    const isNextEpoch = receivedAt >= (epochs[this.#epoch + 1]?.from ?? Number.POSITIVE_INFINITY);
+    if (isNextMinute || isNextEpoch) this.#judge(isNextEpoch);
+    while (receivedAt >= (epochs[this.#epoch + 1]?.from ?? Number.POSITIVE_INFINITY)) this.#epoch += 1;
+    if (isNextEpoch) this.#watch.follow(epochs.slice(0, this.#epoch + 1));
+    const event = { name: this.#guardrail.measure.event, unit, ...(value === undefined ? {} : { value }) };
+    if (!this.#watch.noteMetric(event, receivedAt)) return;
+    this.#countedAt = receivedAt;
+    this.#tally(unit, value ?? 0);
+  }
+
+  end(): { readonly looks: readonly GuardrailLook[]; readonly strata: readonly Stratum[] } {
+    this.#judge(true);
+    const strata = [...this.#strata].sort(([a], [b]) => a - b).map(([ppm, arms]) => ({ share: ppm / SPACE_PPM, ...arms }));
+    return { looks: this.#looks, strata };
+  }
+
+  #tally(unit: string, value: number): void {
+    const ppm = this.#judged.epochs[this.#epoch]?.ppm ?? 0;
+    if (ppm === 0 || ppm === SPACE_PPM) return;
+    const { measure } = this.#guardrail;
+    const counted = measure.kind === "values" ? Math.min(value, measure.cap) : 1;
+    const arms = this.#strata.get(ppm) ?? { treated: NO_MOMENTS, control: NO_MOMENTS };
+    const arm = pointOf(this.#judged.salt, unit) < ppm ? "treated" : "control";
+    arms[arm] = mergeMoments(arms[arm], { n: 1, mean: counted, m2: 0 });
+    this.#strata.set(ppm, arms);
+  }
+
+  /** Looks at what was counted; kept once an hour, where its verdict changed, and where it must be. */
+  #judge(isKept: boolean): void {
+    const at = this.#countedAt;
+    if (at === undefined || at === this.#judgedAt) return;
+    this.#judgedAt = at;
+    const [fact] = this.#watch.read().guardrails as [Reading["guardrails"][number]];
+    const { logE, isNonInferior } = fact;
+    const guardrails = this.#guardrail.dryRun === true ? 1 : this.#judged.judging;
+    const verdict = guardrailVerdict({ logE, guardrails });
+    const last = this.#looks.at(-1);
+    const isNextHour = last === undefined || Math.floor(at / HOUR_MS) !== Math.floor(Date.parse(last.at) / HOUR_MS);
+    if (!isKept && !isNextHour && verdict === last.verdict) return;
+    const counts = [...this.#strata.values()];
+    this.#looks.push({
+      at: new Date(at).toISOString(),
+      percentage: (100 * (this.#judged.epochs[this.#epoch]?.ppm ?? 0)) / SPACE_PPM,
+      treated: counts.reduce((sum, { treated }) => sum + treated.n, 0),
+      control: counts.reduce((sum, { control }) => sum + control.n, 0),
+      logEvidence: logE,
+      verdict,
+      ...(isNonInferior === undefined ? {} : { isNonInferior }),
+    });
+  }
+}
+
+function rateOf(strata: readonly Stratum[]): Result<StatedEffect> {
+  return rateRatio(strata.map(({ share, treated, control }) => ({ share, treated: treated.n, total: treated.n + control.n })));
+}
+
+/** Means of both arms over the shares, weighted by how much each share can tell, so that a drift over a ramp is no effect. */
+export function meanOf(strata: readonly Stratum[]): Result<StatedEffect> {
+  const usable = strata.filter(({ treated, control }) => treated.n >= UNITS_MIN && control.n >= UNITS_MIN);
+  const weights = usable.map(({ treated, control }) => (treated.n * control.n) / (treated.n + control.n));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  if (total === 0) return refuse("too-few-units");
+  const arm = (of: (stratum: Stratum) => Moments) => ({
+    value: usable.reduce((sum, stratum, i) => sum + (weights[i] ?? 0) * of(stratum).mean, 0) / total,
+    variance:
+      usable.reduce((sum, stratum, i) => {
+        const moments = of(stratum);
+        return sum + ((weights[i] ?? 0) ** 2 * (unitVariance(moments) ?? 0)) / moments.n;
+      }, 0) /
+      total ** 2,
+  });
+  return relativeEffect({ control: arm(({ control }) => control), treatment: arm(({ treated }) => treated) });
+}
+
+/** Of each arm under one share, before its mean counts. */
+const UNITS_MIN = 2;
+
+function stated(effect: Result<StatedEffect>): Stated<StatedEffect> {
+  if (effect.status !== "ok") return effect;
+  const { value, standardError, interval, pValue } = effect;
+  return { status: "ok", value, standardError, interval, pValue };
+}

@@ -1,0 +1,15 @@
+/* Spans and moments as people read them. */
+
+/** 850 ms, 4.2 s, 12 min, 3.5 h, 6.0 d: two digits that count, in the unit that fits. */
+export function span(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  if (ms < 2 * 3_600_000) return `${Math.round(ms / 60_000)} min`;
+  if (ms < 2 * 86_400_000) return `${(ms / 3_600_000).toFixed(1)} h`;
+  return `${(ms / 86_400_000).toFixed(1)} d`;
+}
+
+/** 2026-11-22 12:00:07 UTC. */
+export function moment(at: string): string {
+  return `${at.slice(0, 10)} ${at.slice(11, 19)} UTC`;
+}
