@@ -1,4 +1,4 @@
-import { type TSchema, Type } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import type { Lesson, LessonDraft, Propagation, ReleaseReason } from "../release.ts";
 import type {
   CountedUnits,
@@ -17,9 +17,9 @@ import type {
   SigningKey,
   StageLatency,
 } from "../release-log.ts";
-import type { Stated, StatedEffect } from "../results.ts";
 import { ReasonSchema } from "./api.ts";
 import { oneOf } from "./flag.ts";
+import { StatedEffectSchema, statedSchema } from "./results.ts";
 import type { Schema } from "./schema.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -29,23 +29,6 @@ const time = Type.String({ description: "RFC 3339, in UTC" });
 const optionalTime = Type.Optional(time);
 const count = Type.Integer({ minimum: 0 });
 const ms = Type.Optional(Type.Number({ description: "Milliseconds" }));
-
-const stated = <T extends object>(fields: Record<string, TSchema>): Schema<Stated<T>> =>
-  Type.Unsafe<Stated<T>>(
-    Type.Union([
-      Type.Object({ status: Type.Literal("ok"), ...fields }, closed),
-      Type.Object({ status: oneOf(["insufficient", "undefined", "not-yet"]), reason: text }, closed),
-    ]),
-  );
-
-const interval = Type.Object({ low: Type.Number(), high: Type.Number(), level: Type.Number() }, closed);
-
-const EffectSchema = stated<StatedEffect>({
-  value: Type.Number(),
-  standardError: Type.Number(),
-  interval,
-  pValue: Type.Number(),
-});
 
 const ReleaseReasonSchema: Schema<ReleaseReason> = Type.Object(
   {
@@ -129,7 +112,7 @@ const GuardrailRecordSchema: Schema<GuardrailRecord> = Type.Object(
     isDryRun: Type.Boolean(),
     looks: Type.Array(LookSchema),
     strata: Type.Array(StratumSchema),
-    effect: EffectSchema,
+    effect: StatedEffectSchema,
   },
   closed,
 );
@@ -150,8 +133,8 @@ const PredictionRecordSchema: Schema<PredictionRecord> = Type.Object(
     mean: Type.Number(),
     interval: Type.Unsafe<PredictionRecord["interval"]>(Type.Tuple([Type.Number(), Type.Number()])),
     level: Type.Number(),
-    actual: stated<{ readonly value: number }>({ value: Type.Number() }),
-    score: stated<{ readonly intervalScore: number; readonly crps: number; readonly covered: boolean }>({
+    actual: statedSchema<{ readonly value: number }>({ value: Type.Number() }),
+    score: statedSchema<{ readonly intervalScore: number; readonly crps: number; readonly covered: boolean }>({
       intervalScore: Type.Number(),
       crps: Type.Number(),
       covered: Type.Boolean(),

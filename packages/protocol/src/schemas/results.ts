@@ -34,7 +34,7 @@ const yes = Type.Boolean();
 const number = Type.Number();
 
 /** A value, or the reason for there being none. */
-function statedSchema<T>(value: TProperties): Schema<Stated<T>> {
+export function statedSchema<T>(value: TProperties): Schema<Stated<T>> {
   return Type.Unsafe<Stated<T>>(
     Type.Union([
       Type.Object({ status: Type.Literal("ok"), ...value }, closed),
@@ -47,7 +47,7 @@ const IntervalSchema: Schema<StatedInterval> = Type.Object({ low: number, high: 
 
 const effectFields = { value: number, standardError: Type.Number({ minimum: 0 }), interval: IntervalSchema, pValue: probability };
 
-const StatedEffectSchema: Schema<Stated<StatedEffect>> = statedSchema<StatedEffect>(effectFields);
+export const StatedEffectSchema: Schema<Stated<StatedEffect>> = statedSchema<StatedEffect>(effectFields);
 
 const ADVICE: readonly Advice["advice"][] = ["ship", "do-not-ship", "not-enough-yet", "fix-quality-first"];
 const adviceFields = { advice: oneOf(ADVICE), because: Type.Array(text) };

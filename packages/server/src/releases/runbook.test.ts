@@ -88,9 +88,7 @@ it("prints commands that work when pasted", { timeout: 120_000 }, async () => {
     ["Read what happened", "rolled-back", 1, false],
     ["Say that you tried this", "rolled-back", 1, true],
   ]);
-  expect(await readFile(join(folder.path, "checkout.html"), "utf8")).toMatch(
-    /<h1>checkout (was|is being) rolled back: /,
-  );
+  expect(await readFile(join(folder.path, "checkout.html"), "utf8")).toMatch(/<h1>checkout (was|is being) rolled back: /);
   await folder.remove();
   await server.stop();
 });

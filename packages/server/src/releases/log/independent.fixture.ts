@@ -130,21 +130,32 @@ export function recomputed({ exposures, errors, latencies, changes }: Raw) {
   };
 }
 
-/** Half of a mixture of likelihood ratios since the start, half of those since each hour; an hour without failures is the next one's. */
+/** Ratios of failure rates that count as harm, and what each weighs. */
+const RATIOS = [
+  [1.1, 1],
+  [1.25, 3],
+  [1.5, 4],
+  [2, 3],
+  [3, 2],
+  [5, 2],
+  [10, 1],
+] as const;
+
+/** Two thirds of a mixture of likelihood ratios since the start, a third of those since each hour; an hour without failures is the next one's. */
 function evidence(
   failed: readonly { readonly index: number; readonly hour: number; readonly isTreated: boolean }[],
   epochs: readonly { readonly percentage: number }[],
 ): number {
   const mixture = (from: number): number => {
     let sum = 0;
-    for (const ratio of [1.1, 1.25, 1.5, 2, 3, 5, 10]) {
+    for (const [ratio, sixteenths] of RATIOS) {
       let product = 1;
       for (const { index, hour, isTreated } of failed) {
         if (hour < from) continue;
         const share = (epochs[index]?.percentage ?? 0) / 100;
         product *= (isTreated ? ratio : 1) / (1 + share * (ratio - 1));
       }
-      sum += product / 7;
+      sum += (sixteenths * product) / 16;
     }
     return sum;
   };
@@ -152,5 +163,5 @@ function evidence(
   const lastHour = Math.max(...failed.map(({ hour }) => hour));
   let restarts = 1 - lastHour / 48;
   for (let hour = 1; hour <= lastHour; hour += 1) restarts += mixture(hour) / 48;
-  return Math.log((mixture(0) + restarts) / 2);
+  return Math.log((2 * mixture(0) + restarts) / 3);
 }
