@@ -117,7 +117,7 @@ function mark(
 }
 
 /** When it stood still: from the change that made it hold to the next one. */
-export function holdsOf({ timeline, at }: Pick<ReleaseLog, "timeline" | "at">): Span[] {
+function holdsOf({ timeline, at }: Pick<ReleaseLog, "timeline" | "at">): Span[] {
   const own = timeline.filter(({ state }) => state !== undefined);
   return own.flatMap(({ state, at: from }, index) => {
     if (state !== "holding" || own[index - 1]?.state === "holding") return [];

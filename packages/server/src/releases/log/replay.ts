@@ -100,7 +100,7 @@ export async function judgeGuardrail(
 }
 
 /** What was counted under one share. */
-export interface Stratum {
+interface Stratum {
   readonly share: number;
   readonly treated: Moments;
   readonly control: Moments;
@@ -185,7 +185,7 @@ function rateOf(strata: readonly Stratum[]): Result<StatedEffect> {
 }
 
 /** Means of both arms over the shares, weighted by how much each share can tell, so that a drift over a ramp is no effect. */
-export function meanOf(strata: readonly Stratum[]): Result<StatedEffect> {
+function meanOf(strata: readonly Stratum[]): Result<StatedEffect> {
   const usable = strata.filter(({ treated, control }) => treated.n >= UNITS_MIN && control.n >= UNITS_MIN);
   const weights = usable.map(({ treated, control }) => (treated.n * control.n) / (treated.n + control.n));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
