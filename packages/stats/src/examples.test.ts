@@ -73,6 +73,7 @@ const EXAMPLES: readonly (readonly [name: string, actual: unknown, stated: unkno
   ["planLooks", stats.planLooks({ informationMax: 1e6 }, [0.5, 1]), { looks: { 0: { bound: 3.00685 }, 1: { bound: 2.01028 } } }],
   ["ledgerInflation", stats.ledgerInflation({}, { looks: 14 }), { factor: 1.07006 }],
   ["planLook", stats.planLook({ informationMax: 1e6 }, [], { variance: 4e-6 }), { fraction: 0.25 }],
+  ["effectDecay", stats.effectDecay([4, 2, 1].map((effect, time) => ({ time, value: effect, variance: 0.01 }))), { halfLife: 1 }],
   ["eventSplit", stats.eventSplit([{ hour: 0, share: 0.05, treated: 8, total: 20 }]), { logE: Math.log(3414.5) }],
   ["guardrailVerdict", stats.guardrailVerdict({ logE: Math.log(250), guardrails: 2 }), "rollback"],
   [

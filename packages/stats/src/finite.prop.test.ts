@@ -76,6 +76,9 @@ const CALLS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   winsoriseArms: fc
     .tuple(arms(fc.array(nasty, { maxLength: 5 })), rate)
     .map(([a, quantile]) => stats.winsoriseArms(a, { quantile })),
+  effectDecay: fc
+    .array(fc.tuple(nasty, point), { maxLength: 5 })
+    .map((list) => stats.effectDecay(list.map(([time, { value, variance }]) => ({ time, value, variance })))),
   describeSample: fc.array(nasty, { maxLength: 5 }).map(stats.describeSample),
   stratifiedMeans: fc
     .array(arms(moments), { maxLength: 3 })

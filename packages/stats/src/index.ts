@@ -2,6 +2,7 @@
 export * from "./bayes.ts";
 export * from "./beta-binomial.ts";
 export * from "./cuped.ts";
+export * from "./decay.ts";
 export * from "./describe.ts";
 export * from "./effect.ts";
 export * from "./event-split.ts";
