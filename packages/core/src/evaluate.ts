@@ -41,7 +41,8 @@ export function toEvaluation<T extends Json>(
  * default calls its methods next, and must not get `{}`. A default of `null` names no shape and takes either.
  */
 export function hasTypeOf<T extends Json>(value: Json, fallback: T): value is T {
-  if (typeof value !== typeof fallback) return false;
-  if (typeof value !== "object" || fallback === null) return true;
-  return value !== null && Array.isArray(value) === Array.isArray(fallback);
+  return (
+    typeof value === typeof fallback &&
+    (typeof value !== "object" || fallback === null || (value !== null && Array.isArray(value) === Array.isArray(fallback)))
+  );
 }

@@ -15,7 +15,7 @@ export type ClientState = "starting" | "live" | "stale" | "offline" | "closed";
 /** Flags answer differently from now on, because of new rules or of another context. */
 export interface FlagsChange {
   readonly revision: Revision;
-  /** Flags whose answer for the current context is another one. */
+  /** Flags whose answer for the current context is another one; found out when it is read. */
   readonly keys: readonly FlagKey[];
 }
 

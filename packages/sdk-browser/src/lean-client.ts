@@ -106,11 +106,17 @@ export function open(
 
   /** Other rules, or another context: tells which flags now answer otherwise. */
   const change = (nextSnapshot: Snapshot, nextContext: EvaluationContext): void => {
-    const before = decide;
-    const keys = Object.keys({ ...snapshot.flags, ...nextSnapshot.flags });
-    [snapshot, context, decide] = [nextSnapshot, nextContext, decider(nextSnapshot, nextContext)];
-    const differs = (key: FlagKey): boolean => JSON.stringify(before(key)) !== JSON.stringify(decide(key));
-    emit("change", { revision: snapshot.revision, keys: keys.filter(differs) });
+    const [{ flags }, before] = [snapshot, decide];
+    const after = decider(nextSnapshot, nextContext);
+    [snapshot, context, decide] = [nextSnapshot, nextContext, after];
+    emit("change", {
+      revision: snapshot.revision,
+      // Deciding all flags for two people takes as long as there are flags: only a listener that asks pays for it.
+      get keys() {
+        const all = Object.keys({ ...flags, ...nextSnapshot.flags });
+        return all.filter((key) => JSON.stringify(before(key)) !== JSON.stringify(after(key)));
+      },
+    });
   };
 
   /** Hiding may be the last that is heard of a page. */
@@ -167,8 +173,7 @@ export function open(
     // Whoever is forgotten is exposed once more, and the server counts that once.
     if (seen.size >= SEEN_MAX) seen.clear();
     seen.add(met);
-    const { revision } = snapshot;
-    outbox?.expose(arm, { flag, rule, revision, unit, attributes: attributesOf?.(context) });
+    outbox?.expose(arm, { flag, rule, revision: snapshot.revision, unit, attributes: attributesOf?.(context) });
   };
 
   /** The flag's outcome where its value is of the default's type, else the default with the reason why. */
