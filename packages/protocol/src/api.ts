@@ -184,6 +184,12 @@ export interface RolloutDraft extends Reasoned {
   readonly newEpoch?: boolean;
 }
 
+/** What an emergency takes away. */
+export interface Emergency extends Reasoned {
+  /** The flag's rollout goes down to it, and all else stays; absent: the flag is switched off. */
+  readonly percentage?: number;
+}
+
 /** What a rollout did. `from` is the percentage before. */
 export interface RolloutResult {
   readonly project: string;
@@ -262,7 +268,8 @@ export interface SdkKey {
 }
 
 /** A new secret for a key, beside the one of now. */
-export interface SdkKeyRotation extends Reasoned {
+/** A new secret for an SDK key or an access token. */
+export interface SecretRotation extends Reasoned {
   /** Hours that the secret of now goes on working; 24 when absent, 0 ends it at once. */
   readonly overlapHours?: number;
 }
@@ -294,6 +301,8 @@ export interface Token {
   /** Absent: never. */
   readonly expiresAt?: string;
   readonly revoked: boolean;
+  /** The secret before the last rotation works until then. */
+  readonly previousUntil?: string;
   /** To the minute; absent: it was never seen used. */
   readonly lastUsedAt?: string;
 }

@@ -20,6 +20,7 @@ export {
 } from "./schemas/answers.ts";
 export {
   bulkDraftSchema,
+  EmergencySchema,
   EnabledDraftSchema,
   EnvironmentCreationSchema,
   ExplainRequestSchema,
@@ -29,7 +30,7 @@ export {
   ReasonSchema,
   RolloutDraftSchema,
   SdkKeyCreationSchema,
-  SdkKeyRotationSchema,
+  SecretRotationSchema,
   SegmentCreationSchema,
   SegmentEditSchema,
   StaleReasonCodeSchema,

@@ -24,6 +24,17 @@ export interface Config {
   readonly areMetersOpenHere: boolean;
   /** Addresses or CIDR blocks of private networks that webhooks may call. */
   readonly webhookAllow: readonly string[];
+  /** How often somebody may ask; the defaults stand where `access/rate-limits.ts` and `ofrep/routes.ts` keep them. */
+  readonly rates: RateConfig;
+}
+
+export interface RateConfig {
+  /** Requests a minute of one access token. */
+  readonly requestsPerMinute?: number;
+  /** Wrong tokens and keys a minute from one address. */
+  readonly wrongPerMinute?: number;
+  /** Remote evaluations a second of one SDK key. */
+  readonly evaluationsPerSecond?: number;
 }
 
 const LOG_LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
@@ -51,6 +62,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     logLevel: readLogLevel(read("BELAY_LOG")),
     areMetersOpenHere: readMeters(read("BELAY_METRICS")),
     webhookAllow: readAddresses(read("BELAY_WEBHOOK_ALLOW")),
+    rates: {
+      ...readRate("requestsPerMinute", "BELAY_REQUESTS_PER_MINUTE", read),
+      ...readRate("wrongPerMinute", "BELAY_WRONG_SECRETS_PER_MINUTE", read),
+      ...readRate("evaluationsPerSecond", "BELAY_EVALUATIONS_PER_SECOND", read),
+    },
     ...(adminToken === undefined ? {} : { adminToken }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(oidc === undefined ? {} : { oidc }),
@@ -58,6 +74,21 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     ...(redis === undefined ? {} : { redis }),
     ...(clickHouse === undefined ? {} : { clickHouse }),
   };
+}
+
+/** Nobody means more: it is what a counter of a shared store holds. */
+const RATE_MAX = 1_000_000_000;
+
+function readRate(
+  rate: keyof RateConfig,
+  name: string,
+  read: (name: string) => string | undefined,
+): Partial<Record<keyof RateConfig, number>> {
+  const text = read(name);
+  if (text === undefined) return {};
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= 1 && value <= RATE_MAX)) throw new Error(`${name} must be a whole number from 1 to ${RATE_MAX}, not "${text}"`);
+  return { [rate]: value };
 }
 
 function readPort(text = "4400"): number {

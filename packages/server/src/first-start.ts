@@ -1,5 +1,5 @@
-import { FIRST_TOKEN_ID } from "./access/access.ts";
 import { createSdkKey } from "./access/domain.ts";
+import { FIRST_TOKEN_ID } from "./access/identity.ts";
 import { hashSecret, newSecret } from "./access/secrets.ts";
 import type { Origin } from "./control/command.ts";
 import type { ControlPlane } from "./control/control-plane.ts";

@@ -100,6 +100,10 @@ describe("a start that cannot be", () => {
     [{ BELAY_DATABASE_URL: "mysql://a/b" }, "BELAY_DATABASE_URL must be postgres://user:password@host:5432/database"],
     [{ BELAY_WEBHOOK_ALLOW: "10.0.0.1, intranet" }, 'with commas between, not "intranet"'],
     [{ BELAY_WEBHOOK_ALLOW: "10.0.0.0/33" }, 'not "10.0.0.0/33"'],
+    [{ BELAY_REQUESTS_PER_MINUTE: "0" }, 'BELAY_REQUESTS_PER_MINUTE must be a whole number from 1 to 1000000000, not "0"'],
+    [{ BELAY_WRONG_SECRETS_PER_MINUTE: "-5" }, "BELAY_WRONG_SECRETS_PER_MINUTE must be a whole number from 1"],
+    [{ BELAY_EVALUATIONS_PER_SECOND: "1e3" }, 'not "1e3"'],
+    [{ BELAY_EVALUATIONS_PER_SECOND: "1000000001" }, 'not "1000000001"'],
     [{ BELAY_CLICKHOUSE_CLUSTER: "c" }, "BELAY_CLICKHOUSE_CLUSTER needs BELAY_CLICKHOUSE_URL"],
     [{ BELAY_ADMIN_TOKEN: "short" }, "BELAY_ADMIN_TOKEN must have at least 16 characters"],
     [{ BELAY_ADMIN_TOKEN: "has a space in it " }, "BELAY_ADMIN_TOKEN must not hold spaces"],
@@ -113,6 +117,13 @@ describe("a start that cannot be", () => {
       urls: ["http://a:8123/db", "https://ann:pw@b:8443/db"],
       cluster: "c",
     });
+  });
+
+  it("reads how often somebody may ask, and leaves what is not set to its defaults", () => {
+    expect(readConfig({}).rates).toEqual({});
+    const environment = { BELAY_REQUESTS_PER_MINUTE: "600", BELAY_WRONG_SECRETS_PER_MINUTE: "1000000000" };
+    expect(readConfig(environment).rates).toEqual({ requestsPerMinute: 600, wrongPerMinute: 1_000_000_000 });
+    expect(readConfig({ BELAY_EVALUATIONS_PER_SECOND: "1" }).rates).toEqual({ evaluationsPerSecond: 1 });
   });
 
   it("reads where Redis is: one, a cluster, sentinels", () => {

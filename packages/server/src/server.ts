@@ -76,7 +76,9 @@ export async function startServer(config: Config): Promise<RunningServer> {
     closers.push(folder.release);
     const bus = openBus(config, (error) => app?.log.warn({ err: error }, "other servers not told; going on without it"));
     closers.push(() => bus.close());
+    const { evaluationsPerSecond, ...rates } = config.rates;
     const limits = createRateLimits({
+      ...rates,
       ...(config.redis === undefined ? {} : { redis: config.redis }),
       onFault: (error) => app?.log.warn({ err: error }, "Redis is away; rate limits are counted by each server alone"),
     });
@@ -216,6 +218,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       intake,
       instances,
       limits,
+      ...(evaluationsPerSecond === undefined ? {} : { ofrep: { requestsPerSecond: evaluationsPerSecond } }),
       streams: { streamsMax: streamsWithin(descriptorLimit(), HUB_LIMITS.streamsMax) },
       meters: { registry, isOpenHere: config.areMetersOpenHere },
       doors: [

@@ -183,6 +183,7 @@ const token = {
   createdAt: time,
   expiresAt: Type.Optional(time),
   revoked: Type.Boolean(),
+  previousUntil: Type.Optional(time),
   lastUsedAt: Type.Optional(time),
 };
 

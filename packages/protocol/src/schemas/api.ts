@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import type {
   BulkDraft,
+  Emergency,
   EnabledDraft,
   EnvironmentCreation,
   ExplainRequest,
@@ -12,7 +13,7 @@ import type {
   RuleDraft,
   SdkKeyCreation,
   SdkKeyKind,
-  SdkKeyRotation,
+  SecretRotation,
   SegmentCreation,
   SegmentEdit,
   ServeDraft,
@@ -146,6 +147,8 @@ export const RolloutDraftSchema: Schema<RolloutDraft> = Type.Object(
   closed,
 );
 
+export const EmergencySchema: Schema<Emergency> = Type.Object({ percentage: Type.Optional(Percentage), reason }, closed);
+
 export const EnabledDraftSchema: Schema<EnabledDraft> = Type.Object({ enabled: Type.Boolean(), reason }, closed);
 
 /** A command for many flags. */
@@ -168,7 +171,7 @@ export const SdkKeyCreationSchema: Schema<SdkKeyCreation> = Type.Object(
   closed,
 );
 
-export const SdkKeyRotationSchema: Schema<SdkKeyRotation> = Type.Object(
+export const SecretRotationSchema: Schema<SecretRotation> = Type.Object(
   { overlapHours: Type.Optional(Type.Integer({ minimum: 0, maximum: 720 })), reason },
   closed,
 );

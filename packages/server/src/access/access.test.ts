@@ -157,6 +157,7 @@ POST /api/v1/projects/{project}/webhooks/{webhook}/secret admin
 POST /api/v1/projects/{project}/webhooks/{webhook}/test operator
 POST /api/v1/session viewer
 POST /api/v1/tokens admin
+POST /api/v1/tokens/{token}/rotate admin
 POST /ofrep/v1/evaluate/flags sdk
 POST /ofrep/v1/evaluate/flags/{*} sdk
 POST /sdk/v1/events sdk

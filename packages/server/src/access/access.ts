@@ -6,7 +6,7 @@ import { SESSION_IDLE_MS } from "../sessions/domain.ts";
 import type { OwnPages } from "../sessions/own-pages.ts";
 import { type LiveSession, liveSession } from "../sessions/session.ts";
 import type { PlacedSdkKey, SdkKeyDocument, TokenDocument, Workspace } from "../state/workspace.ts";
-import { type Actor, ROLES, type SdkIdentity } from "./identity.ts";
+import { type Actor, FIRST_TOKEN_ID, ROLES, type SdkIdentity } from "./identity.ts";
 import type { RateLimits } from "./rate-limits.ts";
 import { readSecret, secretFits } from "./secrets.ts";
 import { makeStreamToken, readStreamToken, streamTokenFits } from "./stream-token.ts";
@@ -43,9 +43,6 @@ export interface Access {
    */
   readonly role: (role: Role) => RoleHook;
 }
-
-/** Id of the token that `BELAY_ADMIN_TOKEN` sets: the only one whose text is not ours and names no id. */
-export const FIRST_TOKEN_ID = "first";
 
 export function createAccess(options: {
   readonly workspace: () => Workspace;
@@ -207,19 +204,24 @@ function liveSdkKey(secret: string, { sdkKeys }: Workspace, now: EpochMs): Place
   const read = readSecret(secret);
   const placed = read === undefined || read.prefix === "token" ? undefined : sdkKeys.get(read.id);
   const [hash, previous] = placed === undefined ? [] : hashesOf(placed.document, now);
-  const fits = secretFits(secret, hash) || (previous !== undefined && secretFits(secret, previous));
-  return fits && placed?.document.revoked === false ? placed : undefined;
+  return fitsEither(secret, hash, previous) && placed?.document.revoked === false ? placed : undefined;
 }
 
-/** Of the key's secret, and of the one before while its rotation lets that work. */
-function hashesOf({ hash, previous }: SdkKeyDocument, now: EpochMs): string[] {
-  return previous === undefined || previous.until <= now ? [hash] : [hash, previous.hash];
+/** Of the secret, and of the one before while its rotation lets that work. */
+function hashesOf({ hash, previous }: Pick<TokenDocument, "hash" | "previous">, now: EpochMs): string[] {
+  const isOver = previous === undefined || previous.until <= now;
+  return [...(hash === undefined ? [] : [hash]), ...(isOver ? [] : [previous.hash])];
+}
+
+function fitsEither(secret: string, hash: string | undefined, previous: string | undefined): boolean {
+  return secretFits(secret, hash) || (previous !== undefined && secretFits(secret, previous));
 }
 
 function liveToken(secret: string, { tokens }: Workspace, now: EpochMs): { id: string; document: TokenDocument } | undefined {
   const id = readSecret(secret)?.id ?? FIRST_TOKEN_ID;
   const document = tokens.get(id)?.body;
-  if (!secretFits(secret, document?.hash) || document === undefined) return undefined;
+  const [hash, previous] = document === undefined ? [] : hashesOf(document, now);
+  if (!fitsEither(secret, hash, previous) || document === undefined) return undefined;
   return isLive(document, now) ? { id, document } : undefined;
 }
 

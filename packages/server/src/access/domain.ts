@@ -1,7 +1,16 @@
 import type { EpochMs, SdkKey, SdkKeyCreated, SdkKeyCreation, Token, TokenCreated, TokenCreation } from "@belay/protocol";
 import { asJson, type Decision, refuse } from "../control/decision.ts";
 import { projectStream } from "../control/streams.ts";
-import type { Held, PlacedSdkKey, ProjectState, SdkKeyDocument, TokenDocument, Workspace } from "../state/workspace.ts";
+import type {
+  Held,
+  PlacedSdkKey,
+  PreviousSecret,
+  ProjectState,
+  SdkKeyDocument,
+  TokenDocument,
+  Workspace,
+} from "../state/workspace.ts";
+import { FIRST_TOKEN_ID } from "./identity.ts";
 import type { NewSecret } from "./secrets.ts";
 
 /**
@@ -12,12 +21,34 @@ import type { NewSecret } from "./secrets.ts";
 
 export function sdkKeyView({ id, project, document }: PlacedSdkKey): SdkKey {
   const { hash: _, previous, ...shown } = document;
-  return { id, project, ...shown, ...(previous === undefined ? {} : { previousUntil: new Date(previous.until).toISOString() }) };
+  return { id, project, ...shown, ...previousUntil(previous) };
 }
 
 export function tokenView(id: string, { body }: Held<TokenDocument>): Token {
-  const { hash: _, ...shown } = body;
-  return { id, ...shown };
+  const { hash: _, previous, ...shown } = body;
+  return { id, ...shown, ...previousUntil(previous) };
+}
+
+function previousUntil(previous: PreviousSecret | undefined): { previousUntil?: string } {
+  return previous === undefined ? {} : { previousUntil: new Date(previous.until).toISOString() };
+}
+
+/** A document with a new secret, beside which the one of now goes on working for a while; an older one ends. */
+function withSecret<T extends { readonly previous?: PreviousSecret }>(
+  document: T,
+  { was, hash }: { readonly was: string; readonly hash: string },
+  { overlapHours = 24, now }: Rotation,
+): Omit<T, "previous"> & { hash: string; previous?: PreviousSecret } {
+  const { previous: _, ...rest } = document;
+  const previous = { hash: was, until: now + overlapHours * HOUR_MS };
+  return { ...rest, hash, ...(overlapHours === 0 ? {} : { previous }) };
+}
+
+const HOUR_MS = 3_600_000;
+
+export interface Rotation {
+  readonly overlapHours?: number | undefined;
+  readonly now: EpochMs;
 }
 
 export function createSdkKey(
@@ -50,14 +81,12 @@ export function rotateSdkKey(
   workspace: Workspace,
   project: ProjectState,
   { id, secret, hash }: NewSecret,
-  { overlapHours = 24, now }: { readonly overlapHours?: number | undefined; readonly now: EpochMs },
+  rotation: Rotation,
 ): Decision<SdkKeyCreated> {
   const placed = workspace.sdkKeys.get(id);
   if (placed === undefined || placed.project !== project.key) return refuse("key_not_found", { key: id });
   if (placed.document.revoked) return refuse("wrong_status", { key: id, current: "revoked", needed: "live" });
-  const { previous: _, ...rest } = placed.document;
-  const previous = { hash: placed.document.hash, until: now + overlapHours * HOUR_MS };
-  const document: SdkKeyDocument = { ...rest, hash, ...(overlapHours === 0 ? {} : { previous }) };
+  const document: SdkKeyDocument = withSecret(placed.document, { was: placed.document.hash, hash }, rotation);
   const after = sdkKeyView({ ...placed, document });
   return {
     kind: "edit",
@@ -72,8 +101,6 @@ export function rotateSdkKey(
     revision: project.revision + 1,
   };
 }
-
-const HOUR_MS = 3_600_000;
 
 /** Ends a key for good; streams it opened are cut. */
 export function revokeSdkKey(workspace: Workspace, project: ProjectState, id: string): Decision<SdkKey> {
@@ -120,6 +147,40 @@ export function createToken(
     answer: { ...shown, secret },
     revision: workspace.revision + 1,
   };
+}
+
+/** A new secret for a token; the one of now goes on working for a while, an older one ends. */
+export function rotateToken(workspace: Workspace, { id, secret, hash }: NewSecret, rotation: Rotation): Decision<TokenCreated> {
+  const held = workspace.tokens.get(id);
+  if (held === undefined) return refuse("token_not_found", { key: id });
+  const { body } = held;
+  const current = unrotatable(id, body, rotation.now);
+  if (current !== undefined || body.hash === undefined)
+    return refuse("wrong_status", { key: id, current, needed: "live, with a secret made here" });
+  const revision = workspace.revision + 1;
+  const document: TokenDocument = withSecret(body, { was: body.hash, hash }, rotation);
+  const after = tokenView(id, { body: document, revision });
+  return {
+    kind: "edit",
+    action: "token.rotate",
+    stream: {},
+    target: { kind: "token", key: id },
+    raises: [{ revision: workspace.revision }],
+    documents: [{ kind: "token", key: id, body: asJson(document) }],
+    before: asJson(tokenView(id, held)),
+    after: asJson(after),
+    answer: { ...after, secret },
+    revision,
+  };
+}
+
+/** Why a token gets no new secret; `undefined` where it may. */
+function unrotatable(id: string, { hash, revoked, expiresAt }: TokenDocument, now: EpochMs): string | undefined {
+  if (revoked) return "revoked";
+  if (expiresAt !== undefined && Date.parse(expiresAt) <= now) return "expired";
+  // Every start would give it the secret of its environment variable again.
+  if (id === FIRST_TOKEN_ID) return "set by BELAY_ADMIN_TOKEN";
+  return hash === undefined ? "a person's, who signs in elsewhere" : undefined;
 }
 
 export function revokeToken(workspace: Workspace, id: string): Decision<Token> {

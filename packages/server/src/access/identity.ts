@@ -4,6 +4,9 @@ import type {} from "fastify";
 /** What may be done, least first; each role may do what the ones before it may. */
 export const ROLES: readonly Role[] = ["viewer", "analyst", "operator", "editor", "admin"];
 
+/** Id of the token that `BELAY_ADMIN_TOKEN` sets: the only one whose text is not ours and names no id. */
+export const FIRST_TOKEN_ID = "first";
+
 /** Who calls `/api`: a person or a machine behind an access token, or a browser signed in with one. */
 export interface Actor {
   /** Id of the token; never the token itself. */

@@ -49,6 +49,47 @@ describe("rotating an SDK key", () => {
   });
 });
 
+describe("rotating an access token", () => {
+  const flags = async (as: string): Promise<number> => (await ask("GET", `${P}/flags`, undefined, { as })).status;
+
+  it("lets both secrets in until the overlap is over, with the same role and id, audited without a secret", async () => {
+    const first = (await ask("POST", "/api/v1/tokens", { name: "ci", role: "viewer", projects: ["default"] })).body;
+    const rotate = async (body: object) => (await ask("POST", `/api/v1/tokens/${first.id}/rotate`, body)).body;
+    const second = await rotate({ overlapHours: 2, reason: "yearly" });
+    expect(second).toMatchObject({ id: first.id, role: "viewer", projects: ["default"] });
+    expect(second.previousUntil).toBe(new Date(server.clock.now + 2 * HOUR_MS).toISOString());
+    expect([await flags(first.secret), await flags(second.secret)]).toEqual([200, 200]);
+    const third = await rotate({ overlapHours: 2 });
+    expect(await Promise.all([first, second, third].map(({ secret }) => flags(secret)))).toEqual([401, 200, 200]);
+    server.clock.now += 2 * HOUR_MS;
+    expect([await flags(second.secret), await flags(third.secret)]).toEqual([401, 200]);
+    const fourth = await rotate({ overlapHours: 0 });
+    expect([await flags(third.secret), await flags(fourth.secret), fourth.previousUntil]).toEqual([401, 200, undefined]);
+    const changes = await server.log.changes({ action: "token.rotate" }, 10);
+    expect(changes.map(({ target, reason }) => [target.key, reason])).toEqual([
+      [first.id, undefined],
+      [first.id, undefined],
+      [first.id, "yearly"],
+    ]);
+    const told = JSON.stringify(changes);
+    expect([first, second, third, fourth].some(({ secret }) => told.includes(secret))).toBe(false);
+    expect(told.includes("hash")).toBe(false);
+  });
+
+  it("is refused for one that was revoked, expired, never was, or has its secret from the environment", async () => {
+    const rotate = (id: string) => ask("POST", `/api/v1/tokens/${id}/rotate`, {});
+    const revoked = (await ask("POST", "/api/v1/tokens", { name: "t", role: "viewer" })).body;
+    await ask("DELETE", `/api/v1/tokens/${revoked.id}`);
+    expect((await rotate(revoked.id)).body).toMatchObject({ status: 409, code: "wrong_status", current: "revoked" });
+    const expiresAt = new Date(server.clock.now + 1_000).toISOString();
+    const expired = (await ask("POST", "/api/v1/tokens", { name: "t", role: "viewer", expiresAt })).body;
+    server.clock.now += 1_000;
+    expect((await rotate(expired.id)).body).toMatchObject({ status: 409, current: "expired" });
+    expect((await rotate("first")).body).toMatchObject({ status: 409, current: "set by BELAY_ADMIN_TOKEN" });
+    expect((await rotate("nobody")).body).toMatchObject({ status: 404, code: "token_not_found" });
+  });
+});
+
 describe("last used", () => {
   const shown = async (path: string, id: string): Promise<string | undefined> =>
     (await ask("GET", path)).body.items.find((item: { id: string }) => item.id === id)?.lastUsedAt;

@@ -1,10 +1,10 @@
-import type { SdkKey, SdkKeyCreated, SdkKeyCreation, SdkKeyRotation, TokenCreated, TokenCreation } from "@belay/protocol";
+import type { SdkKey, SdkKeyCreated, SdkKeyCreation, SecretRotation, TokenCreated, TokenCreation } from "@belay/protocol";
 import {
   pageSchema,
   SdkKeyCreatedSchema,
   SdkKeyCreationSchema,
-  SdkKeyRotationSchema,
   SdkKeySchema,
+  SecretRotationSchema,
   TokenCreatedSchema,
   TokenCreationSchema,
   TokenSchema,
@@ -16,7 +16,16 @@ import { answerWrite } from "../http/commands.ts";
 import { pageByKey } from "../http/cursor.ts";
 import { type PageQuery, PageQuerySchema, pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
 import { type Access, reaches } from "./access.ts";
-import { createSdkKey, createToken, revokeSdkKey, revokeToken, rotateSdkKey, sdkKeyView, tokenView } from "./domain.ts";
+import {
+  createSdkKey,
+  createToken,
+  revokeSdkKey,
+  revokeToken,
+  rotateSdkKey,
+  rotateToken,
+  sdkKeyView,
+  tokenView,
+} from "./domain.ts";
 import { newSecret, secretOf } from "./secrets.ts";
 import type { UseBook } from "./use-book.ts";
 
@@ -85,7 +94,7 @@ function keyRoutes(app: FastifyInstance, { access, control, fillRandom, uses }: 
     },
   );
 
-  app.post<{ Params: { project: string; key: string }; Body: SdkKeyRotation }>(
+  app.post<{ Params: { project: string; key: string }; Body: SecretRotation }>(
     `${all}/:key/rotate`,
     {
       onRequest: access.role("admin"),
@@ -94,7 +103,7 @@ function keyRoutes(app: FastifyInstance, { access, control, fillRandom, uses }: 
         response: { 200: SdkKeyCreatedSchema },
         summary: "Give an SDK key a new secret, shown once; the one of now works on for a while",
         params: pathParams("project", "key"),
-        body: SdkKeyRotationSchema,
+        body: SecretRotationSchema,
       },
     },
     async (request, reply) => {
@@ -173,6 +182,28 @@ function tokenRoutes(app: FastifyInstance, { access, control, fillRandom, uses }
         status: 201,
         keep: withoutSecret,
         decide: (workspace, now) => createToken(workspace, request.body, secret, new Date(now).toISOString()),
+      });
+    },
+  );
+
+  app.post<{ Params: { token: string }; Body: SecretRotation }>(
+    `${all}/:token/rotate`,
+    {
+      onRequest: access.role("admin"),
+      schema: {
+        tags,
+        response: { 200: TokenCreatedSchema },
+        summary: "Give an access token a new secret, shown once; the one of now works on for a while",
+        params: pathParams("token"),
+        body: SecretRotationSchema,
+      },
+    },
+    async (request, reply) => {
+      const secret = secretOf("token", request.params.token, fillRandom);
+      const { overlapHours } = request.body;
+      return answerWrite<TokenCreated>(control, request, reply, {
+        keep: withoutSecret,
+        decide: (workspace, now) => rotateToken(workspace, secret, { now, overlapHours }),
       });
     },
   );

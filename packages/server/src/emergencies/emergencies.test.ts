@@ -1,10 +1,11 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Change } from "@belay/protocol";
+import type { Change, Targeting } from "@belay/protocol";
 import { seeded, type TempDir, tempDir } from "@belay/testkit";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { E, P, type TestServer, testServer } from "../app.fixture.ts";
 import { ControlPlane } from "../control/control-plane.ts";
+import { rolloutState } from "../flags/rollout.ts";
 import { setEnabled, setRollout } from "../flags/targeting.ts";
 import { placeOf } from "../flags/targeting-routes.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -127,6 +128,59 @@ describe("an emergency", () => {
     expect(await served()).toEqual({ revision: before.revision + 3, on: ["a"] });
   });
 
+  it("lowers a rollout too, at once and never up, and what it left is lowered on", async () => {
+    await server.ask("PUT", `${E}/flags/a/rollout`, { percentage: 50 });
+    await server.ask("PUT", `${E}/flags/b/rollout`, { percentage: 8 });
+    const lower = (flag: string, percentage: number) => server.ask("POST", `${E}/flags/${flag}/emergency`, { percentage });
+    expect(await lower("a", 20)).toMatchObject({ status: 200, body: { rollout: { percentage: 20 } } });
+    expect((await changesOf("a"))[0]).toMatchObject({ action: "rollout.set" });
+    const before = await served();
+    line.isCut = true;
+    expect(await lower("a", 5)).toMatchObject({
+      status: 202,
+      body: { rollout: { percentage: 5 }, targeting: { enabled: true } },
+    });
+    // The same again is done already; more, or where nothing is rolled out, is refused.
+    expect((await lower("a", 5)).status).toBe(202);
+    const raised = await lower("a", 5.1);
+    expect(raised.body).toMatchObject({ code: "invalid_field", field: "percentage", received: "5.1" });
+    await emergency("a");
+    expect(await lower("a", 1)).toMatchObject({
+      status: 202,
+      body: { rollout: { percentage: 1 }, targeting: { enabled: false } },
+    });
+    expect(await served()).toEqual({ revision: before.revision + 3, on: ["b"] });
+    line.isCut = false;
+    await emergencies.bring();
+    expect(server.control.overrides).toHaveLength(0);
+    expect(await served()).toEqual({ revision: before.revision + 3, on: ["b"] });
+    expect((await server.ask("GET", `${E}/flags/a`)).body).toMatchObject({
+      rollout: { percentage: 1 },
+      targeting: { enabled: false },
+    });
+    const emergenciesOf = (await changesOf("a")).filter(({ action }) => action === "flag.emergency");
+    expect(emergenciesOf.map(({ revision }) => revision)).toEqual([3, 2, 1].map((more) => before.revision + more));
+  });
+
+  it("leaves lower what somebody lowered further at another server meanwhile", async () => {
+    await server.ask("PUT", `${E}/flags/a/rollout`, { percentage: 50 });
+    const cut = { isCut: false };
+    const control = await ControlPlane.open({ log: severable(server.log, cut), now: Date.now, compile: COMPILE_OPTIONS });
+    const other = await open(control, { name: "other.json" });
+    cut.isCut = true;
+    const place = { project: "default", environment: "production", flag: "a" };
+    await other.lower(place, { actor: { id: "t", name: "T" }, requestId: "r" }, 200_000);
+    const at = (): unknown => rolloutState(placeOf(control.workspace, place).environment.targetings.get("a")?.body as Targeting);
+    expect(at()).toMatchObject({ percentage: 20 });
+    await server.ask("PUT", `${E}/flags/a/rollout`, { percentage: 3 });
+    cut.isCut = false;
+    await other.bring();
+    expect([control.overrides, at()]).toEqual([[], { percentage: 3, variant: "on" }]);
+    await server.control.follow();
+    await other.close();
+    expect((await server.ask("GET", `${E}/flags/a/rollout`)).body.percentage).toBe(3);
+  });
+
   it("survives a restart, and one whose journal was not brought up to date is not made twice", async () => {
     const before = await served();
     line.isCut = true;
@@ -203,7 +257,7 @@ describe("servers that part and meet again", () => {
             .catch((error) => expect(error).toMatchObject({ code: "store_unavailable" }));
           break;
         case 2:
-          await node.emergencies.switchOff({ ...place, flag }, origin);
+          await node.emergencies.lower({ ...place, flag }, origin);
           acknowledged.add(flag);
           break;
         case 3:

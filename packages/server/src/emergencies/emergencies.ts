@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import type { EpochMs } from "@belay/protocol";
+import type { EpochMs, Ppm } from "@belay/protocol";
 import type { Origin } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { asJson, type Decision, refuse } from "../control/decision.ts";
 import { EMERGENCY, type Override } from "../control/overlay.ts";
 import { environmentStream } from "../control/streams.ts";
+import { lowered } from "../flags/lowering.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Workspace } from "../state/workspace.ts";
 import { storeFault } from "../store/sqlite/faults.ts";
@@ -21,7 +22,7 @@ export interface EmergencyOptions {
   readonly everyMs?: number;
 }
 
-/** Which flag is to be off where. */
+/** Which flag is to be shown to fewer, and where. */
 export interface FlagPlace {
   readonly project: string;
   readonly environment: string;
@@ -29,9 +30,9 @@ export interface FlagPlace {
 }
 
 /**
- * Switches flags off while the change log is away, and brings that to the log when it is back.
+ * Switches flags off, or lowers their rollouts, while the change log is away, and brings that to the log when it is back.
  *
- *   switch off ──> journal (fsync) ──> overlay, served here at once
+ *   lower ──> journal (fsync) ──> overlay, served here at once
  *                     ^                     │ the log is back: follow it, then commit, once, audited
  *   restart ──────────┘                     └──────> base; the override goes out of overlay and journal
  */
@@ -59,17 +60,26 @@ export class Emergencies {
     this.#timer = setInterval(() => void this.bring(), options.everyMs ?? 1_000).unref();
   }
 
-  /** Switches a flag off here. Durable once it resolves. @throws ProblemError when it cannot be written down */
-  async switchOff(place: FlagPlace, { actor, requestId, reason }: Origin): Promise<void> {
+  /**
+   * Shows a flag to fewer here. Durable once it resolves; nothing where it shows no more already.
+   *
+   * @param ppm where its rollout goes down to; absent: it is switched off.
+   * @throws ProblemError when it cannot be written down
+   */
+  async lower(place: FlagPlace, { actor, requestId, reason }: Origin, ppm?: Ppm): Promise<void> {
     const { control, now, file } = this.#options;
     await this.#inTurn(async () => {
-      const state = control.workspace.projects.get(place.project)?.environments.get(place.environment);
-      if (state?.targetings.get(place.flag)?.body.enabled !== true) return;
       const { project, environment, flag } = place;
+      const owner = control.workspace.projects.get(project);
+      const state = owner?.environments.get(environment);
+      const targeting = state?.targetings.get(flag)?.body;
+      if (state === undefined || targeting === undefined) return;
       const revision = state.revision + 1;
+      if (lowered(targeting, owner?.flags.get(flag)?.body, { ppm, revision }) === targeting) return;
       const override: Override = {
         ...{ id: randomUUID(), project, environment, flag, at: now(), actor, requestId, revision },
         ...(reason === undefined ? {} : { reason }),
+        ...(ppm === undefined ? {} : { ppm }),
       };
       const overrides = [...control.overrides, override];
       try {
@@ -133,18 +143,25 @@ function originOf({ at, actor, requestId, reason }: Override): Origin {
 }
 
 /**
- * The override as an ordinary change. Made also where the flag is off already or gone: the revision it was served with
+ * The override as an ordinary change. Made also where the flag shows no more already or is gone: the revision it was served with
  * must be reached, and the log must know that it is settled.
  */
 function committed({ projects }: Workspace, override: Override): Decision<undefined> {
-  const { id, at, project: projectKey, environment: key, flag } = override;
+  const { id, at, project: projectKey, environment: key, flag, ppm } = override;
   const project = projects.get(projectKey);
   const environment = project?.environments.get(key);
   if (project === undefined || environment === undefined) return refuse("environment_not_found", { key });
   const targeting = environment.targetings.get(flag)?.body;
   const place = { project: projectKey, environment: key };
-  const note = { kind: EMERGENCY, ...place, key: id, body: asJson({ flag, at, servedAs: override.revision }) };
-  const after = targeting === undefined ? undefined : asJson({ ...targeting, enabled: false });
+  const note = {
+    kind: EMERGENCY,
+    ...place,
+    key: id,
+    body: asJson({ flag, at, servedAs: override.revision, ...(ppm === undefined ? {} : { ppm }) }),
+  };
+  const revision = environment.revision + 1;
+  const document = project.flags.get(flag)?.body;
+  const after = targeting === undefined ? undefined : asJson(lowered(targeting, document, { ppm, revision }));
   return {
     kind: "edit",
     action: "flag.emergency",
@@ -154,6 +171,6 @@ function committed({ projects }: Workspace, override: Override): Decision<undefi
     documents: after === undefined ? [note] : [{ kind: "targeting", ...place, key: flag, body: after }, note],
     ...(targeting === undefined || after === undefined ? {} : { before: asJson(targeting), after }),
     answer: undefined,
-    revision: environment.revision + 1,
+    revision,
   };
 }

@@ -17,6 +17,7 @@ import type { EnvironmentState, Held, ProjectState } from "../state/workspace.ts
 import { armMoves, refuseMoves, type Subject } from "./arms.ts";
 import { flagNotFound, liveFlag } from "./domain.ts";
 import { stampEpochs } from "./epochs.ts";
+import { lowered, standingPpm } from "./lowering.ts";
 import { moveRollout, reservedRuleFault } from "./rollout.ts";
 import { targetingView } from "./views.ts";
 import { normaliseServe } from "./weights.ts";
@@ -78,6 +79,23 @@ export function setEnabled(place: Place, enabled: boolean): Decision<FlagTargeti
   if ("code" in subject) return subject;
   const after = { ...subject.targeting.body, enabled };
   return replaceTargeting(place, subject.targeting, after, enabled ? "flag.enable" : "flag.disable", (held) =>
+    targetingView(place.project, place.environment, place.flag, held),
+  );
+}
+
+/** Moves the rollout down, for whoever may do nothing else just now: more than there is, or where there is none, is refused. */
+export function lowerRollout(place: Place, percentage: number): Decision<FlagTargeting> {
+  const ppm = ppmFromPercent(percentage);
+  if (ppm === undefined) return refuse("invalid_percentage", { field: "percentage", received: percentage });
+  const subject = subjectOf(place);
+  if ("code" in subject) return subject;
+  const standing = standingPpm(subject.targeting.body);
+  if (standing === undefined || ppm > standing) {
+    const stands = standing === undefined ? "there is no rollout" : `the rollout stands at ${percentFromPpm(standing)} %`;
+    return refuse("invalid_field", { field: "percentage", received: percentage, reason: `${stands}: this only lowers one` });
+  }
+  const after = lowered(subject.targeting.body, subject.flag, { ppm, revision: place.environment.revision + 1 });
+  return replaceTargeting(place, subject.targeting, after, "rollout.set", (held) =>
     targetingView(place.project, place.environment, place.flag, held),
   );
 }

@@ -234,9 +234,15 @@ export interface SdkKeyDocument {
   readonly name: string;
   readonly hash: string;
   /** The secret before the last rotation. */
-  readonly previous?: { readonly hash: string; readonly until: EpochMs };
+  readonly previous?: PreviousSecret;
   readonly createdAt: string;
   readonly revoked: boolean;
+}
+
+/** What a secret was before its rotation, which works for a while beside the one of now. */
+export interface PreviousSecret {
+  readonly hash: string;
+  readonly until: EpochMs;
 }
 
 export interface PlacedSdkKey {
@@ -252,6 +258,8 @@ export interface TokenDocument {
   readonly environments?: readonly string[];
   /** Absent: no secret opens it. */
   readonly hash?: string;
+  /** The secret before the last rotation. */
+  readonly previous?: PreviousSecret;
   /** Whose people it stands for one of: the OIDC provider that signs them in. */
   readonly issuer?: string;
   readonly createdAt: string;
