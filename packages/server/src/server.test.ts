@@ -143,6 +143,7 @@ describe("a start that cannot be", () => {
       port: 4400,
       dataDirectory: "./belay-data",
       logLevel: "warn",
+      rates: {},
       webhookAllow: [],
       areMetersOpenHere: false,
     });
