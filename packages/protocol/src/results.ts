@@ -233,6 +233,59 @@ export interface ScreenedInteraction {
   readonly smallestDetectable?: number;
 }
 
+/** What shipped did together to one metric: all units beside those that were kept out. */
+export interface HoldoutReport {
+  readonly holdout: string;
+  readonly environment: string;
+  readonly metric: MetricKey;
+  readonly version: number;
+  /** Units count from when they were first seen after it; RFC 3339. */
+  readonly from: string;
+  readonly at: string;
+  readonly lagMs: number;
+  readonly heldOut: HoldoutArm;
+  readonly rest: HoldoutArm;
+  /** Whether as many were seen on either side as the share says: fewer, and what shipped changed who comes at all. */
+  readonly sampleRatio: Stated<{ readonly pValue: number; readonly isMismatched: boolean }>;
+  /** The rest less those held out, in the unit of the metric and as a share of the held-out value. */
+  readonly absolute: Stated<StatedEffect>;
+  readonly relative: Stated<StatedEffect>;
+}
+
+export interface HoldoutArm {
+  readonly units: number;
+  readonly value: Stated<{ readonly value: number }>;
+}
+
+/** What the experiments that shipped add up to, by one primary metric, as a share of control. */
+export interface CumulativeReport {
+  readonly environment: string;
+  readonly metric: MetricKey;
+  readonly at: string;
+  readonly prior: ExperimentResults["prior"];
+  /** In the order of their decisions. */
+  readonly shipped: readonly ShippedEffect[];
+  /** Shipped, and measured by this metric, but never looked at: in no sum. */
+  readonly unmeasured: readonly ExperimentKey[];
+  /** Of the effects as they were measured: too large where only winners ship. */
+  readonly raw: number;
+  /** Of the shrunken effects: right on average, and what a holdout should show. */
+  readonly total: { readonly value: number; readonly interval: StatedInterval };
+  /** Where one was asked for. */
+  readonly holdout?: HoldoutReport;
+}
+
+export interface ShippedEffect {
+  readonly experiment: ExperimentKey;
+  readonly variant: VariantName;
+  readonly decidedAt: string;
+  readonly isAgainstAdvice: boolean;
+  /** By its last look. */
+  readonly effect: number;
+  readonly standardError: number;
+  readonly shrunken: number;
+}
+
 export interface ProgressReport {
   readonly metric: MetricKey;
   readonly treatment: VariantName;

@@ -88,6 +88,11 @@ export {
   RequestEditSchema,
   RequestStateSchema,
 } from "./schemas/requests.ts";
-export { ExperimentResultsSchema, InteractionScreenSchema } from "./schemas/results.ts";
+export {
+  CumulativeReportSchema,
+  ExperimentResultsSchema,
+  HoldoutReportSchema,
+  InteractionScreenSchema,
+} from "./schemas/results.ts";
 export { reference, type Schema } from "./schemas/schema.ts";
 export { WebhookCreationSchema, WebhookEditSchema } from "./schemas/webhooks.ts";

@@ -6,6 +6,8 @@ import { ledgerRoutes } from "./ledger/routes.ts";
 import { metricRoutes } from "./metrics/routes.ts";
 import { resultsRoutes } from "./results/routes.ts";
 import { createResults } from "./results/service.ts";
+import { shippedRoutes } from "./results/shipped-routes.ts";
+import { createShipped } from "./results/shipped-service.ts";
 import { retentionRoutes } from "./retention/routes.ts";
 import type { EventStore } from "./store/events/index.ts";
 import { unitRoutes } from "./units/routes.ts";
@@ -25,6 +27,7 @@ export function recordDoors({
     const results = createResults({ control, events, now });
     await app.register(experimentRoutes, { access, control, events, now, results });
     await app.register(resultsRoutes, { access, control, results });
+    await app.register(shippedRoutes, { access, control, shipped: createShipped({ control, events, now }) });
     await app.register(unitRoutes, { access, control, events });
   };
 }

@@ -5,7 +5,9 @@ import type {
   ArmReport,
   Comparison,
   CrossingReport,
+  CumulativeReport,
   ExperimentResults,
+  HoldoutReport,
   IncidentReport,
   InteractionResult,
   InteractionScreenReport,
@@ -15,6 +17,7 @@ import type {
   ProgressReport,
   QualityReport,
   SegmentResult,
+  ShippedEffect,
   Stated,
   StatedEffect,
   StatedInterval,
@@ -214,6 +217,11 @@ const LookSchema: Schema<Look> = Type.Unsafe<Look>(
   ),
 );
 
+const PriorSchema: Schema<ExperimentResults["prior"]> = Type.Object(
+  { mean: number, sd: number, source: oneOf(["fitted", "default"] as const), tests: count },
+  closed,
+);
+
 const STATUSES: readonly ExperimentStatus[] = ["draft", "running", "stopped", "decided"];
 
 export const ExperimentResultsSchema: Schema<ExperimentResults> = Type.Unsafe<ExperimentResults>(
@@ -236,12 +244,63 @@ export const ExperimentResultsSchema: Schema<ExperimentResults> = Type.Unsafe<Ex
       progress: Type.Array(ProgressSchema),
       prediction: Type.Optional(PredictionReportSchema),
       incidents: Type.Array(IncidentReportSchema),
-      prior: Type.Object({ mean: number, sd: number, source: oneOf(["fitted", "default"] as const), tests: count }, closed),
+      prior: PriorSchema,
       phases: Type.Array(PhaseSchema),
       looks: Type.Array(LookSchema),
     },
     closed,
   ),
+);
+
+const heldArm = Type.Object({ units: count, value: statedSchema<{ readonly value: number }>({ value: number }) }, closed);
+
+export const HoldoutReportSchema: Schema<HoldoutReport> = Type.Object(
+  {
+    holdout: text,
+    environment: text,
+    metric: text,
+    version: Type.Integer({ minimum: 1 }),
+    from: time,
+    at: time,
+    lagMs: Type.Number({ minimum: 0 }),
+    heldOut: heldArm,
+    rest: heldArm,
+    sampleRatio: statedSchema<{ readonly pValue: number; readonly isMismatched: boolean }>({
+      pValue: probability,
+      isMismatched: yes,
+    }),
+    absolute: StatedEffectSchema,
+    relative: StatedEffectSchema,
+  },
+  closed,
+);
+
+const ShippedSchema: Schema<ShippedEffect> = Type.Object(
+  {
+    experiment: text,
+    variant: text,
+    decidedAt: time,
+    isAgainstAdvice: yes,
+    effect: number,
+    standardError: Type.Number({ minimum: 0 }),
+    shrunken: number,
+  },
+  closed,
+);
+
+export const CumulativeReportSchema: Schema<CumulativeReport> = Type.Object(
+  {
+    environment: text,
+    metric: text,
+    at: time,
+    prior: PriorSchema,
+    shipped: Type.Array(ShippedSchema),
+    unmeasured: Type.Array(text),
+    raw: number,
+    total: Type.Object({ value: number, interval: IntervalSchema }, closed),
+    holdout: Type.Optional(HoldoutReportSchema),
+  },
+  closed,
 );
 
 export const InteractionScreenSchema: Schema<InteractionScreenReport> = Type.Object(

@@ -20,6 +20,7 @@ GET /api/v1/projects viewer
 GET /api/v1/projects/{project} viewer
 GET /api/v1/projects/{project}/changes viewer
 GET /api/v1/projects/{project}/changes/{change} viewer
+GET /api/v1/projects/{project}/cumulative-effect viewer
 GET /api/v1/projects/{project}/environments viewer
 GET /api/v1/projects/{project}/environments/{environment} viewer
 GET /api/v1/projects/{project}/environments/{environment}/diff viewer
@@ -53,6 +54,7 @@ GET /api/v1/projects/{project}/flags viewer
 GET /api/v1/projects/{project}/flags/{flag} viewer
 GET /api/v1/projects/{project}/freeze viewer
 GET /api/v1/projects/{project}/holdouts viewer
+GET /api/v1/projects/{project}/holdouts/{holdout}/results viewer
 GET /api/v1/projects/{project}/imports analyst
 GET /api/v1/projects/{project}/imports/{import} analyst
 GET /api/v1/projects/{project}/imports/{import}/rejected analyst

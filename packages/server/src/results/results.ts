@@ -20,7 +20,6 @@ import {
   andThen,
   differenceOf,
   type Estimate,
-  fitPrior,
   marginal,
   meanPoint,
   normalEstimate,
@@ -34,6 +33,7 @@ import type { ExperimentDocument, LooksDocument } from "../state/workspace.ts";
 import type { Aggregate } from "../store/events/index.ts";
 import { type ArmSums, type ByEpoch, NOBODY, pooled, sumsOf } from "./cells.ts";
 import { armValue, type Estimated, estimateEffect, unitsOf } from "./estimate.ts";
+import { priorOf } from "./prior.ts";
 import { armsOf, pBefore, qualityOf } from "./quality.ts";
 import { type ComparisonPlan, comparisonPlan, lookAt, nonInferiorityReport, sequentialReport } from "./sequential.ts";
 import { adviceFor, verdictOf } from "./verdict.ts";
@@ -62,8 +62,6 @@ export interface IncidentFacts {
   readonly others: readonly Aggregate[];
 }
 
-/** Standard deviation of true relative effects while fewer than 20 experiments say what it is: 2 %. */
-const PRIOR_SD = 0.02;
 const DAY_MS = 86_400_000;
 
 export function resultsOf(facts: Facts): ExperimentResults {
@@ -120,10 +118,7 @@ class Study {
     this.#alpha = document.plan?.alpha ?? NO_PLAN_ALPHA;
     const comparisons = document.metrics.primary.length * document.treatments.length;
     this.#plan = comparisonPlan(document.plan, NO_PLAN_ALPHA, comparisons);
-    const prior = fitPrior(past, { defaultSd: PRIOR_SD });
-    const { mean, sd, source, tests } =
-      prior.status === "ok" ? prior : { mean: 0, sd: PRIOR_SD, source: "default" as const, tests: 0 };
-    this.prior = { mean, sd, source, tests };
+    this.prior = priorOf(past);
   }
 
   metricResult(metric: FrozenMetric): MetricResult {

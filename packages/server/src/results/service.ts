@@ -1,11 +1,11 @@
 import type { Advice, ExperimentResults, InteractionResult, InteractionScreenReport, Look } from "@belay/protocol";
-import type { Point } from "@belay/stats";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { ProblemError } from "../http/problem.ts";
 import { type ArmAccount, accountOf, sumByArm } from "../ledger/domain.ts";
 import type { ExperimentDocument, IncidentDocument, LooksDocument, ProjectState } from "../state/workspace.ts";
 import type { Aggregate, AggregateRequest, EventStore } from "../store/events/index.ts";
 import { isScreenable, pairsRequestOf, pairTables, screened } from "./interactions.ts";
+import { pastEffects } from "./prior.ts";
 import { questionsOf, type Span } from "./question.ts";
 import { type Facts, type IncidentFacts, looksOf, resultsOf } from "./results.ts";
 
@@ -158,18 +158,6 @@ export function createResults({ control, events, now }: ResultsOptions): Results
 /** The moment results are of: the end of an experiment that has ended. */
 function endOf({ stoppedAt }: ExperimentDocument, nowMs: number): number {
   return stoppedAt === undefined ? nowMs : Math.min(nowMs, Date.parse(stoppedAt));
-}
-
-/** Last looks of the primary metrics of experiments that are over: every one of them, shipped or not. */
-function pastEffects({ experiments, looks }: ProjectState, but: string): readonly Point[] {
-  return [...experiments].flatMap(([key, { body }]) => {
-    if (key === but || (body.status !== "decided" && body.status !== "stopped")) return [];
-    const last = new Map<string, Point>();
-    for (const { metric, treatment, effect, variance } of looks.get(key)?.body.looks ?? []) {
-      last.set(JSON.stringify([metric, treatment]), { value: effect, variance });
-    }
-    return [...last.values()];
-  });
 }
 
 function incidentsWithin(

@@ -18,7 +18,7 @@ export type {
   QuantileCell,
   UnitValue,
 } from "./aggregate/request.ts";
-export { METRICS_MAX } from "./aggregate/request.ts";
+export { HELD_OUT, METRICS_MAX, REST } from "./aggregate/request.ts";
 export type { ClickHouseOptions } from "./clickhouse/engine.ts";
 export { IMPORT_SDK } from "./engine.ts";
 export type { EventKind, EventQuery, EventStore, IncomingBatch, LedgerLine, Pull, PullFormat } from "./event-store.ts";
