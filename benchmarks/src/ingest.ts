@@ -1,30 +1,39 @@
-// Durable exposures per second into the embedded event store, and how long an acknowledgement takes, alone and while somebody
-// reads everything there is. `npm run bench -- ingest [--write]`.
-import { Agent, request } from "node:http";
-import { gzipSync } from "node:zlib";
-import type { EventBatch } from "@belay/protocol";
-import { type ServerProcess, startServer } from "@belay/testkit";
-import { connectControl } from "./control.ts";
+// Durable exposures per second into the embedded event store, and how long an acknowledgement takes: as fast as connections
+// can, and at a steady rate of arrivals. `npm run bench -- ingest [--write]`.
+import { takeClosed } from "./ingest/closed-loop.ts";
+import { takeSteadily } from "./ingest/steady.ts";
 import { report, table, whole } from "./page.ts";
 import { quantile } from "./rounds.ts";
 
-const SECONDS = 3;
-/** Batches made ahead for each connection; the clock stops when they run out. */
-const BATCHES_AHEAD = 600;
-
-const lines: string[][] = [];
+const closed: string[][] = [];
 for (const isRead of [false, true]) {
   for (const size of [100, 500]) {
     for (const connections of [1, 50]) {
-      const [plain, gzip] = [
-        await measure({ size, connections, isRead, isGzip: false }),
-        await measure({ size, connections, isRead, isGzip: true }),
-      ];
-      lines.push([isRead ? "yes" : "no", String(size), String(connections), ...plain, ...gzip]);
+      const cells: string[] = [];
+      for (const isGzip of [false, true]) {
+        const { rate, latenciesMs } = await takeClosed({ size, connections, isRead, isGzip });
+        cells.push(whole(rate), `${ms(latenciesMs, 0.5)} / ${ms(latenciesMs, 0.99)}`);
+      }
+      closed.push(told([isRead ? "yes" : "no", String(size), String(connections), ...cells]));
     }
   }
 }
-const head = [
+
+const steady: string[][] = [];
+for (const rate of [50_000, 100_000]) {
+  const alone = await takeSteadily({ rate, isAddedUp: false });
+  const heavy = await takeSteadily({ rate, isAddedUp: true });
+  const p99 = (offered: typeof alone): number => quantile(offered.latenciesMs, 0.99);
+  const cells = ({ latenciesMs, senderLateMs, addedUp }: typeof alone): string[] => [
+    ...[0.5, 0.99, 0.999, 1].map((share) => ms(latenciesMs, share)),
+    `${senderLateMs.toFixed(1)} ms`,
+    addedUp === 0 ? "" : String(addedUp),
+  ];
+  steady.push(told([whole(rate), "no", ...cells(alone), ""]));
+  steady.push(told([whole(rate), "yes", ...cells(heavy), (p99(heavy) / p99(alone)).toFixed(1)]));
+}
+
+const CLOSED = [
   "read meanwhile",
   "batch",
   "connections",
@@ -33,122 +42,37 @@ const head = [
   "gzip, exposures/s",
   "ack p50 / p99",
 ];
+const STEADY = [
+  "exposures/s",
+  "added up meanwhile",
+  "p50",
+  "p99",
+  "p99.9",
+  "longest",
+  "sender late",
+  "results read",
+  "p99, times alone",
+];
 report(
   "ingest",
   `Durable exposures per second into the embedded store, acknowledged only once they are synced to disk, each figure against
-a new server for ${SECONDS} s; "read meanwhile": two readers count and pull everything as CSV, over and over.
+a new server for 3 s; "read meanwhile": two readers count and pull everything as CSV, over and over. Each connection has one
+batch under way: with 50 of 500 exposures there are 25,000 in flight, and at 200,000 a second each waits an eighth of a second
+on average, by Little's law, however fast the disk is.
 
-${table(head, lines)}`,
+${table(CLOSED, closed)}
+
+The same at a steady rate: batches of 100 of 50 instances are due by a clock that waits for no answer, for 6 s, and each is timed
+from when it was due, so that a server that stalls is charged for all that arrives meanwhile. "Added up meanwhile": the results of
+the experiment whose exposures arrive are asked for over and over, each time with what came since.
+
+${table(STEADY, steady)}`,
 );
 
-interface Load {
-  readonly size: number;
-  readonly connections: number;
-  readonly isRead: boolean;
-  readonly isGzip: boolean;
-}
-
-async function measure(load: Load): Promise<[rate: string, ack: string]> {
-  const server = await startServer();
-  const { sdkKey } = await connectControl(server);
-  const agent = new Agent({ keepAlive: true, maxSockets: load.connections });
-  const latencies: number[] = [];
-  let accepted = 0;
-  const bodies = Array.from({ length: load.connections }, (_, connection) => bodiesOf(load, connection));
-  const reading = new AbortController();
-  const readers = load.isRead ? [1, 2].map(() => readOn(server, reading.signal)) : [];
-  const startedAt = performance.now();
-  const until = startedAt + SECONDS * 1_000;
-  await Promise.all(
-    bodies.map(async (queue) => {
-      for (const body of queue) {
-        if (performance.now() > until) return;
-        const sentAt = performance.now();
-        const stored = await post(`${server.url}/sdk/v1/events`, body, { sdkKey, agent, isGzip: load.isGzip });
-        // Not `accepted += await ...`: that reads the sum before the wait, and the other connections' share is lost.
-        accepted += stored;
-        latencies.push(performance.now() - sentAt);
-      }
-    }),
-  );
-  const seconds = (performance.now() - startedAt) / 1_000;
-  reading.abort();
-  await Promise.all(readers);
-  agent.destroy();
-  await server.stop();
-  const figures: [string, string] = [whole(accepted / seconds), `${ms(latencies, 0.5)} / ${ms(latencies, 0.99)}`];
-  console.log(JSON.stringify(load), ...figures);
-  return figures;
-}
-
-/** Heavy reading: what is there is counted and pulled as fast as it comes, until told to stop. */
-async function readOn({ url, adminToken }: ServerProcess, signal: AbortSignal): Promise<void> {
-  const headers = { authorization: `Bearer ${adminToken}` };
-  while (!signal.aborted) {
-    for (const path of ["exposures/estimate?variant=control", "exposures?format=csv"]) {
-      const answer = await fetch(`${url}/api/v1/projects/default/${path}`, { headers, signal }).catch(() => undefined);
-      await answer?.arrayBuffer().catch(() => undefined);
-    }
-  }
-}
-
-function bodiesOf({ size, connections, isGzip }: Load, connection: number): Buffer[] {
-  const count = Math.ceil(BATCHES_AHEAD / Math.sqrt(connections));
-  return Array.from({ length: count }, (_, index) => {
-    const text = JSON.stringify(batchOf(`benchmark-${connection}`, index * size, size));
-    return isGzip ? gzipSync(text) : Buffer.from(text);
-  });
-}
-
-function batchOf(instance: string, from: number, size: number): EventBatch {
-  const now = Date.now();
-  return {
-    batchId: `${instance}-${from}`,
-    sentAtMs: now,
-    sdk: "benchmark/0.1.0",
-    instance,
-    exposures: Array.from({ length: size }, (_, index) => ({
-      seq: from + index + 1,
-      timeMs: now,
-      flag: "checkout-v2",
-      variant: index % 2 === 0 ? "control" : "treatment",
-      rule: "rollout",
-      experiment: "checkout",
-      epoch: 7,
-      revision: 12,
-      unit: `${instance}-user-${from + index}`,
-      attributes: { country: "DE", plan: "pro" },
-    })),
-  };
-}
-
-interface Posting {
-  readonly sdkKey: string;
-  readonly agent: Agent;
-  readonly isGzip: boolean;
-}
-
-/** Resolves with the number of events acknowledged. */
-function post(url: string, body: Buffer, { sdkKey, agent, isGzip }: Posting): Promise<number> {
-  const headers = {
-    authorization: `Bearer ${sdkKey}`,
-    "content-type": "application/json",
-    "content-length": body.length,
-    ...(isGzip ? { "content-encoding": "gzip" } : {}),
-  };
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { method: "POST", agent, headers }, (answer) => {
-      let text = "";
-      answer.setEncoding("utf8").on("data", (chunk: string) => {
-        text += chunk;
-      });
-      answer.on("end", () => {
-        if (answer.statusCode === 202) resolve((JSON.parse(text) as { accepted: number }).accepted);
-        else reject(new Error(`answered ${answer.statusCode}: ${text}`));
-      });
-    });
-    sent.on("error", reject).end(body);
-  });
+/** A line is shown as it is found: the whole takes minutes. */
+function told(line: string[]): string[] {
+  console.log(line.join("  "));
+  return line;
 }
 
 function ms(values: readonly number[], share: number): string {
