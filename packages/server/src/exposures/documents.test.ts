@@ -220,8 +220,8 @@ test("the printed curl runs as it is, and the printed SQL finds the same rows in
   const { port } = doors.app.server.address() as AddressInfo;
   const path = `/api/v1/projects/default/exposures/estimate?environment=production&unit=u%270&from=2026-11-22&format=parquet`;
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers: ANALYST });
-  const { rows, curl, sql } = (await answer.json()) as { rows: number; curl: string; sql: string };
-  expect(rows).toBe(1);
+  const { rows, curl, sql, ...rest } = (await answer.json()) as { rows: number; curl: string; sql: string };
+  expect([rows, rest]).toEqual([1, { lagMs: 0, dialect: "duckdb" }]);
   expect(sql).toBe(
     "select * from read_parquet('default-exposures*.parquet') where environment in ('production') and unit = 'u''0' " +
       "and received_at >= timestamptz '2026-11-22T00:00:00.000Z' order by cursor::bigint",

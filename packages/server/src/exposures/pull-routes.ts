@@ -7,7 +7,7 @@ import type { Access } from "../access/access.ts";
 import { pathParams } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { EventKind, EventQuery, EventStore, Pull, PullFormat } from "../store/events/index.ts";
-import { fileStem, printPull } from "./printed-pull.ts";
+import { fileStem, printCurl } from "./printed-pull.ts";
 import { FORMATS, formatOf } from "./pull-formats.ts";
 import {
   type EstimateQuery,
@@ -85,7 +85,9 @@ function estimateRoute(app: FastifyInstance, doors: PullDoors, name: Name): void
     async (request) => {
       const query = queryOf(doors, kind, request);
       const { format = "ndjson", ...filters } = request.query;
-      return { ...(await doors.events.estimate(query)), ...printPull(name, originOf(request), query, filters, format) };
+      const curl = printCurl(originOf(request), { project: query.project, name, filters, format });
+      const printed = doors.events.print(query, `${fileStem(query.project, name)}*.parquet`);
+      return { ...(await doors.events.estimate(query)), curl, ...printed };
     },
   );
 }

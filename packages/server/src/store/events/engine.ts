@@ -1,5 +1,5 @@
 import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "./aggregate/request.ts";
-import type { DocumentFormat, EventQuery, LedgerLine, LedgerQuery, RowFormat } from "./event-store.ts";
+import type { DocumentFormat, EventQuery, LedgerLine, LedgerQuery, PrintedSql, RowFormat } from "./event-store.ts";
 
 /**
  * What an event store needs of a database. The spool in front of it acknowledges; the engine only has to load whole
@@ -15,6 +15,8 @@ export interface Engine {
    * `formats.ts`.
    */
   readonly document: (request: DocumentRequest) => Promise<Page>;
+  /** @param files what pulls of these events as Parquet are called, with `*` in it, for engines that nobody else can ask. */
+  readonly print: (query: EventQuery, files: string) => PrintedSql;
   readonly ledger: (query: LedgerQuery) => Promise<readonly LedgerLine[]>;
   readonly aggregate: (request: AggregateRequest) => Promise<Aggregate>;
   readonly pairs: (request: PairsRequest) => Promise<readonly PairCell[]>;

@@ -22,6 +22,8 @@ export interface EventStore {
   readonly pull: (request: PullRequest) => Promise<Pull>;
   /** How many events fit a query, without reading them. Exact at the moment it is asked. */
   readonly estimate: (query: EventQuery) => Promise<Estimate>;
+  /** The events of a query as a statement that a person runs where these events are, or over files pulled before. */
+  readonly print: (query: EventQuery, files: string) => PrintedSql;
   /** What each instance says it made, beside what is stored of it, per arm. */
   readonly ledger: (query: LedgerQuery) => Promise<readonly LedgerLine[]>;
   /**
@@ -104,6 +106,12 @@ export interface EventQuery {
   readonly fromMs?: number;
   /** Received before this moment. */
   readonly toMs?: number;
+}
+
+/** A statement, and in whose words it is. */
+export interface PrintedSql {
+  readonly dialect: "duckdb" | "clickhouse";
+  readonly sql: string;
 }
 
 /** Formats that are rows one after the other. */

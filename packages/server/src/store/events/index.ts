@@ -21,7 +21,16 @@ export type {
 export { HELD_OUT, METRICS_MAX, REST } from "./aggregate/request.ts";
 export type { ClickHouseOptions } from "./clickhouse/engine.ts";
 export { IMPORT_SDK } from "./engine.ts";
-export type { EventKind, EventQuery, EventStore, IncomingBatch, LedgerLine, Pull, PullFormat } from "./event-store.ts";
+export type {
+  EventKind,
+  EventQuery,
+  EventStore,
+  IncomingBatch,
+  LedgerLine,
+  PrintedSql,
+  Pull,
+  PullFormat,
+} from "./event-store.ts";
 export { rowsOf } from "./ndjson.ts";
 
 export interface EventStoreOptions {

@@ -33,6 +33,7 @@ class ListEngine implements Engine {
   extent = async () => ({ rows: this.ids.length });
   page = async () => ({ bytes: new Uint8Array(0), rows: 0 });
   document = async () => ({ bytes: new Uint8Array(0), rows: 0 });
+  print = () => ({ dialect: "duckdb", sql: "" }) as const;
   ledger = async () => [];
   aggregate = async () => ({ arms: [], outcomes: [], quantiles: [] });
   pairs = async () => [];

@@ -14,6 +14,7 @@ import type {
   Lagging,
   LedgerLine,
   LedgerQuery,
+  PrintedSql,
   Pull,
   PullRequest,
 } from "./event-store.ts";
@@ -92,6 +93,10 @@ export class SpooledStore implements EventStore {
     const lagMs = await this.settle();
     const { rows } = await this.#ask(() => this.#engine.extent(query));
     return { rows, lagMs };
+  }
+
+  print(query: EventQuery, files: string): PrintedSql {
+    return this.#engine.print(query, files);
   }
 
   async ledger(query: LedgerQuery): Promise<readonly LedgerLine[]> {

@@ -9,12 +9,13 @@ import {
   type PageRequest,
   type Press,
 } from "../engine.ts";
-import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
+import type { EventQuery, LedgerLine, LedgerQuery, PrintedSql } from "../event-store.ts";
 import { aggregate, pairs } from "./aggregation.ts";
 import { Deletion } from "./deletion.ts";
 import { Fleet } from "./fleet.ts";
 import { LoadBook } from "./load-book.ts";
 import { Loader } from "./loader.ts";
+import { printedSql } from "./printed-sql.ts";
 import { extentSql, type LinesRequest, ledgerSql, pageSql } from "./query-sql.ts";
 import { READING } from "./server.ts";
 import { Tables } from "./tables.ts";
@@ -97,6 +98,10 @@ export class ClickHouseEngine implements Engine {
     const usual = readPage(await server.read(pageSql(this.#tables, request, "usual"), PAGING));
     if (!usual.isRare) return usual.page;
     return readPage(await server.read(pageSql(this.#tables, request, "every"), PAGING)).page;
+  }
+
+  print(query: EventQuery): PrintedSql {
+    return printedSql(this.#tables, query);
   }
 
   async ledger(query: LedgerQuery): Promise<readonly LedgerLine[]> {

@@ -8,7 +8,7 @@ import type { TableName, Tables } from "./tables.ts";
 /** A page of lines, of those too that a document is made of. */
 export type LinesRequest = Omit<PageRequest, "format"> & { readonly format: LineFormat };
 
-const TABLE_OF: Readonly<Record<EventKind, TableName>> = { exposures: "exposures", metrics: "metric_events" };
+export const TABLE_OF: Readonly<Record<EventKind, TableName>> = { exposures: "exposures", metrics: "metric_events" };
 
 /** Where the rows of a query lie: one row of `n`, `first` and `last`. */
 export function extentSql(tables: Tables, query: EventQuery): string {
@@ -62,7 +62,8 @@ const FILTERS: Readonly<Record<EventKind, readonly ("flag" | "experiment" | "rel
   metrics: ["name", "unit"],
 };
 
-function whereOf(query: EventQuery): string {
+/** The rows a query means. */
+export function whereOf(query: EventQuery): string {
   const where = [`project = ${text(query.project)}`];
   for (const name of FILTERS[query.kind]) {
     const value = query[name];

@@ -6,7 +6,7 @@ import { tableFromIPC } from "apache-arrow";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { rowsOf } from "../event-store.contract.ts";
-import type { EventKind, EventStore, PullFormat } from "../event-store.ts";
+import type { EventKind, EventQuery, EventStore, PullFormat } from "../event-store.ts";
 import { batchOf, exposureOf, metricOf, TEN_OCLOCK } from "../events.fixture.ts";
 import { openEventStore } from "../index.ts";
 import { newDatabase, withClickHouse } from "./clickhouse.fixture.ts";
@@ -237,9 +237,66 @@ withClickHouse("values in ClickHouse", (server) => {
     ).toEqual([["2026-11-22 10:00:00", "2026-11-22 10:00:00"]]);
   });
 
+  test("a query as it is printed finds on the server itself what a pull brings", async () => {
+    const project = "printed";
+    const exposures = [
+      exposureOf(1, { unit: "it's", differs: true, attributes: { note: "\\ ' \" \n" } }),
+      exposureOf(2, { unit: "it's", differs: false }),
+      exposureOf(3, { unit: "other", differs: true, rule: "r" }),
+    ];
+    const metrics = [metricOf(4, { unit: "it's", value: 0.1, properties: { a: 1 } }), metricOf(5, { unit: "other" })];
+    const early = { receivedAtMs: TEN_OCLOCK - 1, instance: "early", exposures: exposures.slice(0, 1) };
+    await clickHouse.append(batchOf({ project, ...early }));
+    await clickHouse.append(batchOf({ project, environment: "staging", exposures }));
+    await clickHouse.append(batchOf({ project, exposures, metrics, receivedAtMs: TEN_OCLOCK + 1_234 }));
+    expect(await clickHouse.settle()).toBe(0);
+    const filtered: readonly [EventQuery, number][] = [
+      [{ kind: "exposures", project }, 7],
+      [
+        { kind: "exposures", project, environments: ["production"], unit: "it's", fromMs: TEN_OCLOCK, toMs: TEN_OCLOCK + 1_235 },
+        2,
+      ],
+      [{ kind: "exposures", project, environments: ["production", "staging"], differs: true, variant: "treatment" }, 5],
+      [{ kind: "exposures", project, environments: [] }, 0],
+      [{ kind: "metrics", project, name: "purchase" }, 2],
+    ];
+    for (const [query, count] of filtered) {
+      const { dialect, sql } = clickHouse.print(query, "printed*.parquet");
+      expect(dialect).toBe("clickhouse");
+      const lines = (await server().query(`${sql} format JSONEachRow`)).split("\n").filter((line) => line !== "");
+      const printed = lines.map((line) => plain(JSON.parse(line) as Row));
+      const pulled = await rowsOf(clickHouse, query);
+      expect(printed).toHaveLength(count);
+      expect(printed).toEqual(
+        pulled.map(({ time, received_at, attributes, properties, ...row }) =>
+          plain({
+            ...row,
+            time_ms: Date.parse(String(time)),
+            received_at_ms: Date.parse(String(received_at)),
+            ...(query.kind === "exposures"
+              ? { attributes: attributes && JSON.stringify(attributes) }
+              : { properties: properties && JSON.stringify(properties) }),
+          }),
+        ),
+      );
+    }
+  });
+
   test("what has no literal is refused", () => {
     for (const value of [-1, 0.5, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY]) expect(() => whole(value)).toThrow(RangeError);
     for (const name of ["", "a b", "a`b", "a.b", "1a", "a;drop", "ä"])
       expect(() => identifier(name)).toThrow("cannot be the name");
   });
 });
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** Values as text: ClickHouse writes long integers as text, and truth as 1 and 0. */
+function plain(row: Row): Row {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [
+      name,
+      value === null ? null : String(typeof value === "boolean" ? Number(value) : value),
+    ]),
+  );
+}

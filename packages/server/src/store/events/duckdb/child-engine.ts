@@ -14,9 +14,10 @@ import {
   type PageRequest,
   type Press,
 } from "../engine.ts";
-import type { EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
+import type { EventQuery, LedgerLine, LedgerQuery, PrintedSql } from "../event-store.ts";
 import type { DuckDbOptions } from "./database.ts";
 import type { Answer, Ping, Question } from "./messages.ts";
+import { printedSql } from "./printed-sql.ts";
 
 export interface ChildEngineOptions extends DuckDbOptions {
   /** The process is ended when nobody asked for so long: an idle server does without its memory. */
@@ -67,6 +68,11 @@ export class ChildEngine implements Engine, Press {
 
   press(request: DocumentOf, lines: Uint8Array): Promise<Uint8Array> {
     return this.#ask("press", request, lines);
+  }
+
+  /** Needs no process. */
+  print(query: EventQuery, files: string): PrintedSql {
+    return printedSql(query, files);
   }
 
   ledger(query: LedgerQuery): Promise<readonly LedgerLine[]> {

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { type DuckDBBlobValue, type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "../aggregate/request.ts";
 import type { DocumentOf, DocumentRequest, Engine, Extent, LoadableSegment, Page, PageRequest } from "../engine.ts";
-import type { EventKind, EventQuery, LedgerLine, LedgerQuery } from "../event-store.ts";
+import type { EventKind, EventQuery, LedgerLine, LedgerQuery, PrintedSql } from "../event-store.ts";
 import { COLUMNS } from "../formats.ts";
 import { aggregate, pairs } from "./aggregate/aggregation.ts";
 import { forgetProject } from "./aggregate/kept-state.ts";
 import { outliving, SETTLE_FIRST_MET } from "./first-met-sql.ts";
+import { printedSql } from "./printed-sql.ts";
 import {
   cellsSql,
   columnsSql,
@@ -123,6 +124,10 @@ export class EventDatabase implements Engine {
     } finally {
       await rm(path, { force: true });
     }
+  }
+
+  print(query: EventQuery, files: string): PrintedSql {
+    return printedSql(query, files);
   }
 
   async ledger(query: LedgerQuery): Promise<readonly LedgerLine[]> {
