@@ -1,4 +1,12 @@
-/* A server's data folder with millions of exposures in it, written by DuckDB itself: what is measured comes afterwards. */
+/*
+ * A server's data folder with millions of exposures in it, written by DuckDB itself: what is measured comes afterwards. What its
+ * loader would have written is known in advance, so nothing has to be sent, loaded or looked for:
+ *
+ *   exposure n   experiment n % E, of which it meets unit n // E, from another one on in each experiment
+ *   first met    every one of them: no unit comes twice, which is the most there can be to keep
+ *
+ * filled-store.test.ts holds the rows to those of events that were sent. The ledger's tables stay empty.
+ */
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { startServer } from "@belay/testkit";
@@ -12,24 +20,47 @@ export interface Filling {
   readonly experiments: number;
 }
 
+/** When the first of them is made and received. */
+export const FILLED_FROM_MS: number = Date.UTC(2026, 9, 1);
+
+/** Units of each experiment, the same ones in all. */
+export function unitsOf({ rows, experiments }: Pick<Filling, "rows" | "experiments">): number {
+  return Math.ceil(rows / experiments);
+}
+
+/** Milliseconds over which they are spread. */
+export function spanMsOf({ days }: Pick<Filling, "days">): number {
+  return days * 86_400_000;
+}
+
+/** Any prime that divides no number of units: it scatters them, so that their names compress no better than real ones. */
+export const SCATTER = 7_919;
+
 /** Fills a new data folder: the server makes its tables, the rows are what its loader would have written. */
-export async function fillStore(dataDir: string, { rows, days, experiments }: Filling): Promise<void> {
+export async function fillStore(dataDir: string, filling: Filling): Promise<void> {
+  const { rows, experiments } = filling;
+  const units = unitsOf(filling);
+  const apart = Math.floor(units / experiments);
+  if (units % SCATTER === 0) throw new Error(`${units} units cannot be scattered by ${SCATTER}`);
   await makeTables(dataDir);
-  const stepUs = Math.floor((days * 86_400_000_000) / rows);
   await withDatabase(dataDir, async (connection) => {
+    await connection.run("set threads = 2");
     await connection.run("delete from exposures");
+    await connection.run("delete from first_met_fresh");
+    const from = `make_timestamp_ms(${FILLED_FROM_MS})`;
     await connection.run(`insert into exposures by name
-      select n + 1 as position, timestamp '2026-10-01' + to_microseconds(n * ${stepUs}) as time, time as received_at,
+      select n + 1 as position, ${from} + to_microseconds(n * ${spanMsOf(filling)} // ${rows} * 1000) as time, time as received_at,
         'default' as project, 'production' as environment, 'node/0.1.0' as sdk, 'instance-' || (n % 50) as instance,
-        n // 50 + 1 as seq, 12 as clock_offset_ms, 'user-' || (hash(n) % ${Math.ceil(rows / 5)}) as unit, 12 as revision,
+        n // 50 + 1 as seq, 12 as clock_offset_ms,
+        'user-' || ((n // ${experiments} + n % ${experiments} * ${apart}) % ${units} * ${SCATTER} % ${units}) as unit, 12 as revision,
         'flag-' || (n % ${experiments}) as flag, if(hash(unit) % 2 = 0, 'control', 'treatment') as variant, 'rollout' as rule,
         'experiment-' || (n % ${experiments}) as experiment, 7 as epoch, true as differs,
         '{"country":"DE","plan":"pro","n":' || (n % 1000) || '}' as attributes
       from range(${rows}) numbers(n)`);
-    await connection.run(`insert into first_exposures_settled by name
-      select project, environment, 'experiment' as kind, experiment as key, epoch, unit, variant, min(position) as position,
-        min(time) as time, min(received_at) as received_at
-      from exposures group by all`);
+    await connection.run(`insert into first_met_settled by name
+      select project, environment, 'experiment' as kind, experiment as key, epoch, unit, variant, position, time, received_at,
+        clock_offset_ms, differs
+      from exposures`);
     await connection.run("checkpoint");
   });
 }
