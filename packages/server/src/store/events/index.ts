@@ -27,7 +27,6 @@ export type {
   EventStore,
   IncomingBatch,
   LedgerLine,
-  PrintedSql,
   Pull,
   PullFormat,
 } from "./event-store.ts";

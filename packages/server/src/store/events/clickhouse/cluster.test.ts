@@ -77,6 +77,8 @@ function clusterTests(shards: number, replicas: number): void {
   const ten = (round: number) =>
     batchOf({ exposures: Array.from({ length: 10 }, (_, index) => exposureOf(10 * round + index + 1)) });
   const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
+  /** Everything is there, however long servers take to make their tables, or to find each other again. */
+  const loaded = async (store: EventStore) => expect(await store.settle(90_000)).toBe(0);
   const seqsOf = async (store: EventStore) => (await rowsOf(store)).map((row) => row["seq"]);
   /** Rows that a server itself holds. */
   const held = async (at: number, on: string) => Number(await servers[at]?.query(`select count() from ${on}.exposures_local`));
@@ -85,6 +87,7 @@ function clusterTests(shards: number, replicas: number): void {
   test("events lie on every replica, and on one shard each; they come out in order of arrival", async () => {
     const { store, on } = await open();
     for (let round = 0; round < 20; round += 1) await store.append(ten(round));
+    await loaded(store);
     expect(await seqsOf(store)).toEqual(upTo(200));
     const [one, two] = [await held(0, on), await held(1, on)];
     if (shards === 1) expect([one, two]).toEqual([200, 200]);
@@ -96,6 +99,7 @@ function clusterTests(shards: number, replicas: number): void {
     const exposures = Array.from({ length: 40 }, (_, index) => exposureOf(index + 1, { unit: `u${index % 20}` }));
     await store.append(batchOf({ receivedAtMs: TEN_OCLOCK - 86_400_000, exposures }));
     await store.append(batchOf({ instance: "later", exposures, metrics: [metricOf(100, { unit: "u7" })] }));
+    await loaded(store);
     expect(await store.erase("default", "u7")).toBe(5);
     expect(await store.retain("default", TEN_OCLOCK - 3_600_000)).toBe(38);
     expect(await rowsOf(store)).toHaveLength(38);
@@ -116,7 +120,7 @@ function clusterTests(shards: number, replicas: number): void {
     };
     // The tables are there by then: a replica killed while it makes one leaves its half in ZooKeeper, for people to take away.
     await until(100);
-    expect(await store.settle(30_000)).toBe(0);
+    await loaded(store);
     for (const victim of shards === 1 ? [0, 1] : [1]) {
       await until(800);
       await servers[victim]?.kill();
@@ -124,12 +128,12 @@ function clusterTests(shards: number, replicas: number): void {
       // What the victim took and told nobody of is not loaded twice: until it is back the load waits, and says so.
       if ((await store.settle(3_000)) === 0) expect(await seqsOf(store)).toEqual(upTo(10 * rounds));
       await servers[victim]?.start();
-      expect(await store.settle(40_000)).toBe(0);
-      await expect.poll(() => heldByAll(on), { timeout: 30_000 }).toBe(10 * rounds * replicas);
+      await loaded(store);
+      await expect.poll(() => heldByAll(on), { timeout: 90_000 }).toBe(10 * rounds * replicas);
     }
     await until(300);
-    expect(await store.settle(40_000)).toBe(0);
+    await loaded(store);
     expect(await seqsOf(store)).toEqual(upTo(10 * rounds));
-    await expect.poll(() => heldByAll(on), { timeout: 30_000 }).toBe(10 * rounds * replicas);
-  }, 180_000);
+    await expect.poll(() => heldByAll(on), { timeout: 90_000 }).toBe(10 * rounds * replicas);
+  }, 400_000);
 }

@@ -75,9 +75,10 @@ export class Fleet {
   async #create(server: ClickHouseServer): Promise<void> {
     const settings = { distributed_ddl_task_timeout: "0" };
     for (const statement of this.#tables.creation) await server.run(statement, { settings });
-    for (const { missing, statement } of this.#tables.additions) {
-      if ((await count(server, missing)) > 0) await server.run(statement, { settings });
-    }
+    const additions: string[] = [];
+    for (const { missing, statement } of this.#tables.additions)
+      if ((await count(server, missing)) > 0) additions.push(statement);
+    for (const statement of additions) await server.run(statement, { settings });
     for (const sinceMs = performance.now(); !(await this.#hasTables(server)); await pause(PAUSE_MS)) {
       if (performance.now() - sinceMs > CREATION_MS)
         throw new EngineAway(`ClickHouse at ${server.name} has not made the tables yet; its log says why`);

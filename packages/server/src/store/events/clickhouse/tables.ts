@@ -66,7 +66,10 @@ export class Tables {
     return [database, ...TABLES.flatMap((table) => this.#creationOf(table))];
   }
 
-  /** What then adds views, brings those and the tables of an earlier version up to date, and counts what lacks it, as `n`. */
+  /**
+   * What then adds views, brings those and the tables of an earlier version up to date, and counts what lacks it, as `n`. Counted
+   * before any of it is run: on a cluster statements are only queued, and done in order.
+   */
   get additions(): readonly Addition[] {
     const columns = this.#addedColumns.map(({ name, column, type }) => ({
       missing: this.#lacking(name, column),
@@ -78,7 +81,9 @@ export class Tables {
     }));
     // After the columns they show: a view that is there already is looked through all the same.
     const views = VIEWS.map((view) => ({
-      missing: `select toFloat64(count() = 0) as n from ${this.#called(view.name)}`,
+      missing: `select toFloat64(count() = 0) as n from ${this.#called(view.name)}${
+        view.since === undefined ? "" : ` and name in (select table from ${this.#columns(view.since)})`
+      }`,
       statement: this.#view(view),
     }));
     return [...columns, ...outdated, ...views];
