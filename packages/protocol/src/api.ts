@@ -249,9 +249,10 @@ export interface SegmentEdit extends Reasoned {
 
 /**
  * `server` reads the full snapshot; `client` only what browsers may see of it. `remote` is for pages whose flags have rules
- * that must not reach them: it reads no rules at all, and every flag's answer, one context at a time.
+ * that must not reach them: it reads no rules at all, and every flag's answer, one context at a time. `relay` is for another
+ * Belay that stands nearer to the applications: it reads the rules and who may ask for them, and brings what others recorded.
  */
-export type SdkKeyKind = "server" | "client" | "remote";
+export type SdkKeyKind = "server" | "client" | "remote" | "relay";
 
 export interface SdkKey {
   readonly id: string;
@@ -365,6 +366,8 @@ export interface Instance {
   readonly environment: string;
   readonly revision: Revision;
   readonly seenAt: string;
+  /** Relays its receipts come by, the one it speaks to first; absent: it speaks to a server itself. */
+  readonly via?: readonly string[];
 }
 
 /** Asks about now, or about what was: at a revision or at a time. */

@@ -70,6 +70,7 @@ export type ErrorCode =
   | "unauthenticated"
   | "forbidden"
   | "wrong_key_kind"
+  | "served_upstream"
   | "cross_site"
   | "sign_in_refused"
   | "too_many_requests"
@@ -441,7 +442,13 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     403,
     "Wrong kind of key",
     "This door takes {needed}.",
-    "Use an SDK key for /sdk and OFREP, of kind `server` or `client` where rules are read; an access token for /api.",
+    "Use an SDK key for /sdk and OFREP, of kind `server` or `client` where rules are read; one of kind `relay` for /relay; an access token for /api.",
+  ),
+  served_upstream: entry(
+    421,
+    "This is a relay",
+    "A relay serves SDKs only; `{path}` is served by {upstream}.",
+    "Send the request there.",
   ),
   cross_site: entry(
     403,

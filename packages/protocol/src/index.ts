@@ -172,6 +172,17 @@ export type {
   VariantFlow,
 } from "./preview.ts";
 export type { Problem } from "./problem.ts";
+export {
+  type DuplicateTally,
+  RELAYS_IN_A_ROW_MAX,
+  type RelayBrief,
+  type RelayedBatch,
+  type RelayedEvents,
+  type RelayedReceipt,
+  type RelayedReceipts,
+  type RelayKey,
+  type RelayState,
+} from "./relay.ts";
 export type {
   AdvanceDraft,
   DrillRecord,

@@ -63,6 +63,7 @@ export { RestoreDraftSchema } from "./schemas/history.ts";
 export { MeasureSchema, MetricCreationSchema, MetricEditSchema, MetricPreviewRequestSchema } from "./schemas/metric.ts";
 export { PreviewRequestSchema } from "./schemas/preview.ts";
 export { ReceiptSchema } from "./schemas/receipt.ts";
+export { RelayBriefSchema, RelayedEnvelopeSchema, RelayedEventsSchema, RelayedReceiptsSchema } from "./schemas/relay.ts";
 export {
   AdvanceDraftSchema,
   EvidenceDraftSchema,

@@ -1,13 +1,6 @@
 import type { CompileOptions } from "@belay/core";
 import type { EpochMs, Json } from "@belay/protocol";
-import cookie from "@fastify/cookie";
-import type { TSchema } from "@sinclair/typebox";
-import fastify, {
-  type FastifyInstance,
-  type FastifyPluginAsync,
-  type FastifyRequest,
-  type FastifySerializerCompiler,
-} from "fastify";
+import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { Registry } from "prom-client";
 import { type Access, createAccess } from "./access/access.ts";
 import type { RateLimits } from "./access/rate-limits.ts";
@@ -21,20 +14,12 @@ import type { Intake } from "./exposures/intake.ts";
 import { bulkRoutes } from "./flags/bulk-routes.ts";
 import { promotionRoutes } from "./flags/promotion-routes.ts";
 import { flagRoutes } from "./flags/routes.ts";
-import type { FillRandom } from "./flags/salts.ts";
 import { staleRoutes } from "./flags/stale-routes.ts";
 import { targetingRoutes } from "./flags/targeting-routes.ts";
 import { healthRoutes } from "./health/routes.ts";
 import { History } from "./history/history.ts";
 import { historyRoutes } from "./history/routes.ts";
-import { allowOtherOrigins } from "./http/cross-origin.ts";
-import { answerUnreadable, installProblems } from "./http/errors.ts";
-import { parseJsonBody } from "./http/json-body.ts";
-import { installOpenApi } from "./http/openapi.ts";
-import { requestIds } from "./http/request-ids.ts";
-import { setSecurityHeaders } from "./http/security-headers.ts";
-import { watchBodies } from "./http/slow-bodies.ts";
-import { compileValidator } from "./http/validation.ts";
+import { type BareAppOptions, bareApp, installHeaders } from "./http/bare-app.ts";
 import { incidentRoutes } from "./incidents/routes.ts";
 import { InstanceRegistry } from "./instances/registry.ts";
 import { instanceRoutes } from "./instances/routes.ts";
@@ -47,6 +32,8 @@ import type { OidcProvider } from "./oidc/provider.ts";
 import { oidcRoutes } from "./oidc/routes.ts";
 import { previewRoutes } from "./preview/routes.ts";
 import { projectRoutes } from "./projects/routes.ts";
+import { Briefs } from "./relays/briefs.ts";
+import { relayRoutes } from "./relays/doors.ts";
 import { requestRoutes } from "./requests/routes.ts";
 import { segmentRoutes } from "./segments/routes.ts";
 import { ownPages } from "./sessions/own-pages.ts";
@@ -61,17 +48,13 @@ import { streamRoutes } from "./stream/routes.ts";
 import { welcomeRoutes } from "./welcome.ts";
 
 /** What a server is made of. Effects come in here and nowhere else. */
-export interface AppDependencies {
+export interface AppDependencies extends BareAppOptions {
   readonly log: ChangeLog;
   readonly control: ControlPlane;
   readonly compile: CompileOptions;
   readonly now: () => EpochMs;
   /** A fraction from 0 to below 1: spreads clients over time. */
   readonly random: () => number;
-  /** Random bytes fit for secrets. */
-  readonly fillRandom: FillRandom;
-  /** Absent: no log. `stream` takes the lines instead of the terminal. */
-  readonly logger?: { readonly level: string; readonly stream?: { write(line: string): void } };
   /** Why the server does not take traffic yet, or any more; absent: it always does. */
   readonly unready?: () => string | undefined;
   readonly streams?: Partial<HubLimits>;
@@ -84,49 +67,20 @@ export interface AppDependencies {
   readonly uses?: UseBook;
   /** Signs people in with accounts of their company; absent: tokens only. */
   readonly oidc?: OidcProvider;
-  /** How long a client may take to send a request whole; 30 s by default. */
-  readonly requestTimeoutMs?: number;
   /** Who decides with which revision; absent: a registry of the app's own. */
   readonly instances?: InstanceRegistry;
   /** How often somebody may ask; absent: as often as they like. */
   readonly limits?: RateLimits;
   /** Where the server keeps what it says of itself at `/metrics`; absent: it says nothing. */
   readonly meters?: { readonly registry: Registry; readonly isOpenHere: boolean };
-  /** Writes answers that have a schema; plain JSON when absent. Tests hold every answer to its schema by it. */
-  readonly serializer?: FastifySerializerCompiler<TSchema>;
   /** Doors of further parts; they use the same access and state. */
   readonly doors?: readonly ((access: Access, control: ControlPlane) => FastifyPluginAsync)[];
 }
 
-/** Bytes of a body outside the event door. */
-const BODY_LIMIT_BYTES = 1024 * 1024;
-
-const REQUEST_TIMEOUT_MS = 30_000;
-
 /** Builds the server's app: every door, ready for `inject()` or `listen()`. Closing it ends its streams. */
 export async function buildApp(dependencies: AppDependencies): Promise<FastifyInstance> {
   const { control, log, compile, now, random, fillRandom, streams = {}, ofrep = {} } = dependencies;
-  const { requestTimeoutMs = REQUEST_TIMEOUT_MS } = dependencies;
-  const app = fastify({
-    logger: dependencies.logger === undefined ? false : { ...dependencies.logger, ...LOG_WITHOUT_SECRETS },
-    bodyLimit: BODY_LIMIT_BYTES,
-    // Node's own limit knows no routes: bodies are watched below.
-    requestTimeout: 0,
-    // Node looks for slow heads at this interval only; its default of 30 s would double the time they have.
-    http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 10) },
-    clientErrorHandler: (error, socket) => answerUnreadable(error, socket, requestTimeoutMs),
-    genReqId: requestIds(fillRandom),
-    routerOptions: { maxParamLength: 512 },
-    frameworkErrors: (error, request, reply) => void app.errorHandler(error as never, request, reply as never),
-  });
-  app.decorateRequest("actor", undefined);
-  app.decorateRequest("sdk", undefined);
-  app.setValidatorCompiler(compileValidator as never);
-  // Answers are JSON as they are: no schema may leave out or change what a route says.
-  app.setSerializerCompiler(dependencies.serializer ?? (() => (data) => JSON.stringify(data)));
-  installProblems(app);
-  watchBodies(app, requestTimeoutMs);
-  readJsonBodies(app);
+  const app = bareApp(dependencies);
   const uses = dependencies.uses ?? new UseBook({ now });
   const pages = ownPages(dependencies.publicUrl);
   const { limits } = dependencies;
@@ -139,7 +93,8 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   });
   if (limits !== undefined) countRequests(app, limits);
   const history = new History(log);
-  const feeds = new Feeds(control);
+  const briefs = new Briefs(control, () => feeds);
+  const feeds: Feeds = new Feeds(control);
   const hub = new Hub({ random, limits: streams });
   control.onCommit((_, { documents }) => {
     for (const { kind, key, body } of documents) if (kind === "sdk-key" && isRevoked(body)) hub.cut(key);
@@ -151,10 +106,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   }
   // Before connections are awaited: an open stream never ends by itself.
   app.addHook("preClose", () => hub.close());
-  setSecurityHeaders(app);
-  allowOtherOrigins(app);
-  await app.register(cookie);
-  await installOpenApi(app);
+  await installHeaders(app);
   await app.register(healthRoutes, { unready: dependencies.unready ?? (() => undefined) });
   if (meters !== undefined) await app.register(meterRoutes, { access, ...meters });
   await app.register(welcomeRoutes);
@@ -181,7 +133,10 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(snapshotRoutes, { access, feeds });
   await app.register(streamRoutes, { access, feeds, hub });
   await app.register(ofrepRoutes, { access, feeds, hub, compile, now, random, intake: dependencies.intake, limits: ofrep });
-  await app.register(instanceRoutes, { access, instances: dependencies.instances ?? new InstanceRegistry(now) });
+  const instances = dependencies.instances ?? new InstanceRegistry(now);
+  await app.register(instanceRoutes, { access, instances });
+  const usedBehindRelay = (id: string): void => uses.note("sdk-key", id);
+  await app.register(relayRoutes, { access, briefs, hub, intake: dependencies.intake, instances, used: usedBehindRelay });
   for (const doors of dependencies.doors ?? []) await app.register(doors(access, control));
   return app;
 }
@@ -200,27 +155,4 @@ function countRequests(app: FastifyInstance, limits: RateLimits): void {
 /** Whichever node revoked it. */
 function isRevoked(body: Json | undefined): boolean {
   return (body as unknown as SdkKeyDocument | undefined)?.revoked !== false;
-}
-
-/** Keys travel in headers; what ends by itself, tokens of streams and what a sign-in provider sends, in the query. */
-const LOG_WITHOUT_SECRETS = {
-  redact: ["req.headers", "headers"],
-  serializers: {
-    req: ({ method, url, ip }: FastifyRequest) => ({
-      method,
-      url: url.replace(/([?&](?:token|code|state)=)[^&]*/g, "$1…"),
-      remoteAddress: ip,
-    }),
-  },
-};
-
-function readJsonBodies(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "string" }, (_, text, done) => {
-    try {
-      done(null, parseJsonBody(text as string));
-    } catch (error) {
-      done(error as Error);
-    }
-  });
 }

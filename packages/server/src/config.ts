@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { readSecret } from "./access/secrets.ts";
 import { type OidcSettings, readOidc } from "./oidc/settings.ts";
 import type { RedisOptions } from "./store/bus/index.ts";
 import type { ClickHouseOptions } from "./store/events/index.ts";
@@ -18,6 +19,8 @@ export interface Config {
   readonly databaseUrl?: string;
   /** What several servers tell each other by. */
   readonly redis?: RedisOptions;
+  /** The server this one is a relay of. */
+  readonly upstream?: UpstreamSettings;
   /** Where events are kept instead of the embedded database. */
   readonly clickHouse?: ClickHouseOptions;
   /** Whether callers on the same machine read `/metrics` without a token. */
@@ -35,6 +38,15 @@ export interface RateConfig {
   readonly wrongPerMinute?: number;
   /** Remote evaluations a second of one SDK key. */
   readonly evaluationsPerSecond?: number;
+}
+
+/** Whom a relay follows. */
+export interface UpstreamSettings {
+  readonly url: string;
+  /** Keys of kind `relay`, one an environment. */
+  readonly keys: readonly string[];
+  /** What it is called in lists of instances. */
+  readonly name: string;
 }
 
 const LOG_LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
@@ -55,6 +67,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const databaseUrl = readDatabase(read("BELAY_DATABASE_URL"));
   const publicUrl = readPublicUrl(read("BELAY_PUBLIC_URL"));
   const oidc = readOidc(read, publicUrl);
+  const upstream = readUpstream(read);
   return {
     host: read("BELAY_HOST") ?? "127.0.0.1",
     port: readPort(read("BELAY_PORT")),
@@ -73,6 +86,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(redis === undefined ? {} : { redis }),
     ...(clickHouse === undefined ? {} : { clickHouse }),
+    ...(upstream === undefined ? {} : { upstream }),
   };
 }
 
@@ -139,6 +153,36 @@ function readDatabase(url: string | undefined): string | undefined {
   if (url === undefined || (URL.canParse(url) && /^postgres(ql)?:$/.test(new URL(url).protocol))) return url;
   // An address may hold a password: it is not repeated.
   throw new Error("BELAY_DATABASE_URL must be postgres://user:password@host:5432/database");
+}
+
+/** What keeps or decides something: a relay does neither. */
+const NOT_OF_RELAYS = ["BELAY_DATABASE_URL", "BELAY_REDIS_URL", "BELAY_CLICKHOUSE_URL", "BELAY_OIDC_ISSUER"] as const;
+
+function readUpstream(read: (name: string) => string | undefined): UpstreamSettings | undefined {
+  const url = read("BELAY_UPSTREAM");
+  const keys = read("BELAY_UPSTREAM_KEYS");
+  const name = read("BELAY_RELAY_NAME");
+  if (url === undefined) {
+    if (keys !== undefined) throw new Error("BELAY_UPSTREAM_KEYS needs BELAY_UPSTREAM");
+    if (name !== undefined) throw new Error("BELAY_RELAY_NAME needs BELAY_UPSTREAM");
+    return undefined;
+  }
+  if (!isHttpUrl(url) || new URL(url).username !== "" || new URL(url).password !== "") {
+    throw new Error("BELAY_UPSTREAM must be an address without a password, such as https://belay.example");
+  }
+  const all = [...new Set((keys ?? "").split(",").map((key) => key.trim()))];
+  // A key is a secret: it is not repeated.
+  if (!all.every((key) => readSecret(key)?.prefix === "relay")) {
+    throw new Error(
+      "BELAY_UPSTREAM_KEYS must hold SDK keys of kind relay (belay_relay_...), one an environment, with commas between",
+    );
+  }
+  const other = NOT_OF_RELAYS.find((setting) => read(setting) !== undefined);
+  if (other !== undefined) throw new Error(`BELAY_UPSTREAM makes this a relay, which takes no ${other}`);
+  if (name !== undefined && !/^[A-Za-z0-9._-]{1,40}$/.test(name)) {
+    throw new Error(`BELAY_RELAY_NAME may hold 40 letters, digits and . _ -, not "${name}"`);
+  }
+  return { url, keys: all, name: name ?? "relay" };
 }
 
 function readPublicUrl(url: string | undefined): string | undefined {

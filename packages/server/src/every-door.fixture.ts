@@ -3,6 +3,7 @@ import { Registry } from "prom-client";
 import { backupDoors } from "./backups/routes.ts";
 import type { Emergencies } from "./emergencies/emergencies.ts";
 import { emergencyDoors } from "./emergencies/routes.ts";
+import { Intake } from "./exposures/intake.ts";
 import { eventDoors } from "./exposures/routes.ts";
 import { ProblemError } from "./http/problem.ts";
 import type { Importer } from "./imports/importer.ts";
@@ -19,6 +20,7 @@ export function everyDoor(options: Parameters<typeof releaseServer>[0] = {}): Re
   return releaseServer({
     ...options,
     oidc: NO_PROVIDER,
+    intake: new Intake({ events: FULL }),
     meters: { registry: new Registry(), isOpenHere: false },
     doors: [
       (access) => eventDoors({ access, events: FULL, hasEnvironment: () => true }),

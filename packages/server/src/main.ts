@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { runCommand } from "./backups/commands.ts";
 import { readConfig } from "./config.ts";
+import { startRelay } from "./relays/relay.ts";
 import { startServer } from "./server.ts";
 
 /** How long an orderly end may take before the process ends anyway. */
@@ -17,7 +18,8 @@ try {
 }
 
 async function serve(): Promise<void> {
-  const server = await startServer(readConfig(process.env));
+  const config = readConfig(process.env);
+  const server = config.upstream === undefined ? await startServer(config) : await startRelay(config, config.upstream);
   process.stdout.write(`${server.greeting}\n`);
   const stop = (): void => {
     setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();

@@ -22,6 +22,10 @@ afterEach(() => dir.remove());
 
 const NO_TOKEN = { BELAY_ADMIN_TOKEN: "" };
 
+const RELAY_KEY = `belay_relay_${"a".repeat(12)}_${"b".repeat(32)}`;
+const OTHER_KEY = RELAY_KEY.replace("relay", "server");
+const RELAY = { BELAY_UPSTREAM: "https://belay.example", BELAY_UPSTREAM_KEYS: RELAY_KEY };
+
 describe("the first start", () => {
   it("prints secrets once, and commands that work as printed", async () => {
     const first = await startServer({ dataDir, env: NO_TOKEN });
@@ -104,6 +108,13 @@ describe("a start that cannot be", () => {
     [{ BELAY_WRONG_SECRETS_PER_MINUTE: "-5" }, "BELAY_WRONG_SECRETS_PER_MINUTE must be a whole number from 1"],
     [{ BELAY_EVALUATIONS_PER_SECOND: "1e3" }, 'not "1e3"'],
     [{ BELAY_EVALUATIONS_PER_SECOND: "1000000001" }, 'not "1000000001"'],
+    [{ BELAY_UPSTREAM: "http://a:b@c" }, "BELAY_UPSTREAM must be an address without a password"],
+    [{ BELAY_UPSTREAM: "http://a" }, "BELAY_UPSTREAM_KEYS must hold SDK keys of kind relay"],
+    [{ BELAY_UPSTREAM: "http://a", BELAY_UPSTREAM_KEYS: OTHER_KEY }, "BELAY_UPSTREAM_KEYS must hold SDK keys of kind relay"],
+    [{ BELAY_UPSTREAM_KEYS: RELAY_KEY }, "BELAY_UPSTREAM_KEYS needs BELAY_UPSTREAM"],
+    [{ BELAY_RELAY_NAME: "edge" }, "BELAY_RELAY_NAME needs BELAY_UPSTREAM"],
+    [{ ...RELAY, BELAY_RELAY_NAME: "a b" }, 'not "a b"'],
+    [{ ...RELAY, BELAY_REDIS_URL: "redis://a" }, "BELAY_UPSTREAM makes this a relay, which takes no BELAY_REDIS_URL"],
     [{ BELAY_CLICKHOUSE_CLUSTER: "c" }, "BELAY_CLICKHOUSE_CLUSTER needs BELAY_CLICKHOUSE_URL"],
     [{ BELAY_ADMIN_TOKEN: "short" }, "BELAY_ADMIN_TOKEN must have at least 16 characters"],
     [{ BELAY_ADMIN_TOKEN: "has a space in it " }, "BELAY_ADMIN_TOKEN must not hold spaces"],

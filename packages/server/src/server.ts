@@ -290,7 +290,8 @@ async function openDeliveries({ databaseUrl }: Config, folder: string): Promise<
     : postgresDeliveryStore({ url: databaseUrl });
 }
 
-async function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {
+/** @throws Error in words where the port cannot be had */
+export async function listen(app: FastifyInstance, { host, port }: Pick<Config, "host" | "port">): Promise<string> {
   try {
     return await app.listen({ host, port });
   } catch (error) {

@@ -13,7 +13,7 @@ const MAIN = fileURLToPath(new URL("../../server/dist/main.js", import.meta.url)
 /** Loaded before the server's program where its clock can be moved. */
 const MOVED_CLOCK = new URL("../src/moved-clock.fixture.mjs", import.meta.url).href;
 
-const READY_TIMEOUT_MS = 20_000;
+const READY_TIMEOUT_MS = 45_000;
 const STOP_TIMEOUT_MS = 10_000;
 const PORT_ATTEMPTS = 5;
 
@@ -66,7 +66,7 @@ process.on("exit", () => {
 /**
  * Starts the built server (`packages/server/dist`) and waits until `/health/ready` answers 200.
  *
- * @throws Error with the server's own output when it ends or is not ready within 20 s, or when it was never built.
+ * @throws Error with the server's own output when it ends or is not ready within 45 s, or when it was never built.
  */
 export async function startServer(options: ServerOptions = {}): Promise<ServerProcess> {
   if (!existsSync(MAIN)) throw new Error("The server is not built; run `npx tsc -b packages/server`.");

@@ -1,5 +1,5 @@
 import type { Revision, Snapshot, SnapshotChange } from "@belay/protocol";
-import type { Platform, Stop } from "./ports.ts";
+import type { Clock, Platform, SnapshotTransport, Stop } from "./ports.ts";
 import {
   type Failure,
   initialSync,
@@ -23,9 +23,15 @@ export interface ConnectionHost {
   offeredOlder(offered: Revision, held: Revision): void;
 }
 
+/** What of a platform a connection needs. */
+export interface ConnectionPlatform extends Pick<Platform, "timers" | "random"> {
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly transport: SnapshotTransport;
+}
+
 /** Runs the sync machine: turns what happens into events, and effects into requests and timers. Decides nothing. */
 export class Connection {
-  readonly #platform: Platform;
+  readonly #platform: ConnectionPlatform;
   readonly #timings: SyncTimings;
   readonly #host: ConnectionHost;
   readonly #timers: Record<SyncTimer, Stop | undefined> = { wait: undefined, silence: undefined, stale: undefined };
@@ -37,7 +43,7 @@ export class Connection {
   #generation = 0;
 
   constructor(
-    platform: Platform,
+    platform: ConnectionPlatform,
     timings: SyncTimings,
     host: ConnectionHost,
     held: { isOffline: boolean; revision: Revision; isProvisional: boolean },

@@ -19,6 +19,7 @@ export {
   type TrackDetails,
   type Widened,
 } from "./client.ts";
+export { Connection, type ConnectionHost } from "./connection.ts";
 export { DELIVERY_SETTINGS, Delivery, type DeliverySettings } from "./delivery.ts";
 export { type DeliveryReport, LEDGER_LIMITS, Ledger, type LedgerLimits } from "./ledger.ts";
 export { checkSnapshot, failureOfStatus, readComment, readMessage, readSnapshot, unusable } from "./payload.ts";
@@ -34,4 +35,4 @@ export type {
   Stop,
   Timers,
 } from "./ports.ts";
-export { SYNC_TIMINGS, type SyncEvent, type SyncTimings } from "./sync.ts";
+export { type Failure, SYNC_TIMINGS, type Sync, type SyncEvent, type SyncTimings } from "./sync.ts";

@@ -164,7 +164,7 @@ export const SegmentCreationSchema: Schema<SegmentCreation> = Type.Object({ key:
 
 export const SegmentEditSchema: Schema<SegmentEdit> = Type.Object({ description, when, reason }, closed);
 
-export const SdkKeyKindSchema: Schema<SdkKeyKind> = oneOf(["server", "client", "remote"]);
+export const SdkKeyKindSchema: Schema<SdkKeyKind> = oneOf(["server", "client", "remote", "relay"]);
 
 export const SdkKeyCreationSchema: Schema<SdkKeyCreation> = Type.Object(
   { environment: KeySchema, kind: SdkKeyKindSchema, name, reason },

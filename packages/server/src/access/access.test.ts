@@ -87,6 +87,8 @@ GET /health/live -
 GET /health/ready -
 GET /metrics viewer
 GET /ofrep/v1/stream sdk
+GET /relay/v1/state relay
+GET /relay/v1/stream relay
 GET /sdk/v1/snapshot sdk
 GET /sdk/v1/stream sdk
 GET /signin -
@@ -162,6 +164,8 @@ POST /api/v1/tokens admin
 POST /api/v1/tokens/{token}/rotate admin
 POST /ofrep/v1/evaluate/flags sdk
 POST /ofrep/v1/evaluate/flags/{*} sdk
+POST /relay/v1/events relay
+POST /relay/v1/receipts relay
 POST /sdk/v1/events sdk
 POST /sdk/v1/receipt sdk
 POST /triggers/v1/{trigger} -
@@ -178,7 +182,12 @@ PUT /api/v1/projects/{project}/stale-rule editor
 `.trim();
 
 /** They never end, so that who may open them is tested where they are. */
-const STREAMS: readonly string[] = ["/sdk/v1/stream", "/ofrep/v1/stream", "/api/v1/projects/{project}/events/tail"];
+const STREAMS: readonly string[] = [
+  "/sdk/v1/stream",
+  "/ofrep/v1/stream",
+  "/relay/v1/stream",
+  "/api/v1/projects/{project}/events/tail",
+];
 
 interface Route {
   readonly method: string;
@@ -260,7 +269,8 @@ describe("fault 44: every route", () => {
     };
     const described = Object.entries(paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, { "x-role": role, security }]) => {
-        const needs = role ?? (security?.some((scheme) => "sdkKey" in scheme) ? "sdk" : "-");
+        const has = (scheme: string): boolean => security?.some((one) => scheme in one) === true;
+        const needs = role ?? (has("sdkKey") ? "sdk" : has("relayKey") ? "relay" : "-");
         return `${method.toUpperCase()} ${path} ${needs}`;
       }),
     );
@@ -273,9 +283,11 @@ describe("fault 44: every route", () => {
 
   const isEnough = (role: Role, needs: string): boolean => ROLES.indexOf(role) >= ROLES.indexOf(needs as never);
 
+  const isOfKeys = ({ needs }: Route): boolean => needs === "sdk" || needs === "relay";
+
   it.each(ROLES)("lets a %s in where that role is enough, and nowhere else", async (role) => {
     const outcome = (route: Route): string =>
-      route.needs === "sdk" ? refusedAsToken(route) : isEnough(role, route.needs) ? "in" : "403 forbidden";
+      isOfKeys(route) ? refusedAsToken(route) : isEnough(role, route.needs) ? "in" : "403 forbidden";
     const cells = await compare({ as: await makeToken({ role }) }, outcome);
     expect(cells).toBeGreaterThanOrEqual(ROUTES.length - STREAM_ROUTES);
   });
@@ -284,8 +296,8 @@ describe("fault 44: every route", () => {
     const cookie = await signIn(await makeToken({ role }));
     // Signing in needs the token itself; signing out ends this very session.
     const isOther = ({ method, path }: Route): boolean => path !== "/api/v1/session" || method === "GET";
-    const outcome = ({ needs }: Route): string =>
-      needs === "sdk" ? "401 unauthenticated" : isEnough(role, needs) ? "in" : "403 forbidden";
+    const outcome = (route: Route): string =>
+      isOfKeys(route) ? "401 unauthenticated" : isEnough(role, route.needs) ? "in" : "403 forbidden";
     const cells = await compare({ cookie, headers: OWN_PAGE }, outcome, isOther);
     expect(cells).toBeGreaterThanOrEqual(ROUTES.length - STREAM_ROUTES - 2);
   });
@@ -293,7 +305,7 @@ describe("fault 44: every route", () => {
   it("refuses a session from a page of others everywhere, and writes without the page's header", async () => {
     const cookie = await signIn(server.adminToken);
     const foreign = { ...OWN_PAGE, origin: "https://evil.example", "sec-fetch-site": "cross-site" };
-    const outcome = ({ needs }: Route): string => (needs === "sdk" ? "401 unauthenticated" : "403 cross_site");
+    const outcome = (route: Route): string => (isOfKeys(route) ? "401 unauthenticated" : "403 cross_site");
     expect(await compare({ cookie, headers: foreign }, outcome)).toBe(ROUTES.length);
     const { host, origin } = OWN_PAGE;
     const writes = (route: Route): boolean => isApi(route) && !isRead(route);
@@ -325,6 +337,13 @@ describe("fault 44: every route", () => {
     };
     // The stream of changes lets this caller in.
     expect(await compare({ as: server.sdkKeys["production"] as string }, outcome)).toBe(ROUTES.length - 1);
+  });
+
+  it("lets the key of a relay in at /relay only", async () => {
+    const { secret } = (await ask("POST", `${P}/keys`, { environment: "production", kind: "relay" })).body;
+    const outcome = (route: Route): string => (route.needs === "relay" ? "in" : refusedAsToken(route));
+    // Its stream lets this caller in.
+    expect(await compare({ as: secret }, outcome)).toBe(ROUTES.length - 1);
   });
 
   it("looks absent to an admin of another project", async () => {

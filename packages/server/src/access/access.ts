@@ -13,7 +13,12 @@ import { makeStreamToken, readStreamToken, streamTokenFits } from "./stream-toke
 import type { UsedKind } from "./use-book.ts";
 
 /** A hook that lets a request pass or throws a ProblemError; it says what it asks for, so that OpenAPI can list it. */
-export type AccessHook = SdkHook | RoleHook;
+export type AccessHook = SdkHook | RelayHook | RoleHook;
+
+export interface RelayHook {
+  (request: FastifyRequest): Promise<void>;
+  readonly needs: "relay";
+}
 
 export interface SdkHook {
   (request: FastifyRequest): Promise<void>;
@@ -32,6 +37,8 @@ export interface Access {
   readonly sdk: SdkHook;
   /** As `sdk`; the key may also come as `X-API-Key`. */
   readonly ofrep: SdkHook;
+  /** Takes the key of a relay, which no other door takes, and sets `request.sdk`. */
+  readonly relay: RelayHook;
   /** Takes a stream token in the query, for what cannot send headers, and sets `request.sdk`. */
   readonly stream: SdkHook;
   /** A stream token for the SDK key of a request that was let in. */
@@ -60,11 +67,15 @@ export function createAccess(options: {
   ): ((...asked: A) => Promise<void>) & { readonly needs: N } => Object.assign(counting(check, limits), { needs });
   return {
     sdk: hook("sdk", (request: FastifyRequest) => {
-      request.sdk = sdkIdentity(bearer(request), workspace(), now());
+      request.sdk = ofApplication(sdkIdentity(bearer(request), workspace(), now()));
+      used("sdk-key", request.sdk.id);
+    }),
+    relay: hook("relay", (request: FastifyRequest) => {
+      request.sdk = ofRelay(sdkIdentity(bearer(request), workspace(), now()));
       used("sdk-key", request.sdk.id);
     }),
     ofrep: hook("sdk", (request: FastifyRequest) => {
-      request.sdk = sdkIdentity(apiKey(request) ?? bearer(request), workspace(), now());
+      request.sdk = ofApplication(sdkIdentity(apiKey(request) ?? bearer(request), workspace(), now()));
       used("sdk-key", request.sdk.id);
     }),
     stream: hook("sdk", (request: FastifyRequest) => {
@@ -160,6 +171,16 @@ function identityOf({ id, project, document }: PlacedSdkKey): SdkIdentity {
   const made: SdkIdentity = { id, project, environment, kind };
   identities.set(document, made);
   return made;
+}
+
+function ofApplication(identity: SdkIdentity): SdkIdentity {
+  if (identity.kind === "relay") throw new ProblemError("wrong_key_kind", { needed: "an SDK key of an application" });
+  return identity;
+}
+
+function ofRelay(identity: SdkIdentity): SdkIdentity {
+  if (identity.kind !== "relay") throw new ProblemError("wrong_key_kind", { needed: "an SDK key of kind `relay`" });
+  return identity;
 }
 
 function actorOf(secret: string, workspace: Workspace, now: EpochMs): Actor {

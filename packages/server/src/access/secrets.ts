@@ -12,7 +12,7 @@ export interface NewSecret {
   readonly hash: string;
 }
 
-export type SecretPrefix = "server" | "client" | "remote" | "token";
+export type SecretPrefix = "server" | "client" | "remote" | "relay" | "token";
 
 const ID_LENGTH = 12;
 const RANDOM_LENGTH = 32;
@@ -38,7 +38,7 @@ export function readSecret(secret: string): { readonly prefix: SecretPrefix; rea
   return match === null ? undefined : { prefix: match[1] as SecretPrefix, id: match[2] as string };
 }
 
-const SECRET = /^belay_(server|client|remote|token)_([a-z2-7]{12})_[a-z2-7]{32}$/;
+const SECRET = /^belay_(server|client|remote|relay|token)_([a-z2-7]{12})_[a-z2-7]{32}$/;
 
 /** Is this the secret of that hash? Always hashes and always compares, so that time tells nothing, also without a record. */
 export function secretFits(secret: string, hash: string | undefined): boolean {

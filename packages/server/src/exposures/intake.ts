@@ -1,4 +1,4 @@
-import type { BatchReceipt } from "@belay/protocol";
+import type { BatchReceipt, DuplicateTally } from "@belay/protocol";
 import type { EventStore, IncomingBatch } from "../store/events/index.ts";
 import { readBatch } from "./batch.ts";
 import { EventTails, type TailLimits } from "./tail.ts";
@@ -40,21 +40,25 @@ export class Intake {
   /**
    * Takes a batch as it came from the wire; resolves once what is fit to be stored is on the disk.
    *
+   * @param duplicates what a relay left out of it, because it came again there
    * @throws ProblemError when the head is wrong, and what the store refuses
    */
   async take(
     body: unknown,
     { project, environment }: { readonly project: string; readonly environment: string },
+    duplicates?: readonly DuplicateTally[],
   ): Promise<BatchReceipt> {
     const receivedAtMs = this.#now();
     const { head, rejected, ...lists } = readBatch(body);
     const { sentAtMs, ...sender } = head;
-    const batch = { project, environment, ...sender, receivedAtMs, clockOffsetMs: receivedAtMs - sentAtMs, ...lists };
-    const { accepted, duplicates } = await this.#events.append(batch);
+    const times = { receivedAtMs, clockOffsetMs: receivedAtMs - sentAtMs };
+    const left = duplicates === undefined ? {} : { duplicates };
+    const batch: IncomingBatch = { project, environment, ...sender, ...times, ...lists, ...left };
+    const { accepted, duplicates: again } = await this.#events.append(batch);
     this.#rejected += rejected.length;
     if (accepted > 0 && this.tails.size > 0) this.tails.publish(batch);
     if (accepted > 0) this.#onTaken?.(batch);
     if (batch.counts.length > 0) this.#onCounted?.(batch);
-    return { accepted, duplicates, rejected };
+    return { accepted, duplicates: again, rejected };
   }
 }

@@ -36,7 +36,7 @@ export function eventDoors({
 }
 
 /** `POST /sdk/v1/events`: answered once what was accepted is on the disk. Its bodies are read in a way of their own. */
-function ingestRoute(app: FastifyInstance, access: EventDoorsDeps["access"], intake: Intake): void {
+export function ingestRoute(app: FastifyInstance, access: Pick<EventDoorsDeps["access"], "sdk">, intake: Intake): void {
   installEventBodies(app);
   app.post(
     "/sdk/v1/events",

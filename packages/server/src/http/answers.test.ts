@@ -122,7 +122,7 @@ const UNDESCRIBED: readonly RegExp[] = [
   /^\/api\/v1\/projects\/\{project\}\/environments\/\{environment\}\/(releases(?!\/\{release\}\/(guardrails|runbook|log|lessons))|requests|approvals|ledger)/,
   /^\/api\/v1\/projects\/\{project\}\/environments\/\{environment\}\/(state|diff|restore|explain)/,
   /\/flags\/\{flag\}\/(preview|promotion)$/,
-  /^\/(sdk|ofrep|triggers)\//,
+  /^\/(sdk|ofrep|triggers|relay\/v1\/stream)/,
   /^\/(signin\/oidc|metrics$|api\/v1\/backup$)/,
 ];
 

@@ -4,14 +4,19 @@ import { ERRORS, type ErrorCode, type Problem } from "@belay/protocol";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type ProblemData, ProblemError, renderProblem } from "./problem.ts";
 
-/** Makes every error of the app, the framework's own included, a problem document of the dictionary. */
-export function installProblems(app: FastifyInstance): void {
+/**
+ * Makes every error of the app, the framework's own included, a problem document of the dictionary.
+ *
+ * @param elsewhere what a path without a route is answered, where it has something to say
+ */
+export function installProblems(app: FastifyInstance, elsewhere?: (path: string) => ProblemError | undefined): void {
   app.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {
     return sendProblem(problemOf(error, request), request, reply);
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0]?.slice(0, 200) ?? "";
-    return sendProblem(new ProblemError("route_not_found", { method: request.method, path }), request, reply);
+    const problem = elsewhere?.(path) ?? new ProblemError("route_not_found", { method: request.method, path });
+    return sendProblem(problem, request, reply);
   });
 }
 

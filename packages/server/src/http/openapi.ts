@@ -23,6 +23,7 @@ export async function installOpenApi(app: FastifyInstance): Promise<void> {
           token: { type: "http", scheme: "bearer", description: "An access token, for /api" },
           session: { type: "apiKey", in: "cookie", name: "belay", description: "A signed-in browser; `__Host-belay` over https" },
           sdkKey: { type: "http", scheme: "bearer", description: "An SDK key, for /sdk and /ofrep" },
+          relayKey: { type: "http", scheme: "bearer", description: "An SDK key of kind `relay`, for /relay" },
         },
       },
     },
@@ -53,22 +54,28 @@ const REFUSED = {
 
 /**
  * Moves each access hook before the body is read, wherever its route put it, and writes what it asks for into the
- * route's description. An `/api`, `/sdk` or `/ofrep` route without one does not start.
+ * route's description. An `/api`, `/sdk`, `/ofrep` or `/relay` route without one does not start.
  */
 function declareAccess(route: RouteOptions): void {
   const hook = [route.onRequest, route.preParsing, route.preValidation, route.preHandler].flat().find(isAccessHook);
   if (hook === undefined) {
-    if (/^\/(api|sdk|ofrep)(\/|$)/.test(route.url)) throw new Error(`${route.method} ${route.url} does not say who may call it`);
+    if (/^\/(api|sdk|ofrep|relay)(\/|$)/.test(route.url))
+      throw new Error(`${route.method} ${route.url} does not say who may call it`);
     return;
   }
   const others = [route.onRequest ?? []].flat().filter((other) => other !== (hook as unknown));
   route.onRequest = [hook as never, ...others];
   route.schema = {
     ...route.schema,
-    security: hook.needs === "sdk" ? [{ sdkKey: [] }] : [{ token: [] }, { session: [] }],
-    ...(hook.needs === "sdk" ? {} : { "x-role": hook.needs }),
+    ...securityOf(hook),
     response: { ...(route.schema?.response as object | undefined), "4xx": REFUSED },
   } as never;
+}
+
+function securityOf({ needs }: AccessHook): object {
+  if (needs === "sdk") return { security: [{ sdkKey: [] }] };
+  if (needs === "relay") return { security: [{ relayKey: [] }] };
+  return { security: [{ token: [] }, { session: [] }], "x-role": needs };
 }
 
 function isAccessHook(hook: unknown): hook is AccessHook {

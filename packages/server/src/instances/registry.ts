@@ -1,8 +1,10 @@
-import type { EpochMs, Receipt } from "@belay/protocol";
+import { type EpochMs, RELAYS_IN_A_ROW_MAX, type Receipt } from "@belay/protocol";
 import type { SdkIdentity } from "../access/identity.ts";
 import type { Bus } from "../store/bus/index.ts";
 
 export interface SeenInstance extends Receipt {
+  /** Relays the receipt came by, the one the instance speaks to first; absent where there was none. */
+  readonly via?: readonly string[];
   readonly project: string;
   readonly environment: string;
   readonly seenAt: EpochMs;
@@ -41,10 +43,12 @@ export class InstanceRegistry {
     });
   }
 
-  note({ project, environment }: SdkIdentity, receipt: Receipt): void {
+  /** @param via relays it came by, the one the instance speaks to first */
+  note({ project, environment }: Pick<SdkIdentity, "project" | "environment">, receipt: Receipt, via?: readonly string[]): void {
     const { instance, sdk, revision } = receipt;
-    this.#keep({ ...receipt, project, environment });
-    this.#bus?.publish("receipt", { project, environment, instance, sdk, revision });
+    const told: Told = { project, environment, instance, sdk, revision, ...(via === undefined ? {} : { via }) };
+    this.#keep(told);
+    this.#bus?.publish("receipt", { ...told, ...(via === undefined ? {} : { via: [...via] }) });
   }
 
   #keep(told: Told): void {
@@ -80,5 +84,7 @@ export class InstanceRegistry {
 
 function isTold(told: Partial<Told> | null): told is Told {
   const texts = [told?.project, told?.environment, told?.instance, told?.sdk];
-  return texts.every((text) => typeof text === "string" && text.length <= 256) && Number.isSafeInteger(told?.revision);
+  const isVia = told?.via === undefined || (Array.isArray(told.via) && told.via.length <= RELAYS_IN_A_ROW_MAX);
+  const names = [...texts, ...(isVia ? (told?.via ?? []) : [])];
+  return isVia && names.every((text) => typeof text === "string" && text.length <= 256) && Number.isSafeInteger(told?.revision);
 }

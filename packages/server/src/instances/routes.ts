@@ -1,6 +1,6 @@
 import type { Instance, Receipt } from "@belay/protocol";
 import { ReceiptSchema } from "@belay/protocol/schemas";
-import type { FastifyPluginAsync } from "fastify";
+import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
 import { pageByKey } from "../http/cursor.ts";
 import { type PageQuery, PageQuerySchema, pathParams } from "../http/params.ts";
@@ -13,17 +13,7 @@ export interface InstanceDoors {
 
 /** Propagation receipts: SDKs say which revision they run, people read it. */
 export const instanceRoutes: FastifyPluginAsync<InstanceDoors> = async (app, { access, instances }) => {
-  app.post<{ Body: Receipt }>(
-    "/sdk/v1/receipt",
-    {
-      onRequest: access.sdk,
-      schema: { tags: ["sdk"], summary: "Say which revision this instance decides with", body: ReceiptSchema },
-    },
-    async (request, reply) => {
-      if (request.sdk !== undefined) instances.note(request.sdk, request.body);
-      return reply.code(204).send();
-    },
-  );
+  receiptRoute(app, { access, instances });
 
   app.get<{ Params: { project: string }; Querystring: PageQuery }>(
     "/api/v1/projects/:project/instances",
@@ -45,15 +35,34 @@ export const instanceRoutes: FastifyPluginAsync<InstanceDoors> = async (app, { a
         query,
       );
       const views = items.map(
-        ({ instance, sdk, environment, revision, seenAt }): Instance => ({
+        ({ instance, sdk, environment, revision, seenAt, via }): Instance => ({
           instance,
           sdk,
           environment,
           revision,
           seenAt: new Date(seenAt).toISOString(),
+          ...(via === undefined ? {} : { via }),
         }),
       );
       return { items: views, ...page };
     },
   );
 };
+
+/** `POST /sdk/v1/receipt`: what becomes of it is the registry's business, or the relay's. */
+export function receiptRoute(
+  app: FastifyInstance,
+  { access, instances }: { readonly access: Pick<Access, "sdk">; readonly instances: Pick<InstanceRegistry, "note"> },
+): void {
+  app.post<{ Body: Receipt }>(
+    "/sdk/v1/receipt",
+    {
+      onRequest: access.sdk,
+      schema: { tags: ["sdk"], summary: "Say which revision this instance decides with", body: ReceiptSchema },
+    },
+    async (request, reply) => {
+      if (request.sdk !== undefined) instances.note(request.sdk, request.body);
+      return reply.code(204).send();
+    },
+  );
+}

@@ -9,7 +9,7 @@ import type { Intake } from "../exposures/intake.ts";
 import { tagMatches } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Feed } from "../snapshots/feed.ts";
-import type { Feeds } from "../snapshots/feeds.ts";
+import type { FeedSource } from "../snapshots/feeds.ts";
 import { feedOf } from "../snapshots/routes.ts";
 import type { Hub } from "../stream/hub.ts";
 import { assertRoom, openStream, readRevision } from "../stream/routes.ts";
@@ -33,7 +33,7 @@ const OFREP_LIMITS: OfrepLimits = { requestsPerSecond: 5_000 };
 
 export interface OfrepDoors {
   readonly access: Access;
-  readonly feeds: Feeds;
+  readonly feeds: FeedSource;
   readonly hub: Hub;
   readonly compile: CompileOptions;
   readonly now: () => EpochMs;

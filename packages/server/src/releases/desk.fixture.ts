@@ -82,8 +82,7 @@ export async function releaseServer({ events, ...options }: ReleaseServerOptions
       batches.push(batch);
       desk.tower.count(batch);
     },
-    receive: (instance, revision) =>
-      instances.note({ id: "key", ...place, kind: "server" }, { instance, sdk: "test/1", revision }),
+    receive: (instance, revision) => instances.note(place, { instance, sdk: "test/1", revision }),
     close: async () => {
       await desk.close();
       await server.close();

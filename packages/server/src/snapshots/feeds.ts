@@ -14,8 +14,14 @@ export interface FeedId {
   readonly kind: SdkKeyKind;
 }
 
+/** Where doors find what they send. */
+export interface FeedSource {
+  /** The feed of an environment; `undefined` where there is no such environment. */
+  of(id: FeedId): Feed | undefined;
+}
+
 /** All feeds of a server, made when first read and kept up to date by the commits. */
-export class Feeds {
+export class Feeds implements FeedSource {
   readonly #control: ControlPlane;
   readonly #feeds = new Map<string, { readonly id: FeedId; readonly feed: Feed }>();
   /** By who asks: whoever does so again is the same object. */
@@ -39,7 +45,6 @@ export class Feeds {
     });
   }
 
-  /** The feed of an environment; `undefined` where there is no such environment. */
   of(asker: FeedId): Feed | undefined {
     const known = this.#known.get(asker) ?? this.#find(asker);
     if (known !== undefined) this.#known.set(asker, known);
@@ -47,8 +52,8 @@ export class Feeds {
   }
 
   #find({ project, environment, kind }: FeedId): Feed | undefined {
-    // Whoever asks for answers alone is answered by all rules there are.
-    const id: FeedId = { project, environment, kind: kind === "remote" ? "server" : kind };
+    // Whoever asks for answers alone is answered by all rules there are; a relay makes of them what each of its clients may see.
+    const id: FeedId = { project, environment, kind: kind === "client" ? "client" : "server" };
     const name = feedName(id);
     const known = this.#feeds.get(name)?.feed;
     if (known !== undefined) return known;

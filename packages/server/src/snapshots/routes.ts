@@ -4,11 +4,11 @@ import type { SdkIdentity } from "../access/identity.ts";
 import { etagOf, noneMatches } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Encoding, Feed } from "./feed.ts";
-import type { Feeds } from "./feeds.ts";
+import type { FeedSource } from "./feeds.ts";
 
 export interface SnapshotDoors {
   readonly access: Access;
-  readonly feeds: Feeds;
+  readonly feeds: FeedSource;
 }
 
 /** `GET /sdk/v1/snapshot`: everything an SDK needs to decide, as it is now. */
@@ -33,13 +33,13 @@ export const snapshotRoutes: FastifyPluginAsync<SnapshotDoors> = async (app: Fas
 };
 
 /** The feed whose rules a key reads. Throws `wrong_key_kind` for one that may see answers only. */
-export function feedOfRules(feeds: Feeds, sdk: SdkIdentity | undefined): Feed {
+export function feedOfRules(feeds: FeedSource, sdk: SdkIdentity | undefined): Feed {
   if (sdk?.kind === "remote") throw new ProblemError("wrong_key_kind", { needed: "an SDK key of kind `server` or `client`" });
   return feedOf(feeds, sdk);
 }
 
 /** The feed that answers a key. */
-export function feedOf(feeds: Feeds, sdk: SdkIdentity | undefined): Feed {
+export function feedOf(feeds: FeedSource, sdk: SdkIdentity | undefined): Feed {
   const feed = sdk === undefined ? undefined : feeds.of(sdk);
   if (feed === undefined) throw new ProblemError("environment_not_found", { key: sdk?.environment ?? "" });
   return feed;

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -12,19 +13,32 @@ interface SummedFile {
 
 /** Writes the file whole or not at all, and durably: a crash or a power cut leaves the one before. */
 export async function writeSummed(path: string, value: unknown): Promise<void> {
-  const text = JSON.stringify(value);
-  const content: SummedFile = { format: 1, sum: sumOf(text), kept: text };
+  const content = contentOf(value);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}.tmp`;
   const file = await open(temporary, "w", 0o600);
   try {
-    await file.writeFile(JSON.stringify(content));
+    await file.writeFile(content);
     await file.sync();
   } finally {
     await file.close();
   }
   await rename(temporary, path);
   await syncFolder(dirname(path));
+}
+
+/** As `writeSummed`, before it returns: for what must be on the disk before anything else happens. */
+export function writeSummedNow(path: string, value: unknown): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}.tmp`;
+  const file = openSync(temporary, "w", 0o600);
+  try {
+    writeFileSync(file, contentOf(value));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(temporary, path);
 }
 
 /** What was written; `undefined` where the file is not there, cut, edited or of another format. */
@@ -35,6 +49,11 @@ export async function readSummed(path: string): Promise<unknown> {
   } catch {
     return undefined;
   }
+}
+
+function contentOf(value: unknown): string {
+  const text = JSON.stringify(value);
+  return JSON.stringify({ format: 1, sum: sumOf(text), kept: text } satisfies SummedFile);
 }
 
 const sumOf = (text: string): string => createHash("sha256").update(text).digest("hex");

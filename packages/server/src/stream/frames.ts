@@ -14,6 +14,11 @@ export function changeFrame(change: SnapshotChange): Buffer {
   return chunk(`event: change\nid: ${change.revision}\ndata: ${JSON.stringify(change as unknown as Json)}\n\n`);
 }
 
+/** An event that is no revision: who comes back does not go on from it. */
+export function eventFrame(name: string, text: string): Buffer {
+  return chunk(`event: ${name}\ndata: ${text}\n\n`);
+}
+
 /** An event of the standard name, as `EventSource` hands it to `onmessage`. */
 export function messageFrame(revision: Revision, text: string): Buffer {
   return chunk(`event: message\nid: ${revision}\ndata: ${text}\n\n`);

@@ -2,13 +2,13 @@ import type { Revision } from "@belay/protocol";
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from "fastify";
 import type { Access } from "../access/access.ts";
 import { ProblemError } from "../http/problem.ts";
-import type { Feeds } from "../snapshots/feeds.ts";
+import type { FeedSource } from "../snapshots/feeds.ts";
 import { feedOfRules } from "../snapshots/routes.ts";
 import type { Hub } from "./hub.ts";
 
 export interface StreamDoors {
   readonly access: Access;
-  readonly feeds: Feeds;
+  readonly feeds: FeedSource;
   readonly hub: Hub;
 }
 

@@ -1,4 +1,4 @@
-import type { ArmLedger, EvaluationCount, Exposure, MetricEvent } from "@belay/protocol";
+import type { ArmLedger, DuplicateTally, EvaluationCount, Exposure, MetricEvent } from "@belay/protocol";
 import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "./aggregate/request.ts";
 
 /**
@@ -70,6 +70,8 @@ export interface IncomingBatch {
   readonly properties: readonly (string | undefined)[];
   readonly counts: readonly EvaluationCount[];
   readonly ledger: readonly ArmLedger[];
+  /** Exposures that a relay was sent again and left out. */
+  readonly duplicates?: readonly DuplicateTally[];
 }
 
 /** Exposures and metric events taken now, and those that were there already. */

@@ -9,7 +9,7 @@ import type { Spool } from "./spool/spool.ts";
  */
 export class Loading {
   readonly #spool: Spool;
-  readonly #engine: Engine;
+  readonly #engine: Pick<Engine, "load">;
   readonly #log: (message: string) => void;
   readonly #waiting = new Set<Waiter>();
   #loadedThrough = 0;
@@ -19,7 +19,7 @@ export class Loading {
   #isPaused = false;
   fault: string | undefined;
 
-  constructor(spool: Spool, engine: Engine, log: (message: string) => void) {
+  constructor(spool: Spool, engine: Pick<Engine, "load">, log: (message: string) => void) {
     this.#spool = spool;
     this.#engine = engine;
     this.#log = log;

@@ -2,7 +2,7 @@
  * What the spool holds of a batch: its accepted events by column. Columns are the cheapest form for both sides: half the
  * bytes of a line per event, half the time to write, and the engines unnest lists as fast as they read lines.
  */
-import type { ArmLedger, EvaluationCount, Exposure, MetricEvent } from "@belay/protocol";
+import type { ArmLedger, DuplicateTally, EvaluationCount, Exposure, MetricEvent } from "@belay/protocol";
 import type { IncomingBatch } from "../event-store.ts";
 import { batchMark, type Claim, instanceKey, type Remembered } from "../received.ts";
 import { encodeFrame } from "./frame.ts";
@@ -30,14 +30,6 @@ type Columns<T> = { readonly [Name in keyof T]-?: T[Name][] };
 type ExposureColumns = Columns<Omit<Exposure, "attributes"> & { attributes?: string }>;
 type MetricColumns = Columns<Omit<MetricEvent, "properties"> & { properties?: string }>;
 
-/** How many exposures of an arm came again. */
-interface DuplicateTally {
-  readonly experiment?: string;
-  readonly release?: string;
-  readonly variant: string;
-  readonly count: number;
-}
-
 export interface EncodedBatch {
   readonly frames: readonly Buffer[];
   readonly accepted: number;
@@ -51,12 +43,15 @@ export function encodeBatch(batch: IncomingBatch, claim: Claim, position: number
   let metricDuplicates = 0;
   batch.exposures.forEach((exposure, index) => {
     if (claim.take(exposure.seq)) frames.addExposure(exposure, batch.attributes[index]);
-    else duplicates.add(exposure);
+    else duplicates.add(exposure, 1);
   });
   batch.metrics.forEach((metric, index) => {
     if (claim.take(metric.seq)) frames.addMetric(metric, batch.properties[index]);
     else metricDuplicates += 1;
   });
+  // What comes again from a relay whole brings these again too: they are told, not added up exactly.
+  const own = duplicates.total + metricDuplicates;
+  for (const tally of batch.duplicates ?? []) duplicates.add(tally, tally.count);
   const hasCounts = batch.counts.length > 0 && claim.takeBatch(batch.batchId);
   frames.addTotals({
     ...(hasCounts ? { counts: countColumns(batch.counts) } : {}),
@@ -64,7 +59,7 @@ export function encodeBatch(batch: IncomingBatch, claim: Claim, position: number
     // Also when only metric events came again: their frame is on the disk no sooner than the events they repeat.
     ...(duplicates.total + metricDuplicates > 0 ? { duplicates: duplicates.columns() } : {}),
   });
-  return { frames: frames.end(), accepted: frames.accepted, duplicates: duplicates.total + metricDuplicates };
+  return { frames: frames.end(), accepted: frames.accepted, duplicates: own };
 }
 
 /** Sequence numbers of a frame read back. */
@@ -169,14 +164,14 @@ class Tallies {
   readonly #arms = new Map<string, { experiment?: string; release?: string; variant: string; count: number }>();
   total = 0;
 
-  add({ experiment, release, variant }: Exposure): void {
-    this.total += 1;
+  add({ experiment, release, variant }: Omit<DuplicateTally, "count">, count: number): void {
+    this.total += count;
     const key = JSON.stringify([experiment, release, variant]);
     const tally = this.#arms.get(key);
-    if (tally !== undefined) tally.count += 1;
+    if (tally !== undefined) tally.count += count;
     else {
       const arm = { ...(experiment === undefined ? {} : { experiment }), ...(release === undefined ? {} : { release }), variant };
-      this.#arms.set(key, { ...arm, count: 1 });
+      this.#arms.set(key, { ...arm, count });
     }
   }
 

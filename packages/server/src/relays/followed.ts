@@ -1,0 +1,200 @@
+import { applyToSnapshot, clientSnapshot } from "@belay/core";
+import { Connection, SYNC_TIMINGS, type SyncTimings } from "@belay/core/client";
+import { RELAYS_IN_A_ROW_MAX, type RelayBrief, type Revision, type Snapshot } from "@belay/protocol";
+import { Feed } from "../snapshots/feed.ts";
+import { LiveSnapshot } from "../state/snapshots.ts";
+import { BriefedFeed } from "./briefed-feed.ts";
+import { type Known, LastKnownGood } from "./last-known-good.ts";
+import type { Upstream } from "./upstream.ts";
+
+export interface FollowedOptions {
+  readonly upstream: Pick<Upstream, "stream" | "poll">;
+  /** This relay's name in paths. */
+  readonly relay: string;
+  /** Where the last known good is kept. */
+  readonly directory: string;
+  readonly random: () => number;
+  /** Told after a brief changed who is let in, and after each revision. */
+  readonly onBrief: (followed: Followed) => void;
+  readonly onRevision: (followed: Followed) => void;
+  /** What does not go as it should, in words. */
+  readonly onFault: (detail: string) => void;
+}
+
+/** Thousands of SDKs wait behind one relay: it comes back sooner than any of them would, and may, being one. */
+const TIMINGS: SyncTimings = {
+  ...SYNC_TIMINGS,
+  pollIntervalMs: 2_000,
+  brisk: { floorMs: 0, baseMs: 250, maxMs: 5_000 },
+  slow: { floorMs: 2_000, baseMs: 5_000, maxMs: 30_000 },
+  streamAgain: { floorMs: 500, baseMs: 1_000, maxMs: 10_000 },
+  hintMaxMs: 500,
+  budget: { attempts: 60, windowMs: 60_000 },
+};
+
+/**
+ * One environment as its upstream has it: the rules, whom to let in, what pages may see. Held in memory and in a file, so
+ * that a relay starts with its upstream away; what is held never falls.
+ */
+export class Followed {
+  readonly #options: FollowedOptions;
+  readonly #connection: Connection;
+  readonly #file: LastKnownGood;
+  #brief: RelayBrief | undefined;
+  #server: Feed | undefined;
+  #client: Feed | undefined;
+  #briefed: BriefedFeed | undefined;
+  #fault: string | undefined;
+
+  private constructor(options: FollowedOptions, file: LastKnownGood, known: Known | undefined) {
+    this.#options = options;
+    this.#file = file;
+    if (known !== undefined) {
+      this.#brief = known.brief;
+      this.#show(known.snapshot, false);
+    }
+    const { upstream } = options;
+    const transport = {
+      stream: (after: Revision | undefined, hear: Parameters<Upstream["stream"]>[1]) =>
+        upstream.stream(after, hear, (brief) => this.#hear(brief)),
+      poll: (holding: Revision | undefined, hear: Parameters<Upstream["poll"]>[1]) =>
+        upstream.poll(holding, hear, (brief) => this.#hear(brief)),
+    };
+    this.#connection = new Connection(
+      { clock: { monotonic: () => performance.now() }, timers: { set: setTimer }, random: options.random, transport },
+      TIMINGS,
+      {
+        adopt: (snapshot) => {
+          this.#keep((known) => this.#file.keep(known), snapshot);
+          this.#advance(snapshot, true);
+        },
+        apply: (change) => {
+          const { snapshot: before } = this.#server ?? {};
+          if (before === undefined) return false;
+          const snapshot = applyToSnapshot(before, change);
+          this.#keep((known) => this.#file.add({ change }, known), snapshot);
+          this.#advance(snapshot, false);
+          return true;
+        },
+        moved: ({ state }) => {
+          if (state === "streaming") this.#fault = undefined;
+        },
+        failed: ({ detail }) => this.#tell(detail),
+        offeredOlder: (offered, held) => this.#tell(`the upstream is at revision ${offered}, and ${held} was served here`),
+      },
+      { isOffline: false, revision: this.revision, isProvisional: false },
+    );
+  }
+
+  /** Reads what was last known and begins to follow. */
+  static async open(options: FollowedOptions): Promise<Followed> {
+    const { file, known } = await LastKnownGood.open(options.directory);
+    const followed = new Followed(options, file, known);
+    if (followed.#brief !== undefined) options.onBrief(followed);
+    followed.#connection.start();
+    return followed;
+  }
+
+  get brief(): RelayBrief | undefined {
+    return this.#brief;
+  }
+
+  /** 0 before anything is held. */
+  get revision(): Revision {
+    return this.#server?.revision ?? 0;
+  }
+
+  /** What goes to servers; absent before anything is held. */
+  get server(): Feed | undefined {
+    return this.#server;
+  }
+
+  /** What goes to pages, made when it is first asked for. */
+  get client(): Feed | undefined {
+    const snapshot = this.#server?.snapshot;
+    if (this.#client === undefined && snapshot !== undefined) this.#client = new Feed(this.#visible(snapshot));
+    return this.#client;
+  }
+
+  /** What goes to further relays. */
+  get briefed(): BriefedFeed | undefined {
+    if (this.#briefed === undefined && this.#server !== undefined && this.#brief !== undefined) {
+      this.#briefed = new BriefedFeed(this.#server, this.#passedOn(this.#brief));
+    }
+    return this.#briefed;
+  }
+
+  /** For how long the upstream was not heard to confirm what is held. */
+  get silentMs(): number {
+    const { confirmedMs } = this.#connection.sync;
+    return Math.max(0, performance.now() - confirmedMs);
+  }
+
+  /** Why it does not follow just now; `undefined` where it does. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  #hear(brief: RelayBrief): string | undefined {
+    const { relay } = this.#options;
+    if (brief.path.includes(relay)) return `its upstream follows this very relay (${[...brief.path, relay].join(" > ")})`;
+    if (brief.path.length >= RELAYS_IN_A_ROW_MAX) return `more than ${RELAYS_IN_A_ROW_MAX} relays in a row`;
+    this.#brief = brief;
+    this.#briefed?.renew(this.#passedOn(brief));
+    this.#options.onBrief(this);
+    const { snapshot } = this.#server ?? {};
+    if (snapshot !== undefined) this.#keep((known) => this.#file.add({ brief }, known), snapshot);
+    return undefined;
+  }
+
+  #passedOn(brief: RelayBrief): RelayBrief {
+    return { ...brief, path: [...brief.path, this.#options.relay] };
+  }
+
+  #advance(snapshot: Snapshot, isWhole: boolean): void {
+    this.#show(snapshot, isWhole);
+    this.#options.onRevision(this);
+  }
+
+  /** @param isWhole clients get all of it too: one that comes from elsewhere may hold something else under its number. */
+  #show(snapshot: Snapshot, isWhole: boolean): void {
+    const live = liveOf(snapshot);
+    if (this.#server === undefined) this.#server = new Feed(live);
+    else this.#server.publish(live, { isWhole });
+    this.#client?.publish(this.#visible(snapshot), { isWhole });
+  }
+
+  #visible(snapshot: Snapshot): LiveSnapshot {
+    const visible = new Set(this.#brief?.clientFlags);
+    return liveOf(clientSnapshot(snapshot, (key) => visible.has(key)));
+  }
+
+  /** A disk that fails keeps nobody from being served. */
+  #keep(write: (known: Known) => void, snapshot: Snapshot): void {
+    if (this.#brief === undefined) return;
+    try {
+      write({ brief: this.#brief, snapshot });
+    } catch (error) {
+      this.#options.onFault(`what is known cannot be kept: ${String(error)}`);
+    }
+  }
+
+  /** Once for as long as it is the same. */
+  #tell(detail: string): void {
+    if (this.#fault !== detail) this.#options.onFault(detail);
+    this.#fault = detail;
+  }
+}
+
+function liveOf({ format: _, flags, ...head }: Snapshot): LiveSnapshot {
+  return new LiveSnapshot(head, new Map(Object.entries(flags)));
+}
+
+function setTimer(callback: () => void, afterMs: number): () => void {
+  const timer = setTimeout(callback, afterMs).unref();
+  return () => clearTimeout(timer);
+}

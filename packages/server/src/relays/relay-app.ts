@@ -1,0 +1,90 @@
+import type { CompileOptions } from "@belay/core";
+import type { EpochMs } from "@belay/protocol";
+import type { FastifyInstance, FastifyPluginAsync } from "fastify";
+import type { Registry } from "prom-client";
+import { createAccess } from "../access/access.ts";
+import type { RateLimits } from "../access/rate-limits.ts";
+import type { Intake } from "../exposures/intake.ts";
+import { ingestRoute } from "../exposures/routes.ts";
+import { healthRoutes } from "../health/routes.ts";
+import { type BareAppOptions, bareApp, installHeaders } from "../http/bare-app.ts";
+import { ProblemError } from "../http/problem.ts";
+import { receiptRoute } from "../instances/routes.ts";
+import { meterHttp } from "../meters/http-meter.ts";
+import { meterRoutes } from "../meters/routes.ts";
+import { meterStreams } from "../meters/stream-meters.ts";
+import { ofrepRoutes } from "../ofrep/routes.ts";
+import { ownPages } from "../sessions/own-pages.ts";
+import { snapshotRoutes } from "../snapshots/routes.ts";
+import { Hub, type HubLimits } from "../stream/hub.ts";
+import { streamRoutes } from "../stream/routes.ts";
+import type { Branches } from "./branches.ts";
+import { relayRoutes } from "./doors.ts";
+
+/** What a relay's doors are made of. */
+export interface RelayAppDependencies extends BareAppOptions {
+  readonly branches: Branches;
+  readonly upstreamUrl: string;
+  readonly intake: Intake;
+  readonly compile: CompileOptions;
+  readonly now: () => EpochMs;
+  readonly random: () => number;
+  readonly unready: () => string | undefined;
+  readonly streams?: Partial<HubLimits>;
+  readonly limits: Pick<RateLimits, "countWrong">;
+  readonly meters: { readonly registry: Registry; readonly isOpenHere: boolean };
+}
+
+/** Builds the app of a relay: the doors of SDKs, providers and further relays, and a way sign at every other. */
+export async function buildRelayApp(dependencies: RelayAppDependencies): Promise<FastifyInstance> {
+  const { branches, intake, compile, now, random, limits, meters, unready, streams = {} } = dependencies;
+  const app = bareApp({ ...dependencies, elsewhere: (path) => servedUpstream(path, dependencies.upstreamUrl) });
+  const access = createAccess({
+    workspace: () => branches.workspace,
+    now,
+    pages: ownPages(undefined),
+    used: (kind, id) => kind === "sdk-key" && branches.noteUse(id),
+    limits,
+  });
+  const hub = new Hub({ random, limits: streams });
+  branches.onRevoked((keyId) => hub.cut(keyId));
+  meterHttp(app, meters.registry);
+  meterStreams(meters.registry, hub);
+  // Before connections are awaited: an open stream never ends by itself.
+  app.addHook("preClose", () => hub.close());
+  await installHeaders(app);
+  await app.register(healthRoutes, { unready });
+  await app.register(meterRoutes, { access, ...meters });
+  await app.register(welcomeOf(dependencies.upstreamUrl));
+  await app.register(snapshotRoutes, { access, feeds: branches.feeds });
+  await app.register(streamRoutes, { access, feeds: branches.feeds, hub });
+  await app.register(ofrepRoutes, { access, feeds: branches.feeds, hub, compile, now, random, intake, limits: {} });
+  await app.register(async (scope) => receiptRoute(scope, { access, instances: branches }));
+  await app.register(async (scope) => ingestRoute(scope, access, intake));
+  const used = (keyId: string): void => branches.noteUse(keyId);
+  await app.register(relayRoutes, { access, briefs: branches.briefs, hub, intake, instances: branches, used });
+  return app;
+}
+
+/** Doors that a server has and a relay has not. */
+function servedUpstream(path: string, upstream: string): ProblemError | undefined {
+  return /^\/(api|triggers|signin)(\/|$)/.test(path) ? new ProblemError("served_upstream", { path, upstream }) : undefined;
+}
+
+/** `GET /`: says what this is, to people and programs that came without knowing. */
+function welcomeOf(upstream: string): FastifyPluginAsync {
+  return async (app) => {
+    app.get("/", { schema: { hide: true } }, async () => ({
+      name: "Belay relay",
+      upstream,
+      doors: {
+        docs: "/docs",
+        openapi: "/docs/json",
+        snapshot: "/sdk/v1/snapshot",
+        stream: "/sdk/v1/stream",
+        events: "/sdk/v1/events",
+        health: "/health/ready",
+      },
+    }));
+  };
+}
