@@ -1,8 +1,8 @@
 import type { CompileOptions } from "@belay/core";
 import type { EpochMs } from "@belay/protocol";
-import type { FastifyInstance, FastifyPluginAsync } from "fastify";
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
-import { createAccess } from "../access/access.ts";
+import { type Access, createAccess, type RelayHook, type SdkHook } from "../access/access.ts";
 import type { RateLimits } from "../access/rate-limits.ts";
 import type { Intake } from "../exposures/intake.ts";
 import { ingestRoute } from "../exposures/routes.ts";
@@ -37,15 +37,9 @@ export interface RelayAppDependencies extends BareAppOptions {
 
 /** Builds the app of a relay: the doors of SDKs, providers and further relays, and a way sign at every other. */
 export async function buildRelayApp(dependencies: RelayAppDependencies): Promise<FastifyInstance> {
-  const { branches, intake, compile, now, random, limits, meters, unready, streams = {} } = dependencies;
+  const { branches, intake, compile, now, random, meters, unready, streams = {} } = dependencies;
   const app = bareApp({ ...dependencies, elsewhere: (path) => servedUpstream(path, dependencies.upstreamUrl) });
-  const access = createAccess({
-    workspace: () => branches.workspace,
-    now,
-    pages: ownPages(undefined),
-    used: (kind, id) => kind === "sdk-key" && branches.noteUse(id),
-    limits,
-  });
+  const access = relayAccess(dependencies);
   const hub = new Hub({ random, limits: streams });
   branches.onRevoked((keyId) => hub.cut(keyId));
   meterHttp(app, meters.registry);
@@ -64,6 +58,34 @@ export async function buildRelayApp(dependencies: RelayAppDependencies): Promise
   const used = (keyId: string): void => branches.noteUse(keyId);
   await app.register(relayRoutes, { access, briefs: branches.briefs, hub, intake, instances: branches, used });
   return app;
+}
+
+/** As a server's; but while it does not know all keys yet, a key it does not know may be right. */
+function relayAccess({ branches, limits, now }: Pick<RelayAppDependencies, "branches" | "limits" | "now">): Access {
+  const access = createAccess({
+    workspace: () => branches.workspace,
+    now,
+    pages: ownPages(undefined),
+    used: (kind, id) => {
+      if (kind === "sdk-key") branches.noteUse(id);
+    },
+    limits: { countWrong: async (request) => (branches.unready === undefined ? limits.countWrong(request) : undefined) },
+  });
+  const patient = <H extends SdkHook | RelayHook>(hook: H): H => {
+    const ask = async (request: FastifyRequest): Promise<void> => {
+      try {
+        await hook(request);
+      } catch (error) {
+        const reason = branches.unready;
+        if (reason === undefined || !(error instanceof ProblemError) || error.code !== "unauthenticated") throw error;
+        // Clients told that their key is wrong stay away for minutes.
+        throw new ProblemError("store_unavailable", { store: "The relay", reason, retryAfterS: 2 });
+      }
+    };
+    return Object.assign(ask, { needs: hook.needs }) as H;
+  };
+  const { sdk, ofrep, relay, stream } = access;
+  return { ...access, sdk: patient(sdk), ofrep: patient(ofrep), relay: patient(relay), stream: patient(stream) };
 }
 
 /** Doors that a server has and a relay has not. */
