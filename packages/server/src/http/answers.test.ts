@@ -99,6 +99,8 @@ it("every answer whose form OpenAPI describes has that form", async () => {
   ]) {
     await say("GET", path);
   }
+  const { secret } = await say("POST", `${P}/keys`, { environment: "production", kind: "relay" });
+  expect((await ask("GET", "/relay/v1/state", undefined, { as: secret })).body.snapshot.environment).toBe("production");
   await say("DELETE", `${P}/segments/staff`);
   await say("DELETE", "/api/v1/session");
   const openApi: OpenApi = (await ask("GET", "/docs/json")).body;

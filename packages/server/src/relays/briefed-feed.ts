@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Json, RelayBrief, Revision } from "@belay/protocol";
+import type { Json, RelayBrief, RelayState, Revision } from "@belay/protocol";
 import type { Feed } from "../snapshots/feed.ts";
 import { eventFrame } from "../stream/frames.ts";
 import type { StreamSource } from "../stream/hub.ts";
@@ -8,13 +8,14 @@ import type { StreamSource } from "../stream/hub.ts";
 export class BriefedFeed implements StreamSource {
   readonly #feed: Feed;
   readonly #listeners = new Set<(frame: Buffer) => void>();
-  #brief = "";
+  #brief: RelayBrief;
+  #text = "";
   #frame: Buffer = Buffer.alloc(0);
   #tag = "";
-  #keys: readonly string[] = [];
 
   constructor(feed: Feed, brief: RelayBrief) {
     this.#feed = feed;
+    this.#brief = brief;
     this.renew(brief);
   }
 
@@ -24,7 +25,7 @@ export class BriefedFeed implements StreamSource {
 
   /** Ids of the keys that relays let in. */
   get keys(): readonly string[] {
-    return this.#keys;
+    return this.#brief.keys.map(({ id }) => id);
   }
 
   /** Names what `state` gives. */
@@ -35,10 +36,10 @@ export class BriefedFeed implements StreamSource {
   /** Tells a brief where it differs. Called before the feed goes on to what it belongs to: it comes first. */
   renew(brief: RelayBrief): void {
     const text = JSON.stringify(brief as unknown as Json);
-    if (text === this.#brief) return;
-    this.#brief = text;
+    if (text === this.#text) return;
+    this.#brief = brief;
+    this.#text = text;
     this.#frame = eventFrame("brief", text);
-    this.#keys = brief.keys.map(({ id }) => id);
     this.#tag = createHash("sha256").update(text).digest("base64url").slice(0, 16);
     for (const listener of this.#listeners) listener(this.#frame);
   }
@@ -57,9 +58,8 @@ export class BriefedFeed implements StreamSource {
     return [this.#frame, ...this.#feed.catchUp(held)];
   }
 
-  /** Both as one JSON document. */
-  async state(): Promise<string> {
-    const brief = this.#brief;
-    return `{"brief":${brief},"snapshot":${(await this.#feed.body("identity")).toString()}}`;
+  /** Both as they are now. */
+  get state(): RelayState {
+    return { brief: this.#brief, snapshot: this.#feed.snapshot };
   }
 }

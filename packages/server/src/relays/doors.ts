@@ -50,11 +50,7 @@ export const relayRoutes: FastifyPluginAsync<RelayDoors> = async (app, { access,
       const { etag } = briefed;
       reply.header("cache-control", "private, no-cache").header("etag", etag);
       if (tagMatches(request.headers["if-none-match"], etag)) return reply.code(304).send();
-      const text = await briefed.state();
-      return reply
-        .type("application/json; charset=utf-8")
-        .serializer(AS_IT_IS)
-        .send(text as never);
+      return reply.send(briefed.state as never);
     },
   );
 
@@ -145,6 +141,3 @@ function briefedOf(briefs: BriefSource, { sdk }: FastifyRequest): BriefedFeed {
   if (briefed === undefined) throw new ProblemError("environment_not_found", { key: sdk?.environment ?? "" });
   return briefed;
 }
-
-/** The text is JSON already. */
-const AS_IT_IS = (text: unknown): string => text as string;
