@@ -135,8 +135,17 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(ofrepRoutes, { access, feeds, hub, compile, now, random, intake: dependencies.intake, limits: ofrep });
   const instances = dependencies.instances ?? new InstanceRegistry(now);
   await app.register(instanceRoutes, { access, instances });
-  const usedBehindRelay = (id: string): void => uses.note("sdk-key", id);
-  await app.register(relayRoutes, { access, briefs, hub, intake: dependencies.intake, instances, used: usedBehindRelay });
+  await app.register(relayRoutes, {
+    access,
+    briefs,
+    hub,
+    intake: dependencies.intake,
+    instances,
+    used: ({ project, environment }, id) => {
+      const placed = control.workspace.sdkKeys.get(id);
+      if (placed?.project === project && placed.document.environment === environment) uses.note("sdk-key", id);
+    },
+  });
   for (const doors of dependencies.doors ?? []) await app.register(doors(access, control));
   return app;
 }

@@ -113,8 +113,8 @@ POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/ap
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/drill operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/evidence operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/hold operator
-POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/ready editor
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/lessons operator
+POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/ready editor
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/resume operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/rollback operator
 POST /api/v1/projects/{project}/environments/{environment}/releases/{release}/start operator

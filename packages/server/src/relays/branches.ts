@@ -105,10 +105,9 @@ export class Branches {
     this.#of(place)?.receipts.note(receipt, via);
   }
 
-  /** An SDK key was shown here. */
-  noteUse(keyId: string): void {
-    const placed = this.#workspace.sdkKeys.get(keyId);
-    if (placed !== undefined) this.#of(placeOf(placed))?.receipts.noteUse(keyId);
+  /** An SDK key was shown here, or to a relay behind this one. */
+  noteUse(place: Place, keyId: string): void {
+    this.#of(place)?.receipts.noteUse(keyId);
   }
 
   /** Calls `listener` with every key that is let in no more. */
@@ -150,5 +149,3 @@ export class Branches {
     for (const id of before.keys()) if (!sdkKeys.has(id)) for (const listener of this.#revoked) listener(id);
   }
 }
-
-const placeOf = ({ project, document: { environment } }: PlacedSdkKey): Place => ({ project, environment });

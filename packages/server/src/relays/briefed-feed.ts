@@ -23,11 +23,6 @@ export class BriefedFeed implements StreamSource {
     return this.#feed.revision;
   }
 
-  /** Ids of the keys that relays let in. */
-  get keys(): readonly string[] {
-    return this.#brief.keys.map(({ id }) => id);
-  }
-
   /** Names what `state` gives. */
   get etag(): string {
     return `"${this.revision}-${this.#tag}"`;

@@ -10,6 +10,7 @@ import {
 import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
+import type { SdkIdentity } from "../access/identity.ts";
 import { EVENTS_BYTES_MAX, installEventBodies } from "../exposures/body.ts";
 import type { Intake } from "../exposures/intake.ts";
 import { tagMatches } from "../http/etag.ts";
@@ -28,8 +29,8 @@ export interface RelayDoors {
   /** What batches go through; without one there is no door for them. */
   readonly intake: Pick<Intake, "take"> | undefined;
   readonly instances: Pick<InstanceRegistry, "note">;
-  /** Told which keys were shown to a relay. */
-  readonly used: (keyId: string) => void;
+  /** Told which keys of its environment a relay says it was shown; it may name any. */
+  readonly used: (place: Pick<SdkIdentity, "project" | "environment">, keyId: string) => void;
 }
 
 const tags: readonly string[] = ["relay"];
@@ -88,8 +89,7 @@ export const relayRoutes: FastifyPluginAsync<RelayDoors> = async (app, { access,
     async ({ sdk, body: { receipts, usedKeys = [] } }, reply) => {
       if (sdk === undefined) throw new ProblemError("unauthenticated");
       for (const { via, ...receipt } of receipts) instances.note(sdk, receipt, via.length === 0 ? undefined : via);
-      const own = new Set(briefs.of(sdk)?.keys);
-      for (const id of usedKeys) if (own.has(id)) used(id);
+      for (const id of usedKeys) used(sdk, id);
       return reply.code(204).send();
     },
   );

@@ -55,8 +55,14 @@ export async function buildRelayApp(dependencies: RelayAppDependencies): Promise
   await app.register(ofrepRoutes, { access, feeds: branches.feeds, hub, compile, now, random, intake, limits: {} });
   await app.register(async (scope) => receiptRoute(scope, { access, instances: branches }));
   await app.register(async (scope) => ingestRoute(scope, access, intake));
-  const used = (keyId: string): void => branches.noteUse(keyId);
-  await app.register(relayRoutes, { access, briefs: branches.briefs, hub, intake, instances: branches, used });
+  await app.register(relayRoutes, {
+    access,
+    briefs: branches.briefs,
+    hub,
+    intake,
+    instances: branches,
+    used: (place, keyId) => branches.noteUse(place, keyId),
+  });
   return app;
 }
 
@@ -67,7 +73,8 @@ function relayAccess({ branches, limits, now }: Pick<RelayAppDependencies, "bran
     now,
     pages: ownPages(undefined),
     used: (kind, id) => {
-      if (kind === "sdk-key") branches.noteUse(id);
+      const placed = kind === "sdk-key" ? branches.workspace.sdkKeys.get(id) : undefined;
+      if (placed !== undefined) branches.noteUse({ project: placed.project, environment: placed.document.environment }, id);
     },
     limits: { countWrong: async (request) => (branches.unready === undefined ? limits.countWrong(request) : undefined) },
   });
