@@ -13,7 +13,7 @@ import { receiptRoute } from "../instances/routes.ts";
 import { meterHttp } from "../meters/http-meter.ts";
 import { meterRoutes } from "../meters/routes.ts";
 import { meterStreams } from "../meters/stream-meters.ts";
-import { ofrepRoutes } from "../ofrep/routes.ts";
+import { type OfrepLimits, ofrepRoutes } from "../ofrep/routes.ts";
 import { ownPages } from "../sessions/own-pages.ts";
 import { snapshotRoutes } from "../snapshots/routes.ts";
 import { Hub, type HubLimits } from "../stream/hub.ts";
@@ -32,12 +32,13 @@ export interface RelayAppDependencies extends BareAppOptions {
   readonly unready: () => string | undefined;
   readonly streams?: Partial<HubLimits>;
   readonly limits: Pick<RateLimits, "countWrong">;
+  readonly ofrep?: Partial<OfrepLimits>;
   readonly meters: { readonly registry: Registry; readonly isOpenHere: boolean };
 }
 
 /** Builds the app of a relay: the doors of SDKs, providers and further relays, and a way sign at every other. */
 export async function buildRelayApp(dependencies: RelayAppDependencies): Promise<FastifyInstance> {
-  const { branches, intake, compile, now, random, meters, unready, streams = {} } = dependencies;
+  const { branches, intake, compile, now, random, meters, unready, streams = {}, ofrep = {} } = dependencies;
   const app = bareApp({ ...dependencies, elsewhere: (path) => servedUpstream(path, dependencies.upstreamUrl) });
   const access = relayAccess(dependencies);
   const hub = new Hub({ random, limits: streams });
@@ -52,7 +53,7 @@ export async function buildRelayApp(dependencies: RelayAppDependencies): Promise
   await app.register(welcomeOf(dependencies.upstreamUrl));
   await app.register(snapshotRoutes, { access, feeds: branches.feeds });
   await app.register(streamRoutes, { access, feeds: branches.feeds, hub });
-  await app.register(ofrepRoutes, { access, feeds: branches.feeds, hub, compile, now, random, intake, limits: {} });
+  await app.register(ofrepRoutes, { access, feeds: branches.feeds, hub, compile, now, random, intake, limits: ofrep });
   await app.register(async (scope) => receiptRoute(scope, { access, instances: branches }));
   await app.register(async (scope) => ingestRoute(scope, access, intake));
   await app.register(relayRoutes, {

@@ -46,7 +46,8 @@ export async function startRelay(config: Config, upstream: UpstreamSettings, lim
       onFault: (detail, place) => app?.log.warn({ ...place }, detail),
     });
     closers.push(() => branches.close());
-    const rates = createRateLimits();
+    const { evaluationsPerSecond, ...perMinute } = config.rates;
+    const rates = createRateLimits(perMinute);
     closers.push(() => rates.close());
     const intake = new Intake({ events: branches.events });
     const registry = new Registry();
@@ -63,6 +64,7 @@ export async function startRelay(config: Config, upstream: UpstreamSettings, lim
       unready: () => branches.unready,
       streams: { streamsMax: streamsWithin(descriptorLimit(), HUB_LIMITS.streamsMax) },
       limits: rates,
+      ...(evaluationsPerSecond === undefined ? {} : { ofrep: { requestsPerSecond: evaluationsPerSecond } }),
       meters: { registry, isOpenHere: config.areMetersOpenHere },
     });
     closers.push(() => app?.close());
