@@ -130,6 +130,17 @@ export type {
 } from "./history.ts";
 export type { Json } from "./json.ts";
 export type {
+  CalibrationFigure,
+  DeploymentFigure,
+  FlagDebtFigure,
+  LearningCase,
+  LearningReport,
+  ShareFigure,
+  SpanFigure,
+  TeamCalibration,
+  Uncovered,
+} from "./learning.ts";
+export type {
   Cap,
   EventSelection,
   FilterOperator,

@@ -60,6 +60,7 @@ export {
 } from "./schemas/experiment.ts";
 export { ConditionSchema, JsonSchema, KeySchema, oneOf } from "./schemas/flag.ts";
 export { RestoreDraftSchema } from "./schemas/history.ts";
+export { LearningReportSchema, UncoveredListSchema } from "./schemas/learning.ts";
 export { MeasureSchema, MetricCreationSchema, MetricEditSchema, MetricPreviewRequestSchema } from "./schemas/metric.ts";
 export { PreviewRequestSchema } from "./schemas/preview.ts";
 export { ReceiptSchema } from "./schemas/receipt.ts";

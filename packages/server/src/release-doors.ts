@@ -1,7 +1,9 @@
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "./access/access.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
+import type { ExperimentPulse } from "./experiments/pulse.ts";
 import type { FillRandom } from "./flags/salts.ts";
+import { learningRoutes } from "./learning/routes.ts";
 import type { ReleaseDesk } from "./releases/desk.ts";
 import { freezeRoutes } from "./releases/freeze-routes.ts";
 import { logRoutes } from "./releases/log/routes.ts";
@@ -13,17 +15,19 @@ import { signingRoutes } from "./signing/routes.ts";
 import type { ChangeLog } from "./store/changes/index.ts";
 import type { EventStore } from "./store/events/index.ts";
 
-/** The doors of releases and of the freeze. */
+/** The doors of releases, of the freeze and of what is learned. */
 export function releaseDoors({
   desk,
+  pulse,
   log,
   events,
   fillRandom,
   now,
 }: {
   readonly desk: ReleaseDesk;
+  readonly pulse: Pick<ExperimentPulse, "heard" | "uncovered">;
   readonly log: Pick<ChangeLog, "changes">;
-  readonly events: Pick<EventStore, "pull">;
+  readonly events: Pick<EventStore, "pull" | "ledger">;
   /** Random bytes fit for secrets. */
   readonly fillRandom: FillRandom;
   readonly now: () => number;
@@ -33,6 +37,7 @@ export function releaseDoors({
     await app.register(recordRoutes, { access, control, desk });
     await app.register(logRoutes, { access, control, log, events, fillRandom, now });
     await app.register(signingRoutes, { access, control, fillRandom });
+    await app.register(learningRoutes, { access, control, desk, pulse, events, now });
     await app.register(freezeRoutes, { access, control, desk, now });
     await app.register(templateRoutes, { access, control });
     await app.register(triggerRoutes, { access, control, desk, fillRandom, now });

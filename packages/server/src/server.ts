@@ -14,6 +14,7 @@ import { ControlPlane } from "./control/control-plane.ts";
 import { Follower } from "./control/follower.ts";
 import { Emergencies } from "./emergencies/emergencies.ts";
 import { emergencyDoors } from "./emergencies/routes.ts";
+import { ExperimentPulse } from "./experiments/pulse.ts";
 import { Intake } from "./exposures/intake.ts";
 import { eventDoors } from "./exposures/routes.ts";
 import { SharedTails } from "./exposures/shared-tails.ts";
@@ -148,12 +149,23 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error) => app?.log.warn({ err: error }, "last uses not kept yet"),
     });
     closers.push(() => uses.close());
+    const pulse = new ExperimentPulse({
+      workspace: () => control.workspace,
+      book: uses,
+      now: Date.now,
+      tell: (notice) => {
+        app?.log.warn({ notice }, "an experiment fell silent");
+        courier.notify(notice).catch((error) => app?.log.warn({ err: error }, "silence not told"));
+      },
+    });
+    closers.push(() => pulse.close());
     const flagUses = new FlagUses(() => control.workspace, uses);
     const intake: Intake = new Intake({
       events,
       onCounted: (batch) => flagUses.take(batch),
       onTaken: (batch) => {
         desk.take(batch);
+        pulse.take(batch);
         sharedTails.take(batch);
       },
     });
@@ -228,7 +240,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
         importDoors(imports),
         emergencyDoors(emergencies),
         backupDoors(new Backups({ folder: folder.path, events, now: Date.now })),
-        releaseDoors({ desk, log, events, fillRandom, now: Date.now }),
+        releaseDoors({ desk, pulse, log, events, fillRandom, now: Date.now }),
       ],
     });
     closers.push(() => app?.close());

@@ -63,6 +63,7 @@ GET /api/v1/projects/{project}/instances viewer
 GET /api/v1/projects/{project}/interactions analyst
 GET /api/v1/projects/{project}/keys viewer
 GET /api/v1/projects/{project}/layers viewer
+GET /api/v1/projects/{project}/learning viewer
 GET /api/v1/projects/{project}/metric-events analyst
 GET /api/v1/projects/{project}/metric-events/estimate analyst
 GET /api/v1/projects/{project}/metrics viewer

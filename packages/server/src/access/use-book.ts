@@ -23,6 +23,8 @@ const PRECISION_MS: Readonly<Record<UsedKind, number>> = {
   token: MINUTE_MS,
   flag: DAY_MS,
   "absent-flag": DAY_MS,
+  "experiment-exposures": MINUTE_MS,
+  "experiment-metrics": MINUTE_MS,
   start: DAY_MS,
 };
 

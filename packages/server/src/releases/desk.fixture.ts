@@ -1,9 +1,13 @@
+import { UseBook } from "../access/use-book.ts";
 import { type TestServer, testServer } from "../app.fixture.ts";
 import type { AppDependencies } from "../app.ts";
+import { ExperimentPulse } from "../experiments/pulse.ts";
 import { InstanceRegistry } from "../instances/registry.ts";
 import { releaseDoors } from "../release-doors.ts";
+import { EMPTY_WORKSPACE } from "../state/amend.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
 import type { EventQuery, EventStore, IncomingBatch } from "../store/events/index.ts";
+import type { Notice } from "../webhooks/message.ts";
 import { ReleaseDesk } from "./desk.ts";
 import { T0 } from "./release.fixture.ts";
 import type { ReleaseMessage } from "./service.ts";
@@ -12,6 +16,9 @@ export interface ReleaseServer extends TestServer {
   readonly desk: ReleaseDesk;
   readonly instances: InstanceRegistry;
   readonly messages: ReleaseMessage[];
+  readonly pulse: ExperimentPulse;
+  /** What experiments' dead-man timers said. */
+  readonly notices: Notice[];
   /** What the event store has. */
   readonly batches: IncomingBatch[];
   /** Acknowledges a batch of `production` at the server's time, and has it counted at once. */
@@ -34,6 +41,14 @@ export async function releaseServer({ events, ...options }: ReleaseServerOptions
   const now = (): number => server?.clock.now ?? T0;
   const instances = new InstanceRegistry(now);
   const desks: ReleaseDesk[] = [];
+  const notices: Notice[] = [];
+  const pulse = new ExperimentPulse({
+    workspace: () => server?.control.workspace ?? EMPTY_WORKSPACE,
+    book: new UseBook({ now }),
+    now,
+    tell: (notice) => void notices.push(notice),
+    everyMs: 2 ** 30,
+  });
   const fault = (error: unknown): never => {
     throw error;
   };
@@ -61,6 +76,7 @@ export async function releaseServer({ events, ...options }: ReleaseServerOptions
         desks.push(desk);
         return releaseDoors({
           desk,
+          pulse,
           log: log as ChangeLog,
           events: events ?? eventsIn(batches),
           fillRandom: (bytes) => crypto.getRandomValues(bytes),
@@ -76,14 +92,18 @@ export async function releaseServer({ events, ...options }: ReleaseServerOptions
     desk,
     instances,
     messages,
+    pulse,
+    notices,
     batches,
     acknowledge: (more) => {
       const batch = { ...place, ...EMPTY, receivedAtMs: now(), ...more };
       batches.push(batch);
       desk.tower.count(batch);
+      pulse.count(batch);
     },
     receive: (instance, revision) => instances.note(place, { instance, sdk: "test/1", revision }),
     close: async () => {
+      pulse.close();
       await desk.close();
       await server.close();
     },

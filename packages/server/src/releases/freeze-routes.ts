@@ -172,15 +172,4 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
       }
     },
   );
-
-  app.get<{ Params: { project: string } }>(
-    `${base}/uncovered`,
-    {
-      onRequest: access.role("viewer"),
-      schema: { tags, summary: "List live releases that nobody watches: none, always", params },
-    },
-    async ({ params: { project } }): Promise<{ items: readonly ReleaseId[] }> => ({
-      items: desk.tower.uncovered().filter((id) => id.project === project),
-    }),
-  );
 };

@@ -2,8 +2,11 @@ import type { EpochMs } from "@belay/protocol";
 import { openDriver, type SqliteDriver } from "../sqlite/driver.ts";
 import { migrate } from "../sqlite/migrations.ts";
 
-/** `absent-flag`: asked for, and not there. `start`: when this was begun. */
-export type UsedKind = "sdk-key" | "token" | "flag" | "absent-flag" | "start";
+/**
+ * `absent-flag`: asked for, and not there. `experiment-*`: when something of a running experiment was last taken in. `start`: when
+ * this was begun.
+ */
+export type UsedKind = "sdk-key" | "token" | "flag" | "absent-flag" | "experiment-exposures" | "experiment-metrics" | "start";
 
 export interface Use {
   readonly kind: UsedKind;

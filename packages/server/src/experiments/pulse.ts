@@ -1,0 +1,170 @@
+/*
+ * Whether running experiments are still fed: a dead-man timer each for exposures and for events of their metrics.
+ *
+ *   batch acknowledged ── next turn of the loop ──> of a running experiment? ──> noted, to the minute, with all servers
+ *   once a minute ──> silent for a day? ──> told, once for each silence
+ */
+import type { EpochMs, Uncovered } from "@belay/protocol";
+import type { UseBook } from "../access/use-book.ts";
+import { selectionsOf } from "../metrics/domain.ts";
+import type { ExperimentDocument, Workspace } from "../state/workspace.ts";
+import type { IncomingBatch } from "../store/events/index.ts";
+import type { Notice } from "../webhooks/message.ts";
+
+/** What stopped. */
+export type Silence = "exposures-silent" | "metrics-silent";
+
+/** When something of an experiment was last taken in, by any server; absent: never since the book was begun. */
+export interface LastHeard {
+  readonly exposuresAt?: EpochMs;
+  readonly metricsAt?: EpochMs;
+}
+
+/** Exposures and events come in every day from whatever is worth an experiment. */
+export const SILENT_AFTER_MS: number = 86_400_000;
+
+/** What fell silent, counted from the start where nothing was ever heard. */
+export function silencesOf(
+  { startedAt = "" }: Pick<ExperimentDocument, "startedAt">,
+  { exposuresAt, metricsAt }: LastHeard,
+  now: EpochMs,
+): Silence[] {
+  const startedMs = Date.parse(startedAt);
+  const isSilent = (at: EpochMs = startedMs): boolean => now - Math.max(at, startedMs) > SILENT_AFTER_MS;
+  return [
+    ...(isSilent(exposuresAt) ? (["exposures-silent"] as const) : []),
+    ...(isSilent(metricsAt) ? (["metrics-silent"] as const) : []),
+  ];
+}
+
+/** Why nobody would notice harm by a running experiment. No start leads here: it is refused then. */
+export function gapOf({
+  metrics,
+  alertRoute,
+}: Pick<ExperimentDocument, "metrics" | "alertRoute">): Uncovered["because"] | undefined {
+  if (metrics.guardrails.length === 0) return "no-guardrail";
+  return alertRoute === undefined ? "no-alert-route" : undefined;
+}
+
+export interface ExperimentPulseOptions {
+  readonly workspace: () => Workspace;
+  readonly book: Pick<UseBook, "note" | "lastAt">;
+  readonly now: () => EpochMs;
+  /** Told of a silence; the same notice may come again, from another server too. */
+  readonly tell: (notice: Notice) => void;
+  /** Time between looks. Default 1 min. */
+  readonly everyMs?: number;
+}
+
+export class ExperimentPulse {
+  readonly #options: ExperimentPulseOptions;
+  readonly #timer: NodeJS.Timeout;
+  /** Silences that were told, and are not over. */
+  readonly #told = new Set<string>();
+
+  constructor(options: ExperimentPulseOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.look(), options.everyMs ?? 60_000).unref();
+  }
+
+  /** A batch was acknowledged. Returns at once: it delays no answer. */
+  take(batch: Pick<IncomingBatch, "project" | "environment" | "exposures" | "metrics">): void {
+    setImmediate(() => this.count(batch));
+  }
+
+  count({
+    project,
+    environment,
+    exposures,
+    metrics,
+  }: Pick<IncomingBatch, "project" | "environment" | "exposures" | "metrics">): void {
+    const running = this.#running().filter((one) => one.project === project && one.document.environment === environment);
+    if (running.length === 0) return;
+    const exposed = new Set(exposures.map(({ experiment }) => experiment));
+    const names = new Set(metrics.map(({ name }) => name));
+    for (const { key, document } of running) {
+      if (exposed.has(key)) this.#options.book.note("experiment-exposures", idOf(project, key));
+      if (eventsOf(document).some((name) => names.has(name))) this.#options.book.note("experiment-metrics", idOf(project, key));
+    }
+  }
+
+  heard(project: string, key: string): LastHeard {
+    const { book } = this.#options;
+    const [exposuresAt, metricsAt] = [
+      book.lastAt("experiment-exposures", idOf(project, key)),
+      book.lastAt("experiment-metrics", idOf(project, key)),
+    ];
+    return {
+      ...(exposuresAt === undefined ? {} : { exposuresAt }),
+      ...(metricsAt === undefined ? {} : { metricsAt }),
+    };
+  }
+
+  /** Running experiments that nobody watches: always none. */
+  uncovered(): Uncovered[] {
+    return this.#running().flatMap(({ project, key, document }) => {
+      const because = gapOf(document);
+      return because === undefined ? [] : [{ kind: "experiment", project, environment: document.environment, key, because }];
+    });
+  }
+
+  /** Tells of what fell silent since the last time. */
+  look(): void {
+    const { now, tell } = this.#options;
+    const silent = new Set<string>();
+    for (const { project, key, document } of this.#running()) {
+      const heard = this.heard(project, key);
+      for (const silence of silencesOf(document, heard, now())) {
+        const lastAt = silence === "exposures-silent" ? heard.exposuresAt : heard.metricsAt;
+        const since = new Date(lastAt ?? Date.parse(document.startedAt ?? "")).toISOString();
+        const id = `experiment-silent_${key}_${silence}_${Date.parse(since)}`;
+        silent.add(`${project} ${id}`);
+        if (!this.#told.has(`${project} ${id}`)) tell(noticeOf({ id, project, key, document, silence, since, at: now() }));
+      }
+    }
+    this.#told.clear();
+    for (const id of silent) this.#told.add(id);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #running(): { readonly project: string; readonly key: string; readonly document: ExperimentDocument }[] {
+    return [...this.#options.workspace().projects].flatMap(([project, { experiments }]) =>
+      [...experiments].flatMap(([key, { body }]) => (body.status === "running" ? [{ project, key, document: body }] : [])),
+    );
+  }
+}
+
+/** Names of the metric events that its metrics are made of. */
+function eventsOf({ frozen }: ExperimentDocument): string[] {
+  return (frozen?.metrics ?? []).flatMap(({ measure }) => selectionsOf(measure).map(({ events }) => events.name));
+}
+
+interface Silent {
+  readonly id: string;
+  readonly project: string;
+  readonly key: string;
+  readonly document: ExperimentDocument;
+  readonly silence: Silence;
+  readonly since: string;
+  readonly at: EpochMs;
+}
+
+function noticeOf({ id, project, key, document, silence, since, at }: Silent): Notice {
+  const what = silence === "exposures-silent" ? "exposures" : "events of its metrics";
+  const { environment, alertRoute = "" } = document;
+  return {
+    id,
+    type: "experiment.silent",
+    project,
+    environments: [environment],
+    at: new Date(at).toISOString(),
+    text: `Experiment \`${key}\` in ${environment}: no ${what} since ${since}`,
+    data: { experiment: key, environment, silence, since, alertRoute },
+  };
+}
+
+/** Keys hold no space. */
+const idOf = (project: string, key: string): string => `${project} ${key}`;

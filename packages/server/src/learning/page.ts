@@ -1,0 +1,125 @@
+/* How well a project learns, as one page: each figure with its target, and the cases behind it. */
+import type { LearningCase, LearningReport, ShareFigure, SpanFigure } from "@belay/protocol";
+import { moment, span } from "../releases/log/words.ts";
+import { pageText } from "../releases/page.ts";
+import { escaped, section, table } from "../results/markup.ts";
+import { count, percent, plain, signed } from "../results/words.ts";
+
+interface Part {
+  readonly title: string;
+  readonly value: string;
+  readonly about: string;
+  readonly tone: "good" | "bad" | "open";
+  readonly unit: (value: number) => string;
+  readonly cases: readonly LearningCase[];
+  /** HTML already. */
+  readonly more?: string;
+}
+
+export function learningPage(report: LearningReport): string {
+  const { project, from, to } = report;
+  const parts = partsOf(report);
+  const missed = parts.filter(({ tone }) => tone === "bad").length;
+  return pageText({
+    title: `${project}: learning`,
+    kicker: `${project} · ${moment(from)} to ${moment(to)}`,
+    headline: missed === 0 ? "Nothing missed its target" : `${missed} of ${parts.length} figures missed their target`,
+    lead: "Every figure has the cases it is made of below it.",
+    tone: missed === 0 ? "good" : "bad",
+    parts: [
+      section(
+        "At a glance",
+        table(
+          ["Figure", "Value", "Target"],
+          parts.map(({ title, value, about, tone }) => [
+            escaped(title),
+            `<span class="${tone}">${escaped(value)}</span>`,
+            escaped(about),
+          ]),
+        ),
+      ),
+      ...parts.map(({ title, value, about, more = "", cases, unit }) =>
+        section(title, `<p><b>${escaped(value)}</b> ${escaped(about)}</p>`, more, casesOf(cases, unit)),
+      ),
+    ],
+  });
+}
+
+function partsOf({
+  deployments,
+  rollbacks,
+  coverage,
+  insight,
+  turnaround,
+  calibration,
+  exposures,
+  flagDebt,
+}: LearningReport): Part[] {
+  const { reasons } = flagDebt;
+  const named = Object.entries(reasons).filter(([, flags]) => flags > 0);
+  return [
+    {
+      title: "Deployment frequency",
+      value: `${plain(deployments.perWeek)} releases a week`,
+      about: `${count(deployments.started)} started`,
+      tone: "open",
+      unit: plain,
+      cases: deployments.cases,
+    },
+    spanPart("Rollback speed", rollbacks),
+    sharePart("Monitoring coverage", coverage),
+    spanPart("Insight speed", insight),
+    spanPart("Decision turnaround", turnaround),
+    {
+      title: "Prediction calibration",
+      value: `${count(calibration.cases.length)} predictions`,
+      about: "intervals should hold as often as they claim",
+      tone: "open",
+      unit: signed,
+      cases: calibration.cases,
+      more: table(
+        ["Team", "Predictions", "Inside", "Claimed", "Mean interval score"],
+        calibration.teams.map(({ team, predictions, coverage: inside, claimed, meanIntervalScore }) => [
+          escaped(team === "" ? "nobody named" : team),
+          count(predictions),
+          percent(inside),
+          percent(claimed),
+          plain(meanIntervalScore),
+        ]),
+      ),
+    },
+    sharePart("Exposure data quality", exposures),
+    {
+      title: "Flag debt",
+      value: `${count(flagDebt.stale)} of ${count(flagDebt.flags)} flags are stale`,
+      about: named.map(([reason, flags]) => `${reason} ${flags}`).join(", "),
+      tone: "open",
+      unit: plain,
+      cases: flagDebt.cases,
+    },
+  ];
+}
+
+function spanPart(title: string, { count: measured, p50, p90, target, withinTarget, cases }: SpanFigure): Part {
+  const about = `target ${span(target)}; ${count(withinTarget)} of ${count(measured)} within it`;
+  if (p50 === undefined || p90 === undefined) return { title, value: "nothing measured", about, tone: "open", unit: span, cases };
+  return { title, value: `p50 ${span(p50)}, p90 ${span(p90)}`, about, tone: p90 <= target ? "good" : "bad", unit: span, cases };
+}
+
+function sharePart(title: string, { share, target, cases }: ShareFigure): Part {
+  const about = `target ${percent(target)}`;
+  if (share === undefined) return { title, value: "nothing to measure", about, tone: "open", unit: percent, cases };
+  return { title, value: percent(share), about, tone: share >= target ? "good" : "bad", unit: percent, cases };
+}
+
+function casesOf(cases: readonly LearningCase[], unit: (value: number) => string): string {
+  return table(
+    ["Case", "When", "Value", "Note"],
+    cases.map(({ kind, key, environment, href, at, value, note = "" }) => [
+      `<a href="${escaped(href)}">${escaped(key)}</a> <small>${escaped(environment === undefined ? kind : `${kind} in ${environment}`)}</small>`,
+      at === undefined ? "" : escaped(moment(at)),
+      value === undefined ? "" : escaped(unit(value)),
+      escaped(note),
+    ]),
+  );
+}
