@@ -132,6 +132,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
     const sent = door.requests.filter((request) => request.door === "events");
     const lastWords = sent.filter(({ headers }) => headers["content-type"] === PACKED_TYPE);
     expect(Math.max(...sent.map(({ bytes }) => bytes))).toBeLessThanOrEqual(60 * 1_024);
+    expect(Math.max(...lastWords.map(({ bytes }) => bytes))).toBeLessThanOrEqual(48 * 1_024);
     expect(unpackedBytes(lastWords)).toBeGreaterThan(5 * 90_000);
     expect(lastWords.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(unpackedBytes(lastWords) / 2);
     expect(door.preflights.filter((path) => path.endsWith("/events"))).toEqual([]);

@@ -62,8 +62,7 @@ export const failure = (errorCode: EvaluationErrorCode): Outcome => ({ reason: "
  * @example
  * deciderOf(snapshot, { targetingKey: "user-42" })("checkout-v2").value;
  */
-export function deciderOf({ flags, segments, spaces }: Snapshot, given: EvaluationContext): Decide {
-  const context = typeof given === "object" && given !== null ? given : {};
+export function deciderOf({ flags, segments, spaces }: Snapshot, context: EvaluationContext): Decide {
   const answers = new Map<unknown, unknown>();
 
   /** Answers a definition once, so that chains of them do not multiply. */
