@@ -1,4 +1,4 @@
-import * as oidc from "openid-client";
+import type { Configuration } from "openid-client";
 import { ProblemError } from "../http/problem.ts";
 import type { OidcSettings } from "./settings.ts";
 
@@ -34,8 +34,8 @@ const TIMEOUT_S = 5;
 /** A provider by its settings. It is looked up when somebody first signs in: the server starts without it. */
 export function oidcProvider(settings: OidcSettings): OidcProvider {
   const redirectUri = `${settings.publicUrl}${CALLBACK_PATH}`;
-  let found: Promise<oidc.Configuration> | undefined;
-  const configuration = (): Promise<oidc.Configuration> => {
+  let found: Promise<Configuration> | undefined;
+  const configuration = (): Promise<Configuration> => {
     found ??= discover(settings).catch((error: unknown) => {
       found = undefined;
       throw error;
@@ -47,6 +47,7 @@ export function oidcProvider(settings: OidcSettings): OidcProvider {
     redirectUri,
     leave: () =>
       answered(async () => {
+        const oidc = await library();
         const leave = { state: oidc.randomState(), nonce: oidc.randomNonce(), verifier: oidc.randomPKCECodeVerifier() };
         const url = oidc.buildAuthorizationUrl(await configuration(), {
           redirect_uri: redirectUri,
@@ -60,6 +61,7 @@ export function oidcProvider(settings: OidcSettings): OidcProvider {
       }),
     arrive: (url, { state, nonce, verifier }) =>
       answered(async () => {
+        const oidc = await library();
         const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier, idTokenExpected: true };
         const claims = (await oidc.authorizationCodeGrant(await configuration(), url, checks)).claims();
         if (claims === undefined) throw new ProblemError("sign_in_refused", { reason: "the provider sent no ID token" });
@@ -68,7 +70,11 @@ export function oidcProvider(settings: OidcSettings): OidcProvider {
   };
 }
 
-async function discover({ issuer, clientId, clientSecret }: OidcSettings): Promise<oidc.Configuration> {
+/** Loaded when somebody first signs in: most servers do without. */
+const library = (): Promise<typeof import("openid-client")> => import("openid-client");
+
+async function discover({ issuer, clientId, clientSecret }: OidcSettings): Promise<Configuration> {
+  const oidc = await library();
   // The signature is checked although the token comes straight from the provider: a proxy between may end TLS.
   const execute = [oidc.enableNonRepudiationChecks];
   if (new URL(issuer).protocol === "http:") execute.push(oidc.allowInsecureRequests);

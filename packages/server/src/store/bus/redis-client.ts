@@ -1,4 +1,7 @@
-import { Cluster, Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
+import { onDemand } from "../on-demand.ts";
+
+const driver = onDemand<typeof import("ioredis")>("ioredis");
 
 /** Where Redis is. */
 export interface RedisOptions {
@@ -22,6 +25,7 @@ const RECONNECT_MS = { first: 50, max: 1_000 };
  * for as long as Redis is away. It connects again for ever.
  */
 export function redisClient({ urls, sentinel }: RedisOptions): RedisClient {
+  const { Cluster, Redis } = driver();
   const again = (times: number): number => Math.min(RECONNECT_MS.first * 2 ** Math.min(times, 10), RECONNECT_MS.max);
   const common = {
     enableOfflineQueue: false,

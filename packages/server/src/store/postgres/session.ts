@@ -1,8 +1,11 @@
-import pg from "pg";
+import type pg from "pg";
 import { ProblemError } from "../../http/problem.ts";
 import type { SqlRow, SqlValue } from "../changes/rows.ts";
+import { onDemand } from "../on-demand.ts";
 import { NewerSchemaError } from "../sqlite/migrations.ts";
 import { MIGRATION_TIMEOUT_MS, migratePostgres } from "./migrations.ts";
+
+const driver = onDemand<typeof pg>("pg");
 
 export interface PostgresOptions {
   readonly url: string;
@@ -35,7 +38,7 @@ export class PostgresSession {
       // A server that vanishes in the middle of a transaction leaves its locks to a connection that nobody ends.
       idle_in_transaction_session_timeout: 2 * timeoutMs,
     };
-    this.#pool = new pg.Pool({ ...this.#connection, max: connectionsMax, idleTimeoutMillis: 30_000 });
+    this.#pool = new (driver().Pool)({ ...this.#connection, max: connectionsMax, idleTimeoutMillis: 30_000 });
     this.#name = name;
     // A connection that breaks is replaced by the pool; without a listener it would end the process, in the pool as in use,
     // where the pool's own does not listen. Whoever uses it is told by the statement that fails.
@@ -45,7 +48,7 @@ export class PostgresSession {
 
   /** A connection of its own, not yet open. */
   client(more: pg.ClientConfig = {}): pg.Client {
-    return new pg.Client({ ...this.#connection, ...more }).on("error", () => undefined);
+    return new (driver().Client)({ ...this.#connection, ...more }).on("error", () => undefined);
   }
 
   /** The rows of one statement with `?` for each value. */
