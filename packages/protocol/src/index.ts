@@ -231,6 +231,15 @@ export type {
   Witnessed,
 } from "./release.ts";
 export type {
+  EffectDecay,
+  HoldoutPeriod,
+  InterferenceScreen,
+  ReleaseHoldout,
+  ReleaseInteraction,
+  ReleaseInterference,
+  ReleaseOverlap,
+} from "./release-effects.ts";
+export type {
   CountedUnits,
   ExposureStretch,
   GateAnswer,

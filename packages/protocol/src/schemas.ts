@@ -76,6 +76,7 @@ export {
   RollbackSinceDraftSchema,
 } from "./schemas/release.ts";
 export { GuardrailStatesSchema } from "./schemas/release-answers.ts";
+export { ReleaseHoldoutSchema, ReleaseInterferenceSchema } from "./schemas/release-effects.ts";
 export {
   LessonDraftSchema,
   LessonsSchema,

@@ -4,6 +4,7 @@ import type { ControlPlane } from "./control/control-plane.ts";
 import { experimentRoutes } from "./experiments/routes.ts";
 import { ledgerRoutes } from "./ledger/routes.ts";
 import { metricRoutes } from "./metrics/routes.ts";
+import { effectRoutes } from "./releases/effect-routes.ts";
 import { resultsRoutes } from "./results/routes.ts";
 import { createResults } from "./results/service.ts";
 import { shippedRoutes } from "./results/shipped-routes.ts";
@@ -12,7 +13,7 @@ import { retentionRoutes } from "./retention/routes.ts";
 import type { EventStore } from "./store/events/index.ts";
 import { unitRoutes } from "./units/routes.ts";
 
-/** The doors that need the state and the events both: the ledger, retention, erasure, metrics, experiments, results. */
+/** The doors that need the state and the events both: the ledger, retention, erasure, metrics, experiments, results, what releases did. */
 export function recordDoors({
   events,
   now,
@@ -28,6 +29,7 @@ export function recordDoors({
     await app.register(experimentRoutes, { access, control, events, now, results });
     await app.register(resultsRoutes, { access, control, results });
     await app.register(shippedRoutes, { access, control, shipped: createShipped({ control, events, now }) });
+    await app.register(effectRoutes, { access, control, events, now });
     await app.register(unitRoutes, { access, control, events });
   };
 }

@@ -33,6 +33,8 @@ GET /api/v1/projects/{project}/environments/{environment}/ledger/instances analy
 GET /api/v1/projects/{project}/environments/{environment}/releases viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release} viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/guardrails viewer
+GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/holdout analyst
+GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/interference analyst
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/log viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/log/signature viewer
 GET /api/v1/projects/{project}/environments/{environment}/releases/{release}/plan viewer

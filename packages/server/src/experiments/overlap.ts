@@ -25,14 +25,14 @@ export function overlapsOf(project: ProjectState, key: ExperimentKey, experiment
 }
 
 /** A part's draws with each space under a name that is the same wherever it is the same space. */
-type Region = ReadonlyMap<string, readonly (readonly [number, number])[]>;
+export type Region = ReadonlyMap<string, readonly (readonly [number, number])[]>;
 
-function partsOf(project: ProjectState, key: ExperimentKey, { flag, environment }: ExperimentDocument): readonly Region[] {
+export function partsOf(project: ProjectState, key: ExperimentKey, { flag, environment }: ExperimentDocument): readonly Region[] {
   const targeting = project.environments.get(environment)?.targetings.get(flag)?.body;
   return targeting === undefined ? [] : trackedParts(targeting, key).map((part) => regionOf(flag, part));
 }
 
-function regionOf(flag: string, { draws }: Part): Region {
+export function regionOf(flag: string, { draws }: Pick<Part, "draws">): Region {
   const region = new Map<string, readonly (readonly [number, number])[]>();
   for (const draw of draws) {
     const name = draw.space.includes("/") ? draw.space : `flag/${flag}/${draw.space}`;
@@ -43,11 +43,11 @@ function regionOf(flag: string, { draws }: Part): Region {
 }
 
 /** Share of all units in both, as far as ranges say: spaces are independent, and conditions are not looked at. */
-function sharedBy(a: readonly Region[], b: readonly Region[]): number {
+export function sharedBy(a: readonly Region[], b: readonly Region[]): number {
   return a.reduce((sum, one) => sum + b.reduce((inner, other) => inner + jointShare(one, other), 0), 0);
 }
 
-function shareOf(parts: readonly Region[]): number {
+export function shareOf(parts: readonly Region[]): number {
   return parts.reduce((sum, part) => sum + jointShare(part, new Map()), 0);
 }
 

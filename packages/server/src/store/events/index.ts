@@ -14,6 +14,7 @@ export type {
   MetricQuery,
   OutcomeCell,
   PairCell,
+  Paired,
   PairsRequest,
   QuantileCell,
   UnitValue,

@@ -386,6 +386,26 @@ export function aggregateContract(name: string, makeBench: () => Promise<EventSt
       ]);
     });
 
+    test("of a release and an experiment of the same name too, each by its own exposures", async () => {
+      const world = newWorld();
+      const released = (unit: string, ms: number): Exposure => {
+        const { experiment: _, ...plain } = seen(unit, "on", ms, { release: "checkout-test" });
+        return plain;
+      };
+      await world.happen({
+        exposures: [seen("ann", "control", 0), released("ann", 10), released("bob", 5)],
+        metrics: [did("ann", "visit", 5), did("ann", "visit", 15)],
+      });
+      const experiments = [
+        { key: "checkout-test", fromMs: START_MS },
+        { key: "checkout-test", isRelease: true, fromMs: START_MS },
+      ] as const;
+      const request = { project: world.project, environment: "production", experiments, metric: metricQuery(COUNT) };
+      expect((await store.pairs(request)).cells).toEqual([
+        { experiments: [0, 1], variants: ["control", "on"], n: 1, first: 1, second: 1 },
+      ]);
+    });
+
     test("added up as it came is added up at once, to 1e-12 at values far from 0", async () => {
       const world = newWorld();
       const value = (at: number): { value: number } => ({ value: 1e9 + at / 7 });

@@ -199,7 +199,12 @@ export function pairOf(
 ): Map<string, Sums> {
   const [a = [], b = []] = pair.map((index) => {
     const experiment = experiments[index];
-    return experiment === undefined ? [] : unitsOf(happened, { ...experiment, subject: { experiment: experiment.key } });
+    return experiment === undefined
+      ? []
+      : unitsOf(happened, {
+          ...experiment,
+          subject: experiment.isRelease === true ? { release: experiment.key } : { experiment: experiment.key },
+        });
   });
   const cells = new Map<string, number[][]>();
   for (const one of a) {

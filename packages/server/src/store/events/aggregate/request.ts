@@ -136,13 +136,21 @@ export function variablesOf({ value, covariateMs }: MetricQuery): readonly Varia
   return hasDenominator ? [...after, "before", "denominatorBefore", "unseenBefore"] : [...after, "before", "unseenBefore"];
 }
 
-/** Two experiments at a time: how their units and one metric lie over the arms of both. */
+/** Two experiments, or releases, at a time: how their units and one metric lie over the arms of both. */
 export interface PairsRequest {
   readonly project: string;
   readonly environment: string;
-  readonly experiments: readonly { readonly key: string; readonly fromMs: number; readonly untilMs?: number }[];
+  readonly experiments: readonly Paired[];
   /** Counted from the later of a unit's two first exposures; no mean, ratio, funnel or quantile. */
   readonly metric: Omit<MetricQuery, "covariateMs">;
+}
+
+/** An experiment, or a release, and whose exposures of it count. */
+export interface Paired {
+  readonly key: string;
+  readonly isRelease?: true;
+  readonly fromMs: number;
+  readonly untilMs?: number;
 }
 
 /** Units in both of two experiments, by their variants. */

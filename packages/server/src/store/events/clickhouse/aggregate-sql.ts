@@ -81,9 +81,10 @@ export function pairsSql(tables: Tables, request: PairsRequest, { sums }: Plan):
   if (sum === undefined || sum.denominator !== undefined || isFunnel(sum)) {
     throw new Error("pairs are screened by one metric that is neither a mean, a ratio, a funnel nor a quantile");
   }
-  const members = request.experiments.map(({ key, fromMs, untilMs }, index) => {
+  const members = request.experiments.map(({ key, isRelease, fromMs, untilMs }, index) => {
+    const subject = isRelease === true ? { release: key } : { experiment: key };
     const units = {
-      ...{ project: request.project, environment: request.environment, subject: { experiment: key }, fromMs, segments: [] },
+      ...{ project: request.project, environment: request.environment, subject, fromMs, segments: [] },
       ...(untilMs === undefined ? {} : { untilMs }),
     };
     return `select unit, ${index} as experiment, variant, start_key, ${variableSql(sum, "value", () => `a${sum.index}`)} as y

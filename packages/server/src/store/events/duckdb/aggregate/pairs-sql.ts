@@ -32,17 +32,21 @@ export function pairStatements(
 /** The experiments with their places in the request. */
 function subjects({ experiments }: PairsRequest): string {
   const rows = experiments.map(
-    ({ key, fromMs, untilMs }, index) =>
-      `(${text(key)}, ${index}, ${Math.trunc(fromMs)}, ${untilMs === undefined ? "null" : Math.trunc(untilMs)})`,
+    ({ key, isRelease = false, fromMs, untilMs }, index) =>
+      `(${text(key)}, ${isRelease}, ${index}, ${Math.trunc(fromMs)}, ${untilMs === undefined ? "null" : Math.trunc(untilMs)})`,
   );
-  const none = "select ''::VARCHAR, 0::INTEGER, 0::BIGINT, null::BIGINT where false";
-  return `select * from (${rows.length === 0 ? none : `values ${rows.join(", ")}`}) t(key, experiment, from_ms, until_ms)`;
+  const none = "select ''::VARCHAR, false, 0::INTEGER, 0::BIGINT, null::BIGINT where false";
+  return `select * from (${rows.length === 0 ? none : `values ${rows.join(", ")}`}) t(key, is_release, experiment, from_ms, until_ms)`;
 }
 
 /** A row for each unit and experiment, numbered by the position of its first exposure there. */
-function members({ project, environment }: PairsRequest, through: number): string {
+function members({ project, environment, experiments }: PairsRequest, through: number): string {
+  // An exposure is of one or the other.
+  const isOf = experiments.some(({ isRelease }) => isRelease === true)
+    ? "coalesce(e.release, e.experiment) = s.key and (e.release is not null) = s.is_release"
+    : "e.experiment = s.key";
   const keys = `select e.unit, s.experiment, any_value(s.until_ms) as until_ms, min(${ORDER_KEY}) as key
-    from exposures e join subjects s on e.experiment = s.key
+    from exposures e join subjects s on ${isOf}
     where e.project = ${text(project)} and e.environment = ${text(environment)} and e.position <= ${through}
       and ${AT_MS} >= s.from_ms and (s.until_ms is null or ${AT_MS} < s.until_ms)
     group by e.unit, s.experiment`;

@@ -1,0 +1,82 @@
+import { Type } from "@sinclair/typebox";
+import type {
+  EffectDecay,
+  HoldoutPeriod,
+  InterferenceScreen,
+  ReleaseHoldout,
+  ReleaseInteraction,
+  ReleaseInterference,
+  ReleaseOverlap,
+} from "../release-effects.ts";
+import { oneOf } from "./flag.ts";
+import { StatedEffectSchema, statedSchema } from "./results.ts";
+import type { Schema } from "./schema.ts";
+
+const closed = { additionalProperties: false } as const;
+const text = Type.String();
+const time = Type.String({ description: "RFC 3339, in UTC" });
+const count = Type.Integer({ minimum: 0 });
+const lag = Type.Number({ minimum: 0 });
+const percentage = Type.Number({ minimum: 0, maximum: 100 });
+const share = Type.Number({ minimum: 0, maximum: 1 });
+const number = Type.Number();
+const kind = oneOf<ReleaseOverlap["kind"]>(["experiment", "release"]);
+
+const PeriodSchema: Schema<HoldoutPeriod> = Type.Object(
+  { from: time, to: time, heldOut: count, rest: count, absolute: StatedEffectSchema, relative: StatedEffectSchema },
+  closed,
+);
+
+const RateIntervalSchema: Schema<EffectDecay["interval"]> = Type.Object(
+  { low: Type.Optional(number), high: Type.Optional(number), level: share },
+  closed,
+);
+
+export const ReleaseHoldoutSchema: Schema<ReleaseHoldout> = Type.Object(
+  {
+    metric: text,
+    percentage,
+    from: time,
+    at: time,
+    lagMs: lag,
+    whole: PeriodSchema,
+    periods: Type.Array(PeriodSchema),
+    decay: statedSchema<EffectDecay>({
+      initial: number,
+      latest: number,
+      ratePerDay: number,
+      interval: RateIntervalSchema,
+      halfLifeDays: Type.Optional(Type.Number({ minimum: 0 })),
+      pValue: share,
+    }),
+  },
+  closed,
+);
+
+const OverlapSchema: Schema<ReleaseOverlap> = Type.Object(
+  { kind, key: text, flag: text, stages: Type.Array(Type.Object({ name: text, percentage, ofThis: percentage }, closed)) },
+  closed,
+);
+
+const InteractionSchema: Schema<ReleaseInteraction> = Type.Object(
+  {
+    kind,
+    key: text,
+    treatment: text,
+    units: count,
+    effect: StatedEffectSchema,
+    adjustedP: Type.Optional(share),
+    smallestDetectable: Type.Optional(Type.Number({ minimum: 0 })),
+  },
+  closed,
+);
+
+const ScreenSchema: Schema<InterferenceScreen> = Type.Object(
+  { metric: text, at: time, lagMs: lag, pairs: Type.Array(InteractionSchema) },
+  closed,
+);
+
+export const ReleaseInterferenceSchema: Schema<ReleaseInterference> = Type.Object(
+  { forecast: Type.Array(OverlapSchema), screen: Type.Optional(ScreenSchema) },
+  closed,
+);
