@@ -272,6 +272,7 @@ export type {
   WallTime,
 } from "./requests.ts";
 export type {
+  AlertRouteReport,
   ArmReport,
   ArmValue,
   Comparison,
@@ -288,6 +289,7 @@ export type {
   NonInferiorityReport,
   PredictionReport,
   ProgressReport,
+  QualityAlarm,
   QualityReport,
   SampleRatioReport,
   ScreenedInteraction,

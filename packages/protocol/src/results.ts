@@ -74,6 +74,28 @@ export interface QualityReport {
   readonly beforeStart?: { readonly pValue: number; readonly isUnhealthy: boolean };
   /** What became of the exposures that applications made, by arm; absent where no application reports it. */
   readonly loss?: LossReport;
+  /** What the alert route was told last, while it holds. */
+  readonly alarm?: QualityAlarm;
+  /** Absent where the experiment names none. */
+  readonly alertRoute?: AlertRouteReport;
+}
+
+/** Checks that failed, as the scheduler found them. */
+export interface QualityAlarm {
+  /** When the first of them, or another one than before, was found to fail. */
+  readonly at: string;
+  readonly checks: readonly ("sampleRatio" | "loss" | "crossing" | "beforeStart")[];
+  readonly sentence: string;
+  /** Whom it was meant for. */
+  readonly route: string;
+}
+
+/** Whether anything carries an experiment's alarms to where they are meant to go. */
+export interface AlertRouteReport {
+  readonly route: string;
+  readonly isDead: boolean;
+  /** Why it is dead. */
+  readonly reason?: string;
 }
 
 /** Units that saw two variants. */

@@ -74,7 +74,7 @@ export interface AppDependencies extends BareAppOptions {
   /** Where the server keeps what it says of itself at `/metrics`; absent: it says nothing. */
   readonly meters?: { readonly registry: Registry; readonly isOpenHere: boolean };
   /** Doors of further parts; they use the same access and state. */
-  readonly doors?: readonly ((access: Access, control: ControlPlane) => FastifyPluginAsync)[];
+  readonly doors?: readonly ((access: Access, control: ControlPlane, log: ChangeLog) => FastifyPluginAsync)[];
 }
 
 /** Builds the server's app: every door, ready for `inject()` or `listen()`. Closing it ends its streams. */
@@ -146,7 +146,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
       if (placed?.project === project && placed.document.environment === environment) uses.note("sdk-key", id);
     },
   });
-  for (const doors of dependencies.doors ?? []) await app.register(doors(access, control));
+  for (const doors of dependencies.doors ?? []) await app.register(doors(access, control, log));
   return app;
 }
 

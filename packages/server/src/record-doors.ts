@@ -10,6 +10,8 @@ import { createResults } from "./results/service.ts";
 import { shippedRoutes } from "./results/shipped-routes.ts";
 import { createShipped } from "./results/shipped-service.ts";
 import { retentionRoutes } from "./retention/routes.ts";
+import type { ChangeLog } from "./store/changes/index.ts";
+import type { DeliveryStore } from "./store/deliveries/index.ts";
 import type { EventStore } from "./store/events/index.ts";
 import { unitRoutes } from "./units/routes.ts";
 
@@ -17,16 +19,19 @@ import { unitRoutes } from "./units/routes.ts";
 export function recordDoors({
   events,
   now,
+  deliveries,
 }: {
   readonly events: EventStore;
   readonly now: () => number;
-}): (access: Access, control: ControlPlane) => FastifyPluginAsync {
-  return (access, control) => async (app) => {
+  /** What became of what was sent to webhooks; absent: nothing is known of it. */
+  readonly deliveries?: Pick<DeliveryStore, "list">;
+}): (access: Access, control: ControlPlane, log: ChangeLog) => FastifyPluginAsync {
+  return (access, control, log) => async (app) => {
     await app.register(ledgerRoutes, { access, control, events, now });
     await app.register(retentionRoutes, { access, control });
     await app.register(metricRoutes, { access, control, events, now });
-    const results = createResults({ control, events, now });
-    await app.register(experimentRoutes, { access, control, events, now, results });
+    const results = createResults({ control, events, now, ...(deliveries === undefined ? {} : { deliveries }) });
+    await app.register(experimentRoutes, { access, control, events, log, now, results });
     await app.register(resultsRoutes, { access, control, results });
     await app.register(shippedRoutes, { access, control, shipped: createShipped({ control, events, now }) });
     await app.register(effectRoutes, { access, control, events, now });

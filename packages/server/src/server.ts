@@ -188,7 +188,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     const looks = new LookKeeper({
       control,
       log,
-      results: createResults({ control, events, now: Date.now }),
+      results: createResults({ control, events, now: Date.now, deliveries }),
       now: Date.now,
       holder: randomUUID(),
       onFault: (error, experiment) => app?.log.warn({ err: error, experiment }, "experiment not looked at yet"),
@@ -235,7 +235,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       meters: { registry, isOpenHere: config.areMetersOpenHere },
       doors: [
         (access) => eventDoors({ access, events, intake, hasEnvironment: environmentsOf(control) }),
-        recordDoors({ events, now: Date.now }),
+        recordDoors({ events, now: Date.now, deliveries }),
         webhookDoors({ fillRandom, store: deliveries, courier, send, now: Date.now }),
         importDoors(imports),
         emergencyDoors(emergencies),

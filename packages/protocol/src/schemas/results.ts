@@ -15,6 +15,7 @@ import type {
   MetricResult,
   PredictionReport,
   ProgressReport,
+  QualityAlarm,
   QualityReport,
   SegmentResult,
   ShippedEffect,
@@ -69,6 +70,12 @@ const LossSchema: Schema<LossReport> = Type.Unsafe<LossReport>(
   ),
 );
 
+const CHECKS: readonly QualityAlarm["checks"][number][] = ["sampleRatio", "loss", "crossing", "beforeStart"];
+
+const AlarmSchema: Schema<QualityAlarm> = Type.Unsafe<QualityAlarm>(
+  Type.Object({ at: time, checks: Type.Array(oneOf(CHECKS)), sentence: text, route: text }, closed),
+);
+
 const QualitySchema: Schema<QualityReport> = Type.Object(
   {
     isGood: yes,
@@ -85,6 +92,8 @@ const QualitySchema: Schema<QualityReport> = Type.Object(
     crossing: statedSchema<CrossingReport>({ share, pValue: Type.Optional(probability), isUnhealthy: yes }),
     beforeStart: Type.Optional(Type.Object({ pValue: probability, isUnhealthy: yes }, closed)),
     loss: Type.Optional(LossSchema),
+    alarm: Type.Optional(AlarmSchema),
+    alertRoute: Type.Optional(Type.Object({ route: text, isDead: yes, reason: Type.Optional(text) }, closed)),
   },
   closed,
 );

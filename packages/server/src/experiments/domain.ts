@@ -16,12 +16,14 @@ import type {
   FrozenMetric,
   Look,
   Phase,
+  QualityAlarm,
 } from "@belay/protocol";
 import { asJson, type Decision, type Refusal, refuse } from "../control/decision.ts";
 import { planHash } from "../control/plan-hash.ts";
 import { withoutNulls, writeProjectDocument } from "../control/project-document.ts";
 import { liveFlag } from "../flags/domain.ts";
 import type { ExperimentDocument, Held, LooksDocument, ProjectState } from "../state/workspace.ts";
+import { ALARM, CALM } from "./alert-route.ts";
 import { allocationsOf, withNewPhases } from "./phases.ts";
 import { openPoints } from "./readiness.ts";
 
@@ -107,14 +109,19 @@ export function openPhases(
 ): Decision<Experiment> {
   const held = inStatus(project, key, ["running"]);
   if ("code" in held) return held;
-  const phases = opened.reduce((all, phase) => withNewPhases(all, [phase], phase.from), held.body.phases);
-  return write(project, key, held, withPhases(project, key, { ...held.body, phases }, at), "experiment.phase");
+  return write(project, key, held, withOpened(project, key, held.body, opened, at), "experiment.phase");
 }
 
-export function stopExperiment(project: ProjectState, key: ExperimentKey, at: string): Decision<Experiment> {
+/** `opened`: phases that the log tells of and nobody noticed yet. */
+export function stopExperiment(
+  project: ProjectState,
+  key: ExperimentKey,
+  { at, opened }: { readonly at: string; readonly opened: readonly Phase[] },
+): Decision<Experiment> {
   const held = inStatus(project, key, ["running"]);
   if ("code" in held) return held;
-  return write(project, key, held, { ...held.body, status: "stopped", stoppedAt: at }, "experiment.stop");
+  const phased = withOpened(project, key, held.body, opened, at);
+  return write(project, key, held, { ...phased, status: "stopped", stoppedAt: at }, "experiment.stop");
 }
 
 export interface Decider {
@@ -122,6 +129,8 @@ export interface Decider {
   readonly by: string;
   /** What the results said when the decision was made. */
   readonly advice: Advice;
+  /** Phases that the log tells of and nobody noticed yet. */
+  readonly opened: readonly Phase[];
 }
 
 /** Records what was decided. Against the advice only where it is asked for in so many words; then it is marked. */
@@ -129,7 +138,7 @@ export function decideExperiment(
   project: ProjectState,
   key: ExperimentKey,
   { outcome, variant, reason, againstAdvice = false }: DecisionDraft,
-  { at, by, advice }: Decider,
+  { at, by, advice, opened }: Decider,
 ): Decision<Experiment> {
   const held = inStatus(project, key, ["running", "stopped"]);
   if ("code" in held) return held;
@@ -148,7 +157,9 @@ export function decideExperiment(
     return refuse("against_advice", { field: "outcome", key, advice: advice.advice, because });
   }
   const decision: ExperimentDecision = { outcome, variant: shipped, reason, at, by, advice, isAgainstAdvice };
-  const after: ExperimentDocument = { ...body, status: "decided", stoppedAt: body.stoppedAt ?? at, decision };
+  // What a split did after the stop is none of the experiment's business.
+  const phased = body.status === "running" ? withOpened(project, key, body, opened, at) : body;
+  const after: ExperimentDocument = { ...phased, status: "decided", stoppedAt: body.stoppedAt ?? at, decision };
   return write(project, key, held, after, "experiment.decide");
 }
 
@@ -169,12 +180,38 @@ export function addLooks(
   const after: LooksDocument = isLate
     ? known
     : {
+        ...known,
         looks: [...known.looks, ...looks],
         ...(srmLogE === undefined ? {} : { srmLogEMax: Math.max(srmLogE, known.srmLogEMax ?? 0) }),
       };
   if (isLate && before === undefined) return { kind: "unchanged", answer: known, revision: project.revision };
   const view = ({ body }: Held<LooksDocument>): LooksDocument => body;
   return writeProjectDocument(project, { kind: "looks", key, action: "experiment.look", before, after, view });
+}
+
+/** Says, once, which checks fail now, or that none does any more; nothing to do where that is known. */
+export function setAlarm(
+  project: ProjectState,
+  key: ExperimentKey,
+  alarm: QualityAlarm | undefined,
+  srmLogE: number | undefined,
+): Decision<LooksDocument> {
+  const held = inStatus(project, key, ["running"]);
+  if ("code" in held) return held;
+  const before = project.looks.get(key);
+  const known: LooksDocument = before?.body ?? { looks: [] };
+  const { alarm: former, ...rest } = known;
+  if (alarm?.checks.join() === former?.checks.join()) {
+    return { kind: "unchanged", answer: known, revision: project.revision };
+  }
+  const after: LooksDocument = {
+    ...rest,
+    ...(srmLogE === undefined ? {} : { srmLogEMax: Math.max(srmLogE, known.srmLogEMax ?? 0) }),
+    ...(alarm === undefined ? {} : { alarm }),
+  };
+  const view = ({ body }: Held<LooksDocument>): LooksDocument => body;
+  const action = alarm === undefined ? CALM : ALARM;
+  return writeProjectDocument(project, { kind: "looks", key, action, before, after, view });
 }
 
 /** The metrics of an experiment in one list, each once, with what it stands for. */
@@ -215,6 +252,17 @@ function withPhases(project: ProjectState, key: ExperimentKey, document: Experim
   const targeting = project.environments.get(document.environment)?.targetings.get(document.flag)?.body;
   const allocations = targeting === undefined ? [] : allocationsOf(targeting, key);
   return { ...document, phases: withNewPhases(document.phases, allocations, at) };
+}
+
+function withOpened(
+  project: ProjectState,
+  key: ExperimentKey,
+  document: ExperimentDocument,
+  opened: readonly Phase[],
+  at: string,
+): ExperimentDocument {
+  const phases = opened.reduce((all, phase) => withNewPhases(all, [phase], phase.from), document.phases);
+  return withPhases(project, key, { ...document, phases }, at);
 }
 
 function changedFields(before: ExperimentDocument, after: ExperimentDocument): readonly string[] {

@@ -6,6 +6,7 @@ import type {
   Forecast,
   ForecastRequest,
   Look,
+  Phase,
 } from "@belay/protocol";
 import {
   DecisionDraftSchema,
@@ -31,12 +32,15 @@ import type { ExperimentDocument, Held, ProjectState } from "../state/workspace.
 import type { EventStore } from "../store/events/index.ts";
 import { createExperiment, decideExperiment, editExperiment, experimentView, startExperiment, stopExperiment } from "./domain.ts";
 import { forecastOf } from "./forecast.ts";
+import { phasesSince } from "./past-phases.ts";
 import { type Recent, recentOf } from "./recent.ts";
 
 export interface ExperimentDoors {
   readonly access: Pick<Access, "role">;
   readonly control: ControlPlane;
   readonly events: Pick<EventStore, "pull">;
+  /** Phases are read from what was committed. */
+  readonly log: Parameters<typeof phasesSince>[0];
   readonly now: () => number;
   readonly results: Pick<ResultsService, "advice">;
 }
@@ -74,7 +78,7 @@ const FORECAST_DAYS = 7;
 
 /** Experiments from the first draft to the decision. */
 export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app, doors) => {
-  const { access, control, events, now, results } = doors;
+  const { access, control, events, log, now, results } = doors;
   const all = "/api/v1/projects/:project/experiments";
   const one = `${all}/:experiment`;
   const params = pathParams("project", "experiment");
@@ -141,19 +145,44 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
       }),
   );
 
-  for (const [verb, decide, summary] of [
-    ["start", startExperiment, "Start an experiment: freezes its definition, metrics and prediction"],
-    ["stop", stopExperiment, "Stop looking at an experiment; the flag goes on as it decides"],
-  ] as const) {
-    app.post<{ Params: ExperimentParams; Body: { reason?: string } }>(
-      `${one}/${verb}`,
-      { onRequest: access.role("editor"), schema: { tags, summary, params, body: ReasonSchema } },
-      async (request, reply) =>
-        answerWrite(control, request, reply, {
-          precondition: experimentPrecondition(request.params),
-          decide: (workspace, at) => decide(stateOf(workspace, request.params), request.params.experiment, timeText(at)),
-        }),
-    );
+  app.post<{ Params: ExperimentParams; Body: { reason?: string } }>(
+    `${one}/start`,
+    {
+      onRequest: access.role("editor"),
+      schema: {
+        tags,
+        summary: "Start an experiment: freezes its definition, metrics and prediction",
+        params,
+        body: ReasonSchema,
+      },
+    },
+    async (request, reply) =>
+      answerWrite(control, request, reply, {
+        precondition: experimentPrecondition(request.params),
+        decide: (workspace, at) => startExperiment(stateOf(workspace, request.params), request.params.experiment, timeText(at)),
+      }),
+  );
+
+  app.post<{ Params: ExperimentParams; Body: { reason?: string } }>(
+    `${one}/stop`,
+    {
+      onRequest: access.role("editor"),
+      schema: { tags, summary: "Stop looking at an experiment; the flag goes on as it decides", params, body: ReasonSchema },
+    },
+    async (request, reply) => {
+      const opened = await openedSince(request);
+      return answerWrite(control, request, reply, {
+        precondition: experimentPrecondition(request.params),
+        decide: (workspace, at) =>
+          stopExperiment(stateOf(workspace, request.params), request.params.experiment, { at: timeText(at), opened }),
+      });
+    },
+  );
+
+  /** Phases nobody noticed yet: after the end nobody would look for them. */
+  async function openedSince(request: FastifyRequest<{ Params: ExperimentParams }>): Promise<readonly Phase[]> {
+    const { body: document } = seen(control, request).held;
+    return document.status === "running" ? phasesSince(log, { ...request.params, document }) : [];
   }
 
   app.post<{ Params: ExperimentParams; Body: DecisionDraft }>(
@@ -170,7 +199,7 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
     async (request, reply) => {
       const { project, experiment } = request.params;
       seen(control, request);
-      const advice = await results.advice({ project, experiment });
+      const [advice, opened] = [await results.advice({ project, experiment }), await openedSince(request)];
       return answerWrite(control, request, reply, {
         precondition: experimentPrecondition(request.params),
         decide: (workspace, at) =>
@@ -178,6 +207,7 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
             at: timeText(at),
             by: request.actor?.name ?? "",
             advice,
+            opened,
           }),
       });
     },

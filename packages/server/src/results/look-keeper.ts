@@ -1,5 +1,5 @@
 import type { ControlPlane } from "../control/control-plane.ts";
-import { addLooks, hasNewPhase, openPhases } from "../experiments/domain.ts";
+import { addLooks, hasNewPhase, openPhases, setAlarm } from "../experiments/domain.ts";
 import { phasesSince } from "../experiments/past-phases.ts";
 import { projectOf } from "../http/params.ts";
 import type { ExperimentDocument, Workspace } from "../state/workspace.ts";
@@ -10,7 +10,7 @@ export interface LookKeeperOptions {
   readonly control: ControlPlane;
   /** One server of a cluster looks; phases are read from what was committed. */
   readonly log: Pick<ChangeLog, "takeLease" | "releaseLease" | "positionOf" | "entriesAfter" | "change">;
-  readonly results: Pick<ResultsService, "looks">;
+  readonly results: Pick<ResultsService, "looks" | "quality">;
   readonly now: () => number;
   /** Names this server among those of a cluster. */
   readonly holder: string;
@@ -19,6 +19,7 @@ export interface LookKeeperOptions {
 }
 
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 const ROUND_MS = 60_000;
 const LEASE = "looks";
 const LEASE_MS = 10 * ROUND_MS;
@@ -30,7 +31,8 @@ const ACTOR = { id: "scheduler", name: "Scheduler" };
  *
  *   start ├── 24 h ──┤ look 1 ├── 24 h ──┤ look 2 ...
  *
- * It also opens a phase where a split's allocation changed, at once: one for each allocation that was ever committed, also those
+ * Once an hour it asks whether the data can be trusted: what fails is told to the experiment's alert route, once, and so is that it
+ * passes again. It also opens a phase where a split's allocation changed, at once: one for each allocation that was ever committed, also those
  * that another one followed before anybody looked.
  */
 export class LookKeeper {
@@ -38,6 +40,8 @@ export class LookKeeper {
   readonly #timer: ReturnType<typeof setInterval>;
   #round: Promise<void> | undefined;
   #isClosed = false;
+  /** When each experiment's data were last checked by this server; an alarm that is known is not told again. */
+  readonly #checkedAt = new Map<string, number>();
 
   constructor(options: LookKeeperOptions) {
     this.#options = options;
@@ -82,6 +86,7 @@ export class LookKeeper {
         if (body.status !== "running") continue;
         await this.#openPhase(project, experiment);
         if (isDue(body, lastLook(control.workspace, project, experiment), at)) await this.#look(project, experiment);
+        await this.#check(project, experiment, at);
       }
     }
   }
@@ -94,6 +99,24 @@ export class LookKeeper {
       await control.execute({
         origin: { actor: ACTOR, requestId: "look" },
         decide: (workspace) => addLooks(projectOf(workspace, project), experiment, looks, srmLogE),
+      });
+    } catch (error) {
+      onFault(error, experiment);
+    }
+  }
+
+  async #check(project: string, experiment: string, at: number): Promise<void> {
+    const { control, results, onFault } = this.#options;
+    const name = JSON.stringify([project, experiment]);
+    if (at - (this.#checkedAt.get(name) ?? Number.NEGATIVE_INFINITY) < HOUR_MS) return;
+    this.#checkedAt.set(name, at);
+    try {
+      const { checks, sentence, srmLogE } = await results.quality({ project, experiment });
+      const route = control.workspace.projects.get(project)?.experiments.get(experiment)?.body.alertRoute ?? "";
+      const alarm = checks.length === 0 ? undefined : { at: new Date(at).toISOString(), checks, sentence, route };
+      await control.execute({
+        origin: { actor: ACTOR, requestId: "quality" },
+        decide: (workspace) => setAlarm(projectOf(workspace, project), experiment, alarm, srmLogE),
       });
     } catch (error) {
       onFault(error, experiment);

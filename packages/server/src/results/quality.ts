@@ -1,4 +1,4 @@
-import type { ArmReport, LossReport, Phase, QualityReport, SampleRatioReport } from "@belay/protocol";
+import type { ArmReport, LossReport, Phase, QualityAlarm, QualityReport, SampleRatioReport } from "@belay/protocol";
 import { type ArmCounts, crossingHealth, normalTwoSided, srmBySegment, srmSequence, srmTest } from "@belay/stats";
 import { type ArmAccount, skewsOf } from "../ledger/domain.ts";
 import type { ArmCell } from "../store/events/index.ts";
@@ -27,18 +27,28 @@ export function qualityOf(question: QualityQuestion): { readonly report: Quality
   const loss = lossOf(question);
   const crossing = crossingHealth(armsOf(question).map(({ units, crossed }) => ({ n: units, successes: crossed })));
   const before = beforeStart(question.pValuesBefore);
-  const isSkewed = loss !== undefined && loss.verdict !== "even" && loss.verdict !== "unknown";
-  const isGood =
-    !(sampleRatio.isMismatched || isSkewed || before?.isUnhealthy === true) &&
-    !(crossing.status === "ok" && crossing.isUnhealthy);
-  const report: QualityReport = {
-    isGood,
+  const found = {
     sampleRatio,
     crossing,
     ...(before === undefined ? {} : { beforeStart: before }),
     ...(loss === undefined ? {} : { loss }),
   };
+  const report: QualityReport = { isGood: failedChecks({ isGood: true, ...found }).length === 0, ...found };
   return { report, ...(srmLogE === undefined ? {} : { srmLogE }) };
+}
+
+/** The checks that failed, by name. */
+export function failedChecks({ sampleRatio, loss, crossing, beforeStart: before }: QualityReport): QualityAlarm["checks"] {
+  return [
+    ...(sampleRatio.isMismatched ? (["sampleRatio"] as const) : []),
+    ...(loss !== undefined && isSkewed(loss) ? (["loss"] as const) : []),
+    ...(crossing.status === "ok" && crossing.isUnhealthy ? (["crossing"] as const) : []),
+    ...(before?.isUnhealthy === true ? (["beforeStart"] as const) : []),
+  ];
+}
+
+export function isSkewed({ verdict }: LossReport): boolean {
+  return verdict !== "even" && verdict !== "unknown";
 }
 
 /** Units of each arm, with what was designed. */

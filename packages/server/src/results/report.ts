@@ -48,7 +48,7 @@ function list(sentences: readonly string[]): string {
 }
 
 function qualitySection({ quality, arms }: ExperimentResults): string {
-  const { sampleRatio, crossing, beforeStart, loss } = quality;
+  const { sampleRatio, crossing, beforeStart, loss, alertRoute } = quality;
   const armRows = arms.map(({ variant, units, share, designedShare, crossed }) => [
     escaped(variant),
     count(units),
@@ -75,6 +75,9 @@ function qualitySection({ quality, arms }: ExperimentResults): string {
       : [
           check("Loss", loss.verdict === "even" ? "good" : loss.verdict === "unknown" ? "open" : "bad", reasonText(loss.verdict)),
         ]),
+    ...(alertRoute === undefined
+      ? []
+      : [check("Alarms", alertRoute.isDead ? "open" : "good", alertRoute.reason ?? `go to ${alertRoute.route}`)]),
   ];
   const lossRows = (loss?.arms ?? []).map(({ variant, produced, stored, dropped, lost, inFlight }) => [
     escaped(variant),

@@ -359,6 +359,29 @@ describe("phases", () => {
       [2_001, { long: 0.5, short: 0.5 }],
     ]);
   });
+
+  it.each([
+    ["stop", {}],
+    ["decide", { outcome: "inconclusive", reason: "enough" }],
+  ])("are whole after %s, though no server had looked; what the split does later opens none", async (verb, body) => {
+    await start();
+    const commit = async (atMs: number, long: number): Promise<void> => {
+      server.clock.now = atMs;
+      await track(server, { weights: { long, short: 100 - long }, newEpoch: true });
+    };
+    await commit(NOON + 1_000, 90);
+    await commit(NOON + 2_000, 50);
+    server.clock.now = NOON + 3_000;
+    expect((await ask("POST", `${ONE}/${verb}`, body)).status).toBe(200);
+    await commit(NOON + 4_000, 80);
+    await ask("POST", `${ONE}/decide`, { outcome: "inconclusive", reason: "enough" });
+    const phases: { from: string; weights: Record<string, number> }[] = (await ask("GET", ONE)).body.phases;
+    expect(phases.map(({ from, weights }) => [Date.parse(from) - NOON, weights["long"]])).toEqual([
+      [0, 0.5],
+      [1_000, 0.9],
+      [2_000, 0.5],
+    ]);
+  });
 });
 
 const keeperOf = (faults: unknown[] = []): LookKeeper =>

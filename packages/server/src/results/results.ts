@@ -1,4 +1,5 @@
 import type {
+  AlertRouteReport,
   ArmValue,
   Comparison,
   ExperimentResults,
@@ -9,6 +10,8 @@ import type {
   MetricResult,
   PredictionReport,
   ProgressReport,
+  QualityAlarm,
+  QualityReport,
   SegmentResult,
   Stated,
   StatedEffect,
@@ -34,9 +37,9 @@ import type { Aggregate } from "../store/events/index.ts";
 import { type ArmSums, type ByEpoch, NOBODY, pooled, sumsOf } from "./cells.ts";
 import { armValue, type Estimated, estimateEffect, unitsOf } from "./estimate.ts";
 import { priorOf } from "./prior.ts";
-import { armsOf, pBefore, qualityOf } from "./quality.ts";
+import { armsOf, failedChecks, pBefore, qualityOf } from "./quality.ts";
 import { type ComparisonPlan, comparisonPlan, lookAt, nonInferiorityReport, sequentialReport } from "./sequential.ts";
-import { adviceFor, verdictOf } from "./verdict.ts";
+import { adviceFor, qualitySentences, verdictOf } from "./verdict.ts";
 
 /** From sums to what people read: pure. Everything is computed from what is in `Facts`, so any result can be had again. */
 export interface Facts {
@@ -52,6 +55,7 @@ export interface Facts {
   readonly past: readonly Point[];
   readonly incidents: readonly IncidentFacts[];
   readonly interactions: readonly InteractionResult[];
+  readonly alertRoute?: AlertRouteReport;
 }
 
 /** The sums of units first exposed before, in and after an incident. */
@@ -69,7 +73,12 @@ export function resultsOf(facts: Facts): ExperimentResults {
   const variants = [document.control, ...document.treatments];
   const study = new Study(facts);
   const metrics = study.metrics.map((metric) => study.metricResult(metric));
-  const { report: quality } = study.quality();
+  const { alarm } = looks;
+  const quality: QualityReport = {
+    ...study.quality().report,
+    ...(alarm === undefined ? {} : { alarm }),
+    ...(facts.alertRoute === undefined ? {} : { alertRoute: facts.alertRoute }),
+  };
   const arms = armsOf({ variants, cells: aggregate.arms, phases: document.phases });
   const prediction = predictionOf(document, metrics);
   return {
@@ -101,6 +110,17 @@ export function looksOf(facts: Facts): { readonly looks: readonly Look[]; readon
   const study = new Study(facts);
   const { srmLogE } = study.quality();
   return { looks: study.looks(), ...(srmLogE === undefined ? {} : { srmLogE }) };
+}
+
+/** Which checks fail now, in words; and the evidence to keep with an alarm. */
+export function qualityNow(facts: Facts): QualityNow {
+  const { report, srmLogE } = new Study(facts).quality();
+  const [checks, sentence] = [failedChecks(report), qualitySentences(report).join(" ")];
+  return { checks, sentence, ...(srmLogE === undefined ? {} : { srmLogE }) };
+}
+
+export interface QualityNow extends Pick<QualityAlarm, "checks" | "sentence"> {
+  readonly srmLogE?: number;
 }
 
 /** One computation over one set of facts. */

@@ -1,13 +1,15 @@
 import type { Advice, ExperimentResults, InteractionResult, InteractionScreenReport, Look } from "@belay/protocol";
 import type { ControlPlane } from "../control/control-plane.ts";
+import { alertRouteReport, carrierOf } from "../experiments/alert-route.ts";
 import { ProblemError } from "../http/problem.ts";
 import { type ArmAccount, accountOf, sumByArm } from "../ledger/domain.ts";
 import type { ExperimentDocument, IncidentDocument, LooksDocument, ProjectState } from "../state/workspace.ts";
+import type { DeliveryStore } from "../store/deliveries/index.ts";
 import type { Aggregate, AggregateRequest, EventStore } from "../store/events/index.ts";
 import { isScreenable, pairsRequestOf, pairTables, screened } from "./interactions.ts";
 import { pastEffects } from "./prior.ts";
 import { questionsOf, type Span } from "./question.ts";
-import { type Facts, type IncidentFacts, looksOf, resultsOf } from "./results.ts";
+import { type Facts, type IncidentFacts, looksOf, type QualityNow, qualityNow, resultsOf } from "./results.ts";
 
 /** Gathers what results are computed from; all that is asked of the event store goes through here. */
 export interface ResultsService {
@@ -16,6 +18,8 @@ export interface ResultsService {
   readonly advice: (of: ExperimentId) => Promise<Advice>;
   /** The looks due now, not yet written down. */
   readonly looks: (of: ExperimentId) => Promise<{ readonly looks: readonly Look[]; readonly srmLogE?: number }>;
+  /** Whether the data can be trusted now. */
+  readonly quality: (of: ExperimentId) => Promise<QualityNow>;
   /** All pairs of experiments that run in an environment, screened by one metric as it is defined now. */
   readonly interactions: (of: ScreenId) => Promise<InteractionScreenReport>;
 }
@@ -35,6 +39,8 @@ export interface ResultsOptions {
   readonly control: Pick<ControlPlane, "workspace">;
   readonly events: Pick<EventStore, "aggregate" | "pairs" | "ledger">;
   readonly now: () => number;
+  /** What became of what was sent to webhooks; absent: nothing is known of it. */
+  readonly deliveries?: Pick<DeliveryStore, "list">;
 }
 
 type Answered = Aggregate & { readonly lagMs: number };
@@ -43,7 +49,7 @@ type Answered = Aggregate & { readonly lagMs: number };
 const SILENT_AFTER_MS = 600_000;
 const NO_LOOKS: LooksDocument = { looks: [] };
 
-export function createResults({ control, events, now }: ResultsOptions): ResultsService {
+export function createResults({ control, events, now, deliveries }: ResultsOptions): ResultsService {
   async function factsOf(of: ExperimentId, isWhole: boolean): Promise<Facts> {
     const project = control.workspace.projects.get(of.project);
     const document = project?.experiments.get(of.experiment)?.body;
@@ -65,7 +71,19 @@ export function createResults({ control, events, now }: ResultsOptions): Results
       past: pastEffects(project, of.experiment),
       incidents: isWhole ? await incidentsOf(of, project, document, atMs) : [],
       interactions: isWhole ? await interactionsOf(of, project, document) : [],
+      ...(isWhole ? await alertRouteOf(of, project, document) : {}),
     };
+  }
+
+  async function alertRouteOf(
+    { project: key }: ExperimentId,
+    project: ProjectState,
+    { alertRoute: route, environment }: ExperimentDocument,
+  ): Promise<Pick<Facts, "alertRoute">> {
+    if (route === undefined) return {};
+    const webhook = carrierOf(project, { route, environment });
+    const last = webhook === undefined ? undefined : await deliveries?.list({ project: key, webhook }, { limit: 1 });
+    return { alertRoute: alertRouteReport(project, { route, environment }, last?.[0]?.status) };
   }
 
   /** The answers to several questions about the same units as one. */
@@ -151,6 +169,7 @@ export function createResults({ control, events, now }: ResultsOptions): Results
       return { advice, because };
     },
     looks: async (of) => looksOf(await factsOf(of, false)),
+    quality: async (of) => qualityNow(await factsOf(of, false)),
     interactions,
   };
 }

@@ -1,6 +1,7 @@
 import type { Advice, ArmReport, Comparison, MetricResult, QualityReport, Verdict } from "@belay/protocol";
 import { type MetricEvidence, shipAdvice } from "@belay/stats";
 import type { ExperimentDocument } from "../state/workspace.ts";
+import { isSkewed } from "./quality.ts";
 import { count, percent, reasonText, signed } from "./words.ts";
 
 /** What to do, in words: pure, and never stronger than the numbers. */
@@ -11,7 +12,7 @@ import { count, percent, reasonText, signed } from "./words.ts";
  */
 export function adviceFor(metrics: readonly MetricResult[], quality: QualityReport): Advice {
   const checks = {
-    sampleRatio: !quality.sampleRatio.isMismatched && !isSkewed(quality),
+    sampleRatio: !quality.sampleRatio.isMismatched && !(quality.loss !== undefined && isSkewed(quality.loss)),
     beforeStart: quality.beforeStart?.isUnhealthy !== true,
     crossing: !(quality.crossing.status === "ok" && quality.crossing.isUnhealthy),
   };
@@ -52,10 +53,6 @@ function evidenceOf(metrics: readonly MetricResult[], treatment: string): Metric
     // A secondary metric can forbid by getting worse, and never allows by getting better.
     return [{ metric, role: "success", improved: improved && role === "primary", deteriorated }];
   });
-}
-
-function isSkewed({ loss }: QualityReport): boolean {
-  return loss !== undefined && loss.verdict !== "even" && loss.verdict !== "unknown";
 }
 
 interface Spoken {
@@ -117,7 +114,7 @@ function checkName(check: string): string {
   return names[check] ?? check;
 }
 
-function qualitySentences({ sampleRatio, crossing, beforeStart, loss }: QualityReport): string[] {
+export function qualitySentences({ sampleRatio, crossing, beforeStart, loss, alertRoute }: QualityReport): string[] {
   const sentences = [sampleRatio.sentence];
   if (sampleRatio.segments.length > 0) sentences.push(`It shows in ${sampleRatio.segments.join(", ")}.`);
   if (loss?.verdict === "skewed-loss") sentences.push("The assignment is even, but losing exposures depends on the arm.");
@@ -127,6 +124,7 @@ function qualitySentences({ sampleRatio, crossing, beforeStart, loss }: QualityR
     sentences.push(`${percent(crossing.share)} of the units saw two variants, too many or unequally many.`);
   }
   if (beforeStart?.isUnhealthy === true) sentences.push("The arms differed already before anybody was exposed.");
+  if (alertRoute?.isDead === true) sentences.push(`Its alarms reach nobody: ${alertRoute.reason}.`);
   return sentences;
 }
 

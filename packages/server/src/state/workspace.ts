@@ -19,6 +19,7 @@ import type {
   MetricKey,
   Phase,
   Ppm,
+  QualityAlarm,
   Release,
   ReleaseTemplate,
   Revision,
@@ -207,6 +208,8 @@ export interface LooksDocument {
   readonly looks: readonly Look[];
   /** The largest evidence of a sample ratio mismatch at any look: ln of the Bayes factor. */
   readonly srmLogEMax?: number;
+  /** What keeps its results from being trusted, as its alert route was told; absent while nothing does. */
+  readonly alarm?: QualityAlarm;
 }
 
 export type IncidentDocument = Omit<Incident, "project" | "key" | "revision">;

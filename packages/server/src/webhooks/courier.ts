@@ -4,7 +4,7 @@ import type { ControlPlane } from "../control/control-plane.ts";
 import type { WebhookDocument } from "../state/workspace.ts";
 import type { ChangeId, ChangeLog } from "../store/changes/index.ts";
 import type { Delivery, DeliveryStore, Message, WebhookPlace } from "../store/deliveries/index.ts";
-import { bodyOf, isFor, type Notice, noticeOf } from "./message.ts";
+import { bodyOf, isFor, isRoutedTo, type Notice, noticeOf } from "./message.ts";
 import { outcomeOf } from "./retries.ts";
 import type { Send } from "./sender.ts";
 import { signatureHeaders } from "./signature.ts";
@@ -192,7 +192,8 @@ export class Courier implements Notifier {
     const messages: Message[] = [];
     for (const [webhook, { body }] of control.workspace.projects.get(notice.project)?.webhooks ?? []) {
       // What happened before a webhook was made is not its news.
-      if (!isFor(body, notice) || notice.at < body.createdAt) continue;
+      const isTold = isFor(body, notice) || isRoutedTo(notice.to, webhook, body);
+      if (!isTold || notice.at < body.createdAt) continue;
       const place: WebhookPlace = { project: notice.project, webhook };
       if ((await store.pending(place)) >= PENDING_MAX) {
         onFault(

@@ -1,6 +1,6 @@
-import type { Change, Json } from "@belay/protocol";
+import type { Change, Json, QualityAlarm } from "@belay/protocol";
 import { releaseSentence } from "../releases/messages.ts";
-import type { WebhookDocument } from "../state/workspace.ts";
+import type { LooksDocument, WebhookDocument } from "../state/workspace.ts";
 
 /** Something a project's webhooks are told. */
 export interface Notice {
@@ -16,6 +16,8 @@ export interface Notice {
   /** One line for people. */
   readonly text: string;
   readonly data: Json;
+  /** Somebody who is told whatever they asked for: `webhook:<key>`, or the address of one. */
+  readonly to?: string;
 }
 
 /** What a change tells: the audit row as the API shows it. */
@@ -27,8 +29,9 @@ export function noticeOf(change: Change): Notice | undefined {
     project: change.project,
     environments: change.environment === undefined ? [] : [change.environment],
     at: change.at,
-    text: releaseSentence(change) ?? sentenceOf(change),
+    text: releaseSentence(change) ?? alarmSentence(change) ?? sentenceOf(change),
     data: change as unknown as Json,
+    ...alarmedRoute(change),
   };
 }
 
@@ -36,6 +39,28 @@ function sentenceOf({ actor, action, target, project, environment, revision, rea
   const place = environment === undefined ? project : `${project}/${environment}`;
   const why = reason === undefined ? "" : `: ${reason}`;
   return `${actor.name} made \`${action}\` on ${target.kind} \`${target.key}\` in ${place}, revision ${revision}${why}`;
+}
+
+/** An experiment whose numbers cannot be trusted any more, or can again. */
+function alarmSentence({ action, target, project, after }: Change): string | undefined {
+  if (action === "experiment.calm") return `Experiment \`${target.key}\` of ${project}: its data can be trusted again.`;
+  const alarm = action === "experiment.alarm" ? alarmIn(after) : undefined;
+  return alarm === undefined
+    ? undefined
+    : `Experiment \`${target.key}\` of ${project}: its data cannot be trusted. ${alarm.sentence}`;
+}
+
+function alarmedRoute({ action, before, after }: Change): Pick<Notice, "to"> {
+  if (action !== "experiment.alarm" && action !== "experiment.calm") return {};
+  const route = (alarmIn(after) ?? alarmIn(before))?.route;
+  return route === undefined ? {} : { to: route };
+}
+
+const alarmIn = (looks: Change["after"]): QualityAlarm | undefined => (looks as unknown as LooksDocument | undefined)?.alarm;
+
+/** Is it meant for this webhook by name, whatever else it is told? */
+export function isRoutedTo(route: string | undefined, key: string, { enabled, url }: WebhookDocument): boolean {
+  return enabled && route !== undefined && (route === `webhook:${key}` || route === url);
 }
 
 /** Is this webhook told of it? */
