@@ -291,6 +291,7 @@ export type {
   ProgressReport,
   QualityAlarm,
   QualityReport,
+  ResultsPopulation,
   SampleRatioReport,
   ScreenedInteraction,
   SegmentResult,

@@ -38,6 +38,8 @@ export interface ExperimentResults {
   readonly lagMs: number;
   /** Hash of what was frozen at the start. */
   readonly hash?: string;
+  /** Whose numbers these are; looks, and with them the decision, are of everybody exposed. */
+  readonly population: ResultsPopulation;
   /** What to do, and why, in words. */
   readonly verdict: Verdict;
   readonly quality: QualityReport;
@@ -59,6 +61,12 @@ export interface ExperimentResults {
   /** The look ledger so far: what every sequential number here is computed from. */
   readonly looks: readonly Look[];
 }
+
+/**
+ * `exposed`: everybody. `triggered`: only units whose decision may have differed from arm to arm, from the first time it may have:
+ * whom the treatment cannot have touched waters an effect down.
+ */
+export type ResultsPopulation = "exposed" | "triggered";
 
 export interface Verdict extends Advice {
   readonly headline: string;
@@ -190,6 +198,8 @@ export interface SequentialReport {
 }
 
 export interface NonInferiorityReport {
+  /** `count`: exact, by the arms of rare failures alone. `sequence`: by the size of the effect. */
+  readonly method: "count" | "sequence";
   /** How much worse it may be, as a share of control. */
   readonly tolerance: number;
   readonly anytimePValue: number;

@@ -115,7 +115,14 @@ const ComparisonSchema: Schema<Comparison> = Type.Unsafe<Comparison>(
       shrunken: statedSchema({ value: number, interval: IntervalSchema, kept: share }),
       varianceRatio: Type.Optional(Type.Number({ minimum: 0 })),
       sequential: statedSchema({ interval: IntervalSchema, anytimePValue: probability, rejectedBy: ledgers }),
-      nonInferiority: Type.Optional(statedSchema({ tolerance: number, anytimePValue: probability, isNonInferior: yes })),
+      nonInferiority: Type.Optional(
+        statedSchema({
+          method: oneOf(["count", "sequence"] as const),
+          tolerance: number,
+          anytimePValue: probability,
+          isNonInferior: yes,
+        }),
+      ),
       isImproved: yes,
       isDeteriorated: yes,
       series: Type.Array(Type.Object({ day: text, value: number, low: number, high: number }, closed)),
@@ -244,6 +251,7 @@ export const ExperimentResultsSchema: Schema<ExperimentResults> = Type.Unsafe<Ex
       at: time,
       lagMs: Type.Number({ minimum: 0 }),
       hash: Type.Optional(text),
+      population: oneOf(["exposed", "triggered"] as const),
       verdict: Type.Object({ ...adviceFields, headline: text, sentences: Type.Array(text) }, closed),
       quality: QualitySchema,
       arms: Type.Array(ArmReportSchema),

@@ -1,4 +1,4 @@
-import type { FrozenMetric } from "@belay/protocol";
+import type { FrozenMetric, ResultsPopulation } from "@belay/protocol";
 import type { ExperimentDocument } from "../state/workspace.ts";
 import { type AggregateRequest, METRICS_MAX, type MetricQuery, type UnitValue } from "../store/events/index.ts";
 
@@ -10,6 +10,13 @@ const DAY_MS = 24 * HOUR_MS;
 export interface Span {
   readonly fromMs: number;
   readonly untilMs?: number;
+}
+
+/** Which exposures are asked about, as of when. */
+export interface Extent {
+  readonly span: Span;
+  readonly asOfMs: number;
+  readonly population: ResultsPopulation;
 }
 
 /** Several questions where there are more metrics than one may ask about. */
@@ -29,12 +36,12 @@ export function questionsOf(...of: Parameters<typeof questionOf>): readonly Aggr
 function questionOf(
   { project, experiment }: { readonly project: string; readonly experiment: string },
   document: ExperimentDocument,
-  { span, asOfMs }: { readonly span: Span; readonly asOfMs: number },
+  { span, asOfMs, population }: Extent,
 ): AggregateRequest {
   return {
     project,
     environment: document.environment,
-    subject: { experiment },
+    subject: { experiment, ...(population === "triggered" ? { isTriggered: true } : {}) },
     ...span,
     asOfMs,
     segments: document.segments,

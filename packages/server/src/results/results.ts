@@ -12,6 +12,7 @@ import type {
   ProgressReport,
   QualityAlarm,
   QualityReport,
+  ResultsPopulation,
   SegmentResult,
   Stated,
   StatedEffect,
@@ -36,9 +37,17 @@ import type { ExperimentDocument, LooksDocument } from "../state/workspace.ts";
 import type { Aggregate } from "../store/events/index.ts";
 import { type ArmSums, type ByEpoch, NOBODY, pooled, sumsOf } from "./cells.ts";
 import { armValue, type Estimated, estimateEffect, unitsOf } from "./estimate.ts";
+import { failuresOf } from "./failures.ts";
 import { priorOf } from "./prior.ts";
 import { armsOf, failedChecks, pBefore, qualityOf } from "./quality.ts";
-import { type ComparisonPlan, comparisonPlan, lookAt, nonInferiorityReport, sequentialReport } from "./sequential.ts";
+import {
+  type ComparisonPlan,
+  comparisonPlan,
+  countReport,
+  lookAt,
+  nonInferiorityReport,
+  sequentialReport,
+} from "./sequential.ts";
 import { adviceFor, qualitySentences, verdictOf } from "./verdict.ts";
 
 /** From sums to what people read: pure. Everything is computed from what is in `Facts`, so any result can be had again. */
@@ -46,6 +55,7 @@ export interface Facts {
   readonly project: string;
   readonly experiment: string;
   readonly document: ExperimentDocument;
+  readonly population: ResultsPopulation;
   readonly looks: LooksDocument;
   readonly atMs: number;
   readonly lagMs: number;
@@ -90,7 +100,8 @@ export function resultsOf(facts: Facts): ExperimentResults {
     at: new Date(atMs).toISOString(),
     lagMs,
     ...(document.frozen === undefined ? {} : { hash: document.frozen.hash }),
-    verdict: verdictOf({ metrics, quality, arms, document, advice: adviceFor(metrics, quality) }),
+    population: facts.population,
+    verdict: verdictOf({ metrics, quality, arms, document, population: facts.population, advice: adviceFor(metrics, quality) }),
     quality,
     arms,
     metrics,
@@ -132,12 +143,14 @@ class Study {
   readonly #alpha: number;
 
   constructor(facts: Facts) {
-    const { document, past } = facts;
+    const { document, past, population } = facts;
     this.#facts = facts;
     this.metrics = document.frozen?.metrics ?? [];
     this.#alpha = document.plan?.alpha ?? NO_PLAN_ALPHA;
     const comparisons = document.metrics.primary.length * document.treatments.length;
-    this.#plan = comparisonPlan(document.plan, NO_PLAN_ALPHA, comparisons);
+    const plan = comparisonPlan(document.plan, NO_PLAN_ALPHA, comparisons);
+    // What was planned is a look at everybody.
+    this.#plan = population === "exposed" ? plan : { ...plan, isPlanned: false };
     this.prior = priorOf(past);
   }
 
@@ -181,11 +194,24 @@ class Study {
       ),
       ...(effect.varianceRatio === undefined ? {} : { varianceRatio: effect.varianceRatio }),
       sequential,
-      ...(role === "guardrail" ? { nonInferiority: nonInferiorityReport(plan, effect.arms, metric) } : {}),
+      ...(role === "guardrail"
+        ? { nonInferiority: this.#nonInferiority(metric, treatment, { sums, plan, arms: effect.arms }) }
+        : {}),
       isImproved: isRejected && better > 0,
       isDeteriorated: isRejected && better < 0,
       series: this.#series(metric, treatment),
     };
+  }
+
+  /** Rare failures are told exactly, by whose they are; what is common, or has no design, by the size of the effect. */
+  #nonInferiority(
+    metric: FrozenMetric,
+    treatment: string,
+    { sums, plan, arms }: Judged,
+  ): NonNullable<Comparison["nonInferiority"]> {
+    const { control, phases } = this.#facts.document;
+    const failures = failuresOf(metric, { control, treatment, sums, phases });
+    return failures === undefined ? nonInferiorityReport(plan, arms, metric) : countReport(failures, metric);
   }
 
   #effect(metric: FrozenMetric, treatment: string, sums: ReadonlyMap<string, ByEpoch>): Estimated {
@@ -325,6 +351,12 @@ class Study {
   #primaries(): readonly FrozenMetric[] {
     return this.metrics.filter(({ key }) => this.#facts.document.metrics.primary.includes(key));
   }
+}
+
+interface Judged {
+  readonly sums: ReadonlyMap<string, ByEpoch>;
+  readonly plan: ComparisonPlan;
+  readonly arms: Result<Arms<Point>>;
 }
 
 function roleOf({ metrics }: ExperimentDocument, key: string): MetricResult["role"] {

@@ -1,3 +1,4 @@
+import type { ResultsPopulation } from "@belay/protocol";
 import type { Schema } from "@belay/protocol/schemas";
 import { ExperimentResultsSchema, InteractionScreenSchema, oneOf } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
@@ -20,12 +21,17 @@ type ResultsFormat = "json" | "csv" | "html";
 
 interface ResultsQuery {
   readonly format?: ResultsFormat;
+  readonly population?: ResultsPopulation;
 }
 
+const POPULATIONS: readonly ResultsPopulation[] = ["exposed", "triggered"];
 const FORMATS: readonly ResultsFormat[] = ["json", "csv", "html"];
 
 const ResultsQuerySchema: Schema<ResultsQuery> = Type.Unsafe<ResultsQuery>(
-  Type.Object({ format: Type.Optional(oneOf(FORMATS)) }, { additionalProperties: false }),
+  Type.Object(
+    { format: Type.Optional(oneOf(FORMATS)), population: Type.Optional(oneOf(POPULATIONS)) },
+    { additionalProperties: false },
+  ),
 );
 
 interface ScreenQuery {
@@ -64,7 +70,7 @@ export const resultsRoutes: FastifyPluginAsync<ResultsDoors> = async (app, { acc
     },
     async (request, reply) => {
       seen(control, request);
-      const found = await results.results(request.params);
+      const found = await results.results(request.params, request.query.population);
       reply.header("belay-lag-ms", found.lagMs).header("cache-control", "no-store");
       const { format = "json" } = request.query;
       if (format === "json") return reply.send(found);

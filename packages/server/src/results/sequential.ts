@@ -2,6 +2,8 @@ import type { AnalysisPlan, Look, NonInferiorityReport, SequentialReport } from 
 import {
   type Arms,
   andThen,
+  countNonInferiority,
+  type FailureCell,
   type AnalysisPlan as LedgerPlan,
   ledgerInflation,
   ledgerVerdict,
@@ -122,6 +124,17 @@ function intervalAt({ effect, variance }: Look, bound: number): { low: number; h
   return { low: effect - reach, high: effect + reach };
 }
 
+/** The same of rare failures, exactly: whatever the base rate does, whose failures they are is a coin of known bias. */
+export function countReport(
+  failures: readonly FailureCell[],
+  { tolerance }: { readonly tolerance: number },
+): Result<NonInferiorityReport> {
+  return andThen(countNonInferiority(failures, { tolerance }), ({ logE }) => {
+    const pValue = Math.min(1, Math.exp(-logE));
+    return ok({ method: "count" as const, tolerance, anytimePValue: pValue, isNonInferior: pValue <= NON_INFERIORITY_ALPHA });
+  });
+}
+
 /** Is a guardrail at most its tolerance worse? At any time, at 5 %: no alarm is no answer to that, this is. */
 export function nonInferiorityReport(
   plan: ComparisonPlan,
@@ -135,7 +148,7 @@ export function nonInferiorityReport(
       const shifted = { value: sign * value + tolerance, variance: standardError ** 2 };
       return andThen(mixtureScale({ variance: 1 / plan.informationMax }, { alpha: NON_INFERIORITY_ALPHA }), ({ scale }) =>
         andThen(oneSidedMixture(shifted, { scale, direction: "increase", alpha: NON_INFERIORITY_ALPHA }), ({ pValue }) =>
-          ok({ tolerance, anytimePValue: pValue, isNonInferior: pValue <= NON_INFERIORITY_ALPHA }),
+          ok({ method: "sequence" as const, tolerance, anytimePValue: pValue, isNonInferior: pValue <= NON_INFERIORITY_ALPHA }),
         ),
       );
     });

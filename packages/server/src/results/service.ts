@@ -1,4 +1,11 @@
-import type { Advice, ExperimentResults, InteractionResult, InteractionScreenReport, Look } from "@belay/protocol";
+import type {
+  Advice,
+  ExperimentResults,
+  InteractionResult,
+  InteractionScreenReport,
+  Look,
+  ResultsPopulation,
+} from "@belay/protocol";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { alertRouteReport, carrierOf } from "../experiments/alert-route.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -13,7 +20,7 @@ import { type Facts, type IncidentFacts, looksOf, type QualityNow, qualityNow, r
 
 /** Gathers what results are computed from; all that is asked of the event store goes through here. */
 export interface ResultsService {
-  readonly results: (of: ExperimentId) => Promise<ExperimentResults>;
+  readonly results: (of: ExperimentId, population?: ResultsPopulation) => Promise<ExperimentResults>;
   /** What the results say now: the ship rule's answer alone. */
   readonly advice: (of: ExperimentId) => Promise<Advice>;
   /** The looks due now, not yet written down. */
@@ -50,7 +57,7 @@ const SILENT_AFTER_MS = 600_000;
 const NO_LOOKS: LooksDocument = { looks: [] };
 
 export function createResults({ control, events, now, deliveries }: ResultsOptions): ResultsService {
-  async function factsOf(of: ExperimentId, isWhole: boolean): Promise<Facts> {
+  async function factsOf(of: ExperimentId, isWhole: boolean, population: ResultsPopulation = "exposed"): Promise<Facts> {
     const project = control.workspace.projects.get(of.project);
     const document = project?.experiments.get(of.experiment)?.body;
     if (project === undefined || document === undefined) throw new ProblemError("experiment_not_found", { key: of.experiment });
@@ -59,18 +66,20 @@ export function createResults({ control, events, now, deliveries }: ResultsOptio
     }
     const atMs = endOf(document, now());
     const span = { fromMs: 0, ...(document.stoppedAt === undefined ? {} : { untilMs: atMs }) };
-    const { lagMs, ...aggregate } = await asked(questionsOf(of, document, { span, asOfMs: atMs }));
+    const { lagMs, ...aggregate } = await asked(questionsOf(of, document, { span, asOfMs: atMs, population }));
     return {
       ...of,
       document,
-      looks: project.looks.get(of.experiment)?.body ?? NO_LOOKS,
+      population,
+      // The ledger is of everybody: its bounds are no bounds of a part.
+      looks: (population === "exposed" ? project.looks.get(of.experiment)?.body : undefined) ?? NO_LOOKS,
       atMs,
       lagMs,
       aggregate,
       accounts: await accountsOf(of, document),
       past: pastEffects(project, of.experiment),
-      incidents: isWhole ? await incidentsOf(of, project, document, atMs) : [],
-      interactions: isWhole ? await interactionsOf(of, project, document) : [],
+      incidents: isWhole ? await incidentsOf(of, project, document, { atMs, population }) : [],
+      interactions: isWhole && population === "exposed" ? await interactionsOf(of, project, document) : [],
       ...(isWhole ? await alertRouteOf(of, project, document) : {}),
     };
   }
@@ -109,11 +118,11 @@ export function createResults({ control, events, now, deliveries }: ResultsOptio
     of: ExperimentId,
     project: ProjectState,
     document: ExperimentDocument,
-    atMs: number,
+    { atMs, population }: { readonly atMs: number; readonly population: ResultsPopulation },
   ): Promise<readonly IncidentFacts[]> {
     const found: IncidentFacts[] = [];
     const ask = async (span: Span): Promise<IncidentFacts["during"]> =>
-      asked(questionsOf(of, { ...document, segments: [] }, { span, asOfMs: atMs }));
+      asked(questionsOf(of, { ...document, segments: [] }, { span, asOfMs: atMs, population }));
     for (const [key, { body }] of incidentsWithin(project, document, atMs)) {
       const { before, during, after } = spansOf(body, document.stoppedAt === undefined ? undefined : atMs);
       const others = [await ask(before), ...(after === undefined ? [] : [await ask(after)])];
@@ -163,7 +172,7 @@ export function createResults({ control, events, now, deliveries }: ResultsOptio
   }
 
   return {
-    results: async (of) => resultsOf(await factsOf(of, true)),
+    results: async (of, population) => resultsOf(await factsOf(of, true, population)),
     advice: async (of) => {
       const { advice, because } = resultsOf(await factsOf(of, false)).verdict;
       return { advice, because };

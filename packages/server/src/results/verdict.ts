@@ -1,4 +1,4 @@
-import type { Advice, ArmReport, Comparison, MetricResult, QualityReport, Verdict } from "@belay/protocol";
+import type { Advice, ArmReport, Comparison, MetricResult, QualityReport, ResultsPopulation, Verdict } from "@belay/protocol";
 import { type MetricEvidence, shipAdvice } from "@belay/stats";
 import type { ExperimentDocument } from "../state/workspace.ts";
 import { isSkewed } from "./quality.ts";
@@ -60,15 +60,17 @@ interface Spoken {
   readonly quality: QualityReport;
   readonly arms: readonly ArmReport[];
   readonly document: ExperimentDocument;
+  readonly population: ResultsPopulation;
   readonly advice: Advice;
 }
 
-export function verdictOf({ metrics, quality, arms, document, advice }: Spoken): Verdict {
+export function verdictOf({ metrics, quality, arms, document, population, advice }: Spoken): Verdict {
   const units = arms.reduce((sum, arm) => sum + arm.units, 0);
   return {
     ...advice,
     headline: headlineOf(advice, metrics, quality),
     sentences: [
+      ...(population === "triggered" ? ["Only units whose decision may have differed are counted."] : []),
       ...qualitySentences(quality),
       ...metrics.flatMap(({ metric, role, good, comparisons }) =>
         comparisons.map((comparison) => metricSentence({ metric, role, good }, comparison)),
