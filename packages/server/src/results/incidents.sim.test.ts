@@ -82,6 +82,7 @@ function reportOf(dice: Dice, shock: { readonly control: number; readonly treatm
     project: "p",
     experiment: "e",
     document: DOCUMENT,
+    population: "exposed",
     looks: { looks: [] },
     atMs: Date.parse(STARTED) + 5 * 86_400_000,
     lagMs: 0,

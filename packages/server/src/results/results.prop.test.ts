@@ -121,6 +121,7 @@ const facts: fc.Arbitrary<Facts> = fc.boolean().chain((hasCovariate) =>
         project: "p",
         experiment: "e",
         document: document(hasCovariate, isPlanned),
+        population: "exposed",
         looks: { looks: [] },
         atMs: Date.UTC(2024, 9, 6),
         lagMs: 0,

@@ -119,6 +119,57 @@ describe("results", () => {
     expect(progress[0]?.fraction).toBeLessThan(0.1);
   });
 
+  it("tell rare failures exactly, by whose they are, and common ones by their effect", async () => {
+    await ask("PATCH", `${P}/metrics/errors`, { tolerance: 0.5, unseen: true });
+    await start();
+    await happen([
+      { variant: "long", units: 4_000, buyers: 400, errors: 80 },
+      { variant: "short", units: 4_000, buyers: 400, errors: 60 },
+    ]);
+    server.clock.now = NOON + 2 * HOUR_MS;
+    const guardrail = async () => (await read()).metrics.find(({ role }) => role === "guardrail")?.comparisons[0]?.nonInferiority;
+    const rare = await guardrail();
+    expect(rare).toMatchObject({ status: "ok", method: "count", tolerance: 0.5, isNonInferior: true });
+    // 60 of 140 where a half may be treated: evidence of 1,092 against half as many failures again.
+    expect(rare?.status === "ok" ? Math.round(1 / rare.anytimePValue) : 0).toBe(1_092);
+    await happen([{ variant: "long", units: 1_000, buyers: 0, errors: 900 }], { prefix: "v" });
+    expect(await guardrail()).toMatchObject({ status: "ok", method: "sequence" });
+  });
+
+  it("of those a decision may have differed for leave out whom the treatment cannot have touched", async () => {
+    await start();
+    const { epoch } = (await ask("GET", `${E}/flags/checkout`)).body.targeting.fallthrough.split[0].tracks;
+    const units = (["long", "short"] as const).flatMap((variant) =>
+      Array.from({ length: 1_000 }, (_, index) => ({ variant, unit: `${variant}-${index}`, differs: index < 200, at: index })),
+    );
+    await server.receive({
+      exposures: units.map(({ variant, unit, differs }) => ({
+        ...{ timeMs: NOON, flag: "checkout", experiment: "checkout-test", epoch, revision: epoch },
+        ...{ variant, unit, differs },
+      })),
+      // A tenth of all buys, and in treatment half of those it touched.
+      metrics: units
+        .filter(({ variant, at }) => at % 10 === 0 || (variant === "short" && at < 100))
+        .map(({ unit }) => ({ timeMs: NOON + 1, name: "purchase", unit, value: 1 })),
+    });
+    server.clock.now = NOON + 2 * HOUR_MS;
+    const everybody = await read();
+    const triggered: ExperimentResults = (await ask("GET", `${ONE}/results?population=triggered`)).body;
+    const effect = ({ metrics }: ExperimentResults): unknown => metrics[0]?.comparisons[0]?.absolute;
+    expect([everybody.population, triggered.population]).toEqual(["exposed", "triggered"]);
+    expect([everybody, triggered].map(({ arms }) => arms.map((arm) => arm.units))).toEqual([
+      [1_000, 1_000],
+      [200, 200],
+    ]);
+    // 190 of 1,000 against 100; 110 of 200 against 20.
+    expect(effect(everybody)).toMatchObject({ value: expect.closeTo(0.09, 12) });
+    expect(effect(triggered)).toMatchObject({ value: expect.closeTo(0.45, 12) });
+    expect([triggered.looks, triggered.verdict.sentences[0]]).toEqual([
+      [],
+      "Only units whose decision may have differed are counted.",
+    ]);
+  });
+
   it("of a ramp are compared within phases: a base rate that moves is no effect", async () => {
     await start();
     await track(server, { weights: { long: 90, short: 10 }, newEpoch: true });
