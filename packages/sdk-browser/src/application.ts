@@ -31,7 +31,8 @@ export type Listener<Name extends keyof ClientEvents> = (event: ClientEvents[Nam
 export interface Application {
   /** Adds a listener; the function returned takes it away again. */
   on<Name extends keyof ClientEvents>(name: Name, listener: Listener<Name>): () => void;
-  emit<Name extends keyof ClientEvents>(name: Name, event: ClientEvents[Name]): void;
+  /** Tells the listeners there are; without any, nothing is made to be told. */
+  emit<Name extends keyof ClientEvents>(name: Name, make: () => ClientEvents[Name]): void;
   /** Logs and tells `error` listeners, each sentence once. */
   warn(message: string): void;
 }
@@ -42,8 +43,13 @@ const SAID_MAX = 100;
 export function applicationOf(logger: Logger): Application {
   const listeners = new Set<readonly [name: string, listener: Listener<never>]>();
   const said = new Set<string>();
-  const emit = (name: string, event: unknown): void => {
-    for (const [wanted, listener] of [...listeners]) if (wanted === name) guarded(() => listener(event as never));
+  const emit = (name: string, make: () => unknown): void => {
+    let event: unknown;
+    for (const [wanted, listener] of [...listeners]) {
+      if (wanted !== name) continue;
+      event ??= make();
+      guarded(() => listener(event as never));
+    }
   };
   return {
     on: (name, listener) => {
@@ -56,7 +62,7 @@ export function applicationOf(logger: Logger): Application {
       if (said.has(message) || said.size >= SAID_MAX) return;
       said.add(message);
       guarded(() => logger.warn(`belay: ${message}`));
-      emit("error", message);
+      emit("error", () => message);
     },
   };
 }

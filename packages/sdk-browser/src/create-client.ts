@@ -47,11 +47,10 @@ export function complete(options: ClientOptions, decider: typeof deciderOf, foll
   const [lean, inner] = open(options, decider, follow, contextAttributes.length > 0 ? recorded : undefined);
 
   const told = <T extends Json>(key: FlagKey, outcome: Outcome): Evaluation<Widened<T>> => {
-    const { value, variant, reason: why, ruleId, errorCode } = outcome;
-    const reason = lean.state === "stale" && errorCode === undefined ? "STALE" : why;
+    const reason = lean.state === "stale" && !outcome.errorCode ? "STALE" : outcome.reason;
     // A key that is no text may throw when it is made one.
     const metadata = typeof key === "string" ? lean.snapshot.flags[key]?.metadata : undefined;
-    const all = { value, variant, reason, ruleId, revision: lean.revision, errorCode, metadata };
+    const all = { ...outcome, reason, tracks: undefined, revision: lean.revision, metadata };
     return Object.fromEntries(Object.entries(all).filter(([, each]) => each !== undefined)) as never;
   };
 

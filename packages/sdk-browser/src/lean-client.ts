@@ -49,7 +49,6 @@ export interface Inner {
 
 export const NO_RULES: Snapshot = { format: 1, project: "", environment: "", revision: 0, spaces: {}, segments: {}, flags: {} };
 const NOT_READY = failure("PROVIDER_NOT_READY");
-const NO_REPORT: DeliveryReport = { produced: 0, stored: 0, dropped: 0, queued: 0 };
 const READY_TIMEOUT_MS = 5_000;
 const SEEN_MAX = 10_000;
 const UNIT_LENGTH_MAX = 1_024;
@@ -101,7 +100,7 @@ export function open(
     if (next === state || state === "closed") return;
     state = next;
     if (state !== "stale") confirm();
-    emit("state", state);
+    emit("state", () => state);
   };
 
   /** Other rules, or another context: tells which flags now answer otherwise. */
@@ -109,14 +108,14 @@ export function open(
     const [{ flags }, before] = [snapshot, decide];
     const after = decider(nextSnapshot, nextContext);
     [snapshot, context, decide] = [nextSnapshot, nextContext, after];
-    emit("change", {
+    emit("change", () => ({
       revision: snapshot.revision,
       // Deciding all flags for two people takes as long as there are flags: only a listener that asks pays for it.
       get keys() {
         const all = Object.keys({ ...flags, ...nextSnapshot.flags });
         return all.filter((key) => JSON.stringify(before(key)) !== JSON.stringify(after(key)));
       },
-    });
+    }));
   };
 
   /** Hiding may be the last that is heard of a page. */
@@ -167,13 +166,12 @@ export function open(
     exposed.add(outcome);
     const unit = tracks.unit();
     if (!unit || unit.length > UNIT_LENGTH_MAX) return;
-    const { arm } = tracks;
-    const met = JSON.stringify([arm, unit]);
+    const met = JSON.stringify([tracks.arm, unit]);
     if (seen.has(met)) return;
     // Whoever is forgotten is exposed once more, and the server counts that once.
     if (seen.size >= SEEN_MAX) seen.clear();
     seen.add(met);
-    outbox?.expose(arm, { flag, rule, revision: snapshot.revision, unit, attributes: attributesOf?.(context) });
+    outbox?.expose(tracks.arm, { flag, rule, revision: snapshot.revision, unit, attributes: attributesOf?.(context) });
   };
 
   /** The flag's outcome where its value is of the default's type, else the default with the reason why. */
@@ -217,7 +215,7 @@ export function open(
       listening.abort();
       return report;
     },
-    report: () => outbox?.report() ?? NO_REPORT,
+    report: () => outbox?.report() ?? { produced: 0, stored: 0, dropped: 0, queued: 0 },
     get state() {
       return state;
     },
