@@ -165,6 +165,10 @@ const HOOKS: Record<string, ScenarioStep[]> = {
     ...[...HOOKED, ask("String", "nowhere", "mine"), EVALUATE, says('the "error" hook should have been executed')],
     hears("finally", { flag_key: "nowhere", value: "mine", variant: "null", reason: "ERROR", error_code: "FLAG_NOT_FOUND" }),
   ],
+  "of a client hear of a flag of another type": [
+    ...[...HOOKED, ask("Boolean", "wrong-flag", "false"), EVALUATE, says('the "error" hook should have been executed')],
+    hears("finally", { flag_key: "wrong-flag", variant: "null", reason: "ERROR", error_code: "TYPE_MISMATCH" }),
+  ],
   "of one call run in order, and back": [
     ...[READY, ask("Boolean", "boolean-flag", "false"), says("evaluation options containing specific hooks")],
     ...[says("the flag was evaluated with details using the evaluation options")],
@@ -175,6 +179,18 @@ const HOOKS: Record<string, ScenarioStep[]> = {
 const LEVELS = ["API", "Transaction", "Client", "Invocation", "Before Hooks"];
 
 const CONTEXTS: Record<string, ScenarioStep[]> = {
+  "has what every level says": [
+    READY,
+    ...LEVELS.map((level) =>
+      says(`A context entry with key "${level}" and value "of ${level}" is added to the "${level}" level`),
+    ),
+    says("Some flag was evaluated"),
+    ...LEVELS.map((level) => says(`The merged context contains an entry with key "${level}" and value "of ${level}"`)),
+  ],
+  "has what the API level says": [
+    ...[READY, says('A context entry with key "who" and value "api" is added to the "API" level')],
+    ...[says("Some flag was evaluated"), says('The merged context contains an entry with key "who" and value "api"')],
+  ],
   "is left as it was, and so are details": [
     ...[READY, ask("Boolean", "boolean-flag", "false"), says("an evaluation context with modifiable data"), EVALUATE],
     ...[says("the original evaluation context should remain unmodified"), says("the evaluation details should be immutable")],
