@@ -203,6 +203,7 @@ export type {
   FreezeWindow,
   GateId,
   Guardrail,
+  GuardrailDraft,
   GuardrailMeasure,
   GuardrailState,
   Lesson,

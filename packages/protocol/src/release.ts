@@ -69,6 +69,25 @@ export interface Guardrail {
   readonly dryRun?: boolean;
   /** Without an event for so long its data counts as missing. */
   readonly staleAfterS: number;
+  /** Version of the project's metric that it was taken from; absent where it says itself what it counts. */
+  readonly metricVersion?: number;
+}
+
+/**
+ * A guardrail as people write it. What is left out of `measure`, `harm` and `margin` is taken from the project's metric of that
+ * key, as it is then: a proportion counts units with its event, a mean the first value of each.
+ */
+export interface GuardrailDraft extends Omit<Guardrail, "measure" | "harm" | "margin"> {
+  readonly measure?: GuardrailMeasure;
+  readonly harm?: Guardrail["harm"];
+  readonly margin?: number;
+  /** For a metric that is a mean, as in `measure`: the size of harm that should be found soonest. */
+  readonly scale?: number;
+}
+
+/** A ladder as people write it. */
+export interface ReleasePlanDraft extends Partial<Omit<ReleasePlanFields, "guardrails">> {
+  readonly guardrails?: readonly GuardrailDraft[];
 }
 
 export interface ReleaseContacts {
@@ -256,7 +275,7 @@ export interface Release extends ReleasePlanFields {
 }
 
 /** What may be left out is taken from the default ladder. */
-export interface ReleaseCreation extends Reasoned, Partial<ReleasePlanFields> {
+export interface ReleaseCreation extends Reasoned, ReleasePlanDraft {
   readonly key: string;
   readonly flag: FlagKey;
   /** The true variant of a boolean flag when absent. */
@@ -281,7 +300,7 @@ export interface ReleaseTemplate {
 export interface ReleaseTemplateDraft extends Reasoned {
   readonly description?: string;
   readonly stages: readonly Stage[];
-  readonly guardrails?: readonly Guardrail[];
+  readonly guardrails?: readonly GuardrailDraft[];
   readonly alertRoutes?: readonly string[];
 }
 
@@ -304,7 +323,7 @@ export interface ReleaseTriggerCreation extends Reasoned {
   readonly guardrail: string;
 }
 
-export interface ReleaseEdit extends Reasoned, Partial<ReleasePlanFields> {}
+export interface ReleaseEdit extends Reasoned, ReleasePlanDraft {}
 
 /** Moves a release one stage on before the scheduler would. Only an admin may override closed gates, and says why. */
 export interface AdvanceDraft extends Reasoned {

@@ -6,6 +6,7 @@ import type {
   FreezeDraft,
   GateId,
   Guardrail,
+  GuardrailDraft,
   GuardrailMeasure,
   ReleaseCreation,
   ReleaseEdit,
@@ -55,13 +56,15 @@ const MeasureSchema: Schema<GuardrailMeasure> = Type.Unsafe<GuardrailMeasure>(
   ]),
 );
 
-const GuardrailSchema: Schema<Guardrail> = Type.Object(
+const GuardrailSchema: Schema<GuardrailDraft> = Type.Object(
   {
     metric: KeySchema,
-    measure: MeasureSchema,
-    harm: oneOf<Guardrail["harm"]>(["increase", "decrease"]),
+    measure: Type.Optional(MeasureSchema),
+    harm: Type.Optional(oneOf<Guardrail["harm"]>(["increase", "decrease"])),
     tolerance: Type.Optional(Type.Number({ minimum: 0 })),
-    margin: above0,
+    margin: Type.Optional(above0),
+    scale: Type.Optional(above0),
+    metricVersion: Type.Optional(Type.Integer({ minimum: 1, description: "As read; a guardrail may be sent back as it was" })),
     onBreach: oneOf<Guardrail["onBreach"]>(["rollback", "hold", "warn"]),
     dryRun: Type.Optional(Type.Boolean()),
     staleAfterS: Type.Integer({ minimum: 1, maximum: 604_800 }),

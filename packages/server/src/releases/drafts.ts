@@ -6,10 +6,11 @@ import { liveFlag } from "../flags/domain.ts";
 import type { FlagDocument, ProjectState, ReleaseDocument } from "../state/workspace.ts";
 import { heldRelease, nextState, type ReleasePlace, writeRelease } from "./document.ts";
 import { defaultLadder } from "./ladder.ts";
+import { measuredGuardrails } from "./measured.ts";
 
 export function createRelease(
   place: ReleasePlace,
-  { key, flag, variant: wanted, internal, template, reason: _, ...draft }: ReleaseCreation,
+  { key, flag, variant: wanted, internal, template, guardrails: drafted, reason: _, ...draft }: ReleaseCreation,
   { author, createdAt }: { readonly author: string; readonly createdAt: string },
 ): Decision<Release> {
   if (place.environment.releases.has(key)) return refuse("already_exists", { field: "key", key });
@@ -21,10 +22,11 @@ export function createRelease(
   }
   const base = template === undefined ? undefined : place.project.releaseTemplates.get(template);
   if (template !== undefined && base === undefined) return refuse("template_not_found", { field: "template", key: template });
+  const guardrails = measuredGuardrails(place.project, drafted ?? base?.body.guardrails ?? []);
+  if ("code" in guardrails) return guardrails;
   const fields: ReleasePlanFields = {
     description: "",
     stages: defaultLadder(internal),
-    guardrails: [],
     alertRoutes: [],
     predictions: [],
     holdoutPercentage: 0,
@@ -33,6 +35,7 @@ export function createRelease(
     powerHorizonDays: 28,
     ...base?.body,
     ...draft,
+    guardrails,
   };
   const fault = faultOf(place.project, fields);
   if (fault !== undefined) return fault;
@@ -57,7 +60,9 @@ export function editRelease(place: ReleasePlace, { reason: _, ...edit }: Release
   if ("code" in held) return held;
   const state = nextState(place.key, held.body, "edit");
   if (typeof state !== "string") return state;
-  const body: ReleaseDocument = { ...held.body, ...edit, state };
+  const guardrails = measuredGuardrails(place.project, edit.guardrails ?? held.body.guardrails);
+  if ("code" in guardrails) return guardrails;
+  const body: ReleaseDocument = { ...held.body, ...edit, guardrails, state };
   const fault = faultOf(place.project, body);
   return fault ?? writeRelease(place, held.body, body, "release.edit");
 }

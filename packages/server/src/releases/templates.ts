@@ -4,6 +4,7 @@ import { asJson, type Decision, refuse } from "../control/decision.ts";
 import { projectStream } from "../control/streams.ts";
 import type { Held, ProjectState, ReleaseTemplateDocument } from "../state/workspace.ts";
 import { ladderFault } from "./drafts.ts";
+import { measuredGuardrails } from "./measured.ts";
 
 export function templateView(project: string, key: string, { body, revision }: Held<ReleaseTemplateDocument>): ReleaseTemplate {
   return { project, key, ...body, revision };
@@ -13,8 +14,10 @@ export function templateView(project: string, key: string, { body, revision }: H
 export function putTemplate(
   project: ProjectState,
   key: string,
-  { description = "", stages, guardrails = [], alertRoutes = [] }: ReleaseTemplateDraft,
+  { description = "", stages, guardrails: drafted = [], alertRoutes = [] }: ReleaseTemplateDraft,
 ): Decision<ReleaseTemplate> {
+  const guardrails = measuredGuardrails(project, drafted);
+  if ("code" in guardrails) return guardrails;
   const fault = ladderFault(project, { stages, guardrails });
   if (fault !== undefined) return fault;
   const before = project.releaseTemplates.get(key);
