@@ -40,6 +40,7 @@ export type ErrorCode =
   | "second_person_needed"
   | "change_not_found"
   | "import_not_found"
+  | "import_elsewhere"
   | "revision_not_found"
   | "route_not_found"
   | "release_not_found"
@@ -284,6 +285,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ),
   change_not_found: entry(404, "No such change", "There is no change `{key}`.", "List the changes of the project."),
   import_not_found: entry(404, "No such import", "This project has no import `{key}`.", "List the imports of the project."),
+  import_elsewhere: entry(
+    409,
+    "The import's file is at another server",
+    "The file of the import `{key}` is at the server `{server}`, which alone can read it, cancel it or show its rejected rows.",
+    "Ask that server. If it is gone for good, what it stored stays; the rest of the file is another import.",
+  ),
   revision_not_found: entry(
     404,
     "No such revision",

@@ -24,6 +24,7 @@ import { StaleKeeper } from "./flags/stale-keeper.ts";
 import { greeting } from "./greeting.ts";
 import { History } from "./history/history.ts";
 import { ProblemError } from "./http/problem.ts";
+import { ImportLog } from "./imports/import-log.ts";
 import { Importer } from "./imports/importer.ts";
 import { importDoors } from "./imports/routes.ts";
 import { InstanceRegistry } from "./instances/registry.ts";
@@ -94,14 +95,16 @@ export async function startServer(config: Config): Promise<RunningServer> {
       log: (message) => app?.log.warn(message),
     });
     closers.push(() => events.close());
+    const control = await ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS });
+    const importLog = new ImportLog({ log, control, now: Date.now, holder });
     const imports = await Importer.open({
       directory: join(folder.path, "imports"),
       events,
       now: Date.now,
       log: (message) => app?.log.warn(message),
+      onEnd: (record, place) => importLog.tell(record, place),
     });
     closers.push(() => imports.close());
-    const control = await ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS });
     const emergencies = await Emergencies.open({
       control,
       file: join(folder.path, "emergencies.json"),
@@ -237,7 +240,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
         (access) => eventDoors({ access, events, intake, hasEnvironment: environmentsOf(control) }),
         recordDoors({ events, now: Date.now, deliveries }),
         webhookDoors({ fillRandom, store: deliveries, courier, send, now: Date.now }),
-        importDoors(imports),
+        importDoors(imports, config.databaseUrl === undefined ? undefined : importLog),
         emergencyDoors(emergencies),
         backupDoors(new Backups({ folder: folder.path, events, now: Date.now })),
         releaseDoors({ desk, pulse, log, events, fillRandom, now: Date.now }),

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { syncDirectory } from "../store/events/spool/segment-file.ts";
@@ -8,29 +9,33 @@ import type { RejectedRow } from "./reading.ts";
 /**
  * Imports on the disk:
  *
+ *   folder                       what tells this folder from those of other servers
  *   incoming/<any name>          files on their way; thrown away at a start
  *   <id>/import.json             what it is and how far it came, written whole
  *   <id>/file                    until it has ended
  *   <id>/rejected.ndjson         a line per rejected row, as far as the record says
  */
 export class ImportFolder {
+  /** Made once: a server that starts on this folder again goes on with what is in it. */
+  readonly id: string;
   readonly #path: string;
 
-  private constructor(path: string) {
+  private constructor(path: string, id: string) {
     this.#path = path;
+    this.id = id;
   }
 
   static async open(path: string): Promise<ImportFolder> {
     await rm(join(path, INCOMING), { recursive: true, force: true });
     await mkdir(join(path, INCOMING), { recursive: true, mode: 0o700 });
-    return new ImportFolder(path);
+    return new ImportFolder(path, await folderId(path));
   }
 
   /** Every import there is. A folder whose record was never written is none. */
   async records(): Promise<ImportRecord[]> {
     const records: ImportRecord[] = [];
     for (const name of await readdir(this.#path)) {
-      if (name === INCOMING) continue;
+      if (name === INCOMING || name.startsWith(FOLDER)) continue;
       const text = await readFile(join(this.#path, name, RECORD), "utf8").catch(() => undefined);
       if (text === undefined) await rm(join(this.#path, name), { recursive: true, force: true });
       else records.push(JSON.parse(text) as ImportRecord);
@@ -59,17 +64,7 @@ export class ImportFolder {
   }
 
   async write(record: ImportRecord): Promise<void> {
-    const folder = join(this.#path, record.id);
-    const path = join(folder, RECORD);
-    const file = await open(`${path}.new`, "w", 0o600);
-    try {
-      await file.writeFile(JSON.stringify(record));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(`${path}.new`, path);
-    await syncDirectory(folder);
+    await writeWhole(join(this.#path, record.id), RECORD, JSON.stringify(record));
   }
 
   /** Adds rejected rows after the bytes a record knows of: what a crash left behind them is written again. @returns the length. */
@@ -93,6 +88,29 @@ export class ImportFolder {
   }
 }
 
+async function folderId(path: string): Promise<string> {
+  const known = await readFile(join(path, FOLDER), "utf8").catch(() => undefined);
+  if (known !== undefined) return known;
+  const id = randomUUID();
+  await writeWhole(path, FOLDER, id);
+  return id;
+}
+
+/** Writes a file of a folder, all of it or nothing. */
+async function writeWhole(folder: string, name: string, content: string): Promise<void> {
+  const path = join(folder, name);
+  const file = await open(`${path}.new`, "w", 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+  await syncDirectory(folder);
+}
+
+const FOLDER = "folder";
 const INCOMING = "incoming";
 const RECORD = "import.json";
 const FILE = "file";

@@ -8,8 +8,10 @@ import type { ImportPlan } from "./plan.ts";
  *
  *   waiting ─> checking ─> reading ─> finished
  *      └───────────┴──────────┴─────> failed, cancelled        sent again: waiting, after the last row it had read
+ *
+ * and elsewhere, at servers that have not its file.
  */
-export type ImportState = "waiting" | "checking" | "reading" | "finished" | "failed" | "cancelled";
+export type ImportState = "waiting" | "checking" | "reading" | "finished" | "failed" | "cancelled" | "elsewhere";
 
 /** What an import is, and how far it came. */
 export interface ImportRecord {
@@ -34,6 +36,8 @@ export interface ImportRecord {
   readonly rejectedBytes: number;
   /** Why it failed, or what it waits for. */
   readonly fault?: string;
+  /** Its end was told to the other servers. */
+  readonly isTold?: boolean;
 }
 
 /** What names an import: the same file under the same plan, into the same environment, is the same import for ever. */

@@ -9,10 +9,12 @@
  */
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
+import { hostname } from "node:os";
 import type { Readable } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
 import { ProblemError } from "../http/problem.ts";
 import { type EventStore, IMPORT_SDK, type IncomingBatch } from "../store/events/index.ts";
+import type { ImportPlace } from "./domain.ts";
 import { ImportFolder } from "./import-folder.ts";
 import { hasEnded, type ImportRecord, importId, instanceOf } from "./import-record.ts";
 import { type IncomingFile, receiveFile } from "./incoming.ts";
@@ -30,6 +32,8 @@ export interface ImporterOptions {
   /** A sender that is silent for so long is given up on. Default 30 s. */
   readonly silenceMs?: number;
   readonly log?: (message: string) => void;
+  /** Tells others how an import ended; what fails is tried again. */
+  readonly onEnd?: (record: ImportRecord, place: ImportPlace) => Promise<void>;
 }
 
 /** Where a file goes and how it is read. */
@@ -55,6 +59,8 @@ export class Importer {
   #run: { readonly id: string; readonly stop: AbortController } | undefined;
   #working: Promise<void> | undefined;
   #isClosed = false;
+  #telling: Promise<void> | undefined;
+  #tellLater: NodeJS.Timeout | undefined;
 
   private constructor(options: ImporterOptions, folder: ImportFolder, records: readonly ImportRecord[]) {
     const sorted = records.toSorted((a, b) => a.createdAtMs - b.createdAtMs);
@@ -69,6 +75,7 @@ export class Importer {
     const folder = await ImportFolder.open(options.directory);
     const importer = new Importer(options, folder, await folder.records());
     importer.#work();
+    importer.#tell();
     return importer;
   }
 
@@ -117,6 +124,11 @@ export class Importer {
     if (file !== undefined) await rm(file.path, { force: true });
   }
 
+  /** Where the files of its imports are. */
+  get place(): ImportPlace {
+    return { server: hostname(), folder: this.#folder.id };
+  }
+
   /** The imports of a project, the newest first. */
   list(project: string): readonly ImportRecord[] {
     return [...this.#records.values()].filter((record) => record.project === project).reverse();
@@ -150,8 +162,10 @@ export class Importer {
   /** Stops reading. What is under way goes on at the next start. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    clearTimeout(this.#tellLater);
     this.#run?.stop.abort();
     await this.#working;
+    await this.#telling;
   }
 
   /** Opens the file once, so that one that cannot be meant is refused before anything is promised. */
@@ -268,6 +282,28 @@ export class Importer {
   async #end(id: string, change: Pick<ImportRecord, "state" | "fault">): Promise<void> {
     await this.#note(id, { ...change, endedAtMs: this.#options.now() });
     await this.#folder.forgetFile(id);
+    this.#tell();
+  }
+
+  /** Tells of those that ended and are not told yet, over restarts too; nothing waits for it. */
+  #tell(): void {
+    const { onEnd, log } = this.#options;
+    if (onEnd === undefined || this.#telling !== undefined || this.#isClosed) return;
+    clearTimeout(this.#tellLater);
+    const untold = [...this.#records.values()].filter((record) => hasEnded(record) && record.isTold !== true);
+    if (untold.length === 0) return;
+    this.#telling = (async () => {
+      for (const record of untold) {
+        await onEnd(record, this.place);
+        // Sent again meanwhile it has another end to tell.
+        if (this.#recordOf(record.id).endedAtMs === record.endedAtMs) await this.#note(record.id, { isTold: true });
+      }
+    })()
+      .catch((error: unknown) => log?.(`an import's end is not told yet: ${String(error)}`))
+      .finally(() => {
+        this.#telling = undefined;
+        if (!this.#isClosed) this.#tellLater = setTimeout(() => this.#tell(), TELL_AGAIN_MS).unref();
+      });
   }
 
   async #fail(id: string, error: unknown): Promise<void> {
@@ -288,16 +324,17 @@ const NOTE_MS = 500;
 /** Rejected rows written down; a file of which more are wrong is read with the wrong plan. */
 const REJECTED_MAX = 100_000;
 const SPOOL_SHARE = 0.25;
+const TELL_AGAIN_MS = 5_000;
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 5_000;
 
 const FRESH = { rows: 0, accepted: 0, rejected: 0, through: 0, rejectedKept: 0, rejectedBytes: 0, state: "waiting" } as const;
 
 function waiting(record: ImportRecord): ImportRecord {
-  return { ...without(without(record, "fault"), "endedAtMs"), state: "waiting" };
+  return { ...without(without(without(record, "fault"), "endedAtMs"), "isTold"), state: "waiting" };
 }
 
-function without(record: ImportRecord, name: "fault" | "endedAtMs"): ImportRecord {
+function without(record: ImportRecord, name: "fault" | "endedAtMs" | "isTold"): ImportRecord {
   const { [name]: _, ...rest } = record;
   return rest;
 }

@@ -12,6 +12,7 @@ import { environmentOf, type PageQuery, PageQuerySchema, pathParams, projectOf, 
 import { ProblemError } from "../http/problem.ts";
 import { compileValidator } from "../http/validation.ts";
 import { noteImport } from "./domain.ts";
+import { type ImportLog, refuseElsewhere, type ToldImport } from "./import-log.ts";
 import { type ImportQuery, ImportQuerySchema, planOf } from "./import-query.ts";
 import { hasEnded, type ImportRecord } from "./import-record.ts";
 import type { Importer } from "./importer.ts";
@@ -23,6 +24,8 @@ interface ImportDoors {
   readonly access: Pick<Access, "role">;
   readonly control: Pick<ControlPlane, "execute" | "workspace">;
   readonly imports: Importer;
+  /** Where other servers may have imports too. */
+  readonly others: ImportLog | undefined;
 }
 
 interface ProjectParams {
@@ -37,9 +40,12 @@ const tags: readonly string[] = ["events"];
 const path = "/api/v1/projects/:project/imports";
 
 /** A company's own history: files of exposures, assignments and metric events. */
-export function importDoors(imports: Importer): (access: Access, control: ControlPlane) => FastifyPluginAsync {
+export function importDoors(
+  imports: Importer,
+  others?: ImportLog,
+): (access: Access, control: ControlPlane) => FastifyPluginAsync {
   return (access, control) => async (app) => {
-    const doors: ImportDoors = { access, control, imports };
+    const doors: ImportDoors = { access, control, imports, others };
     await app.register(async (files) => sendRoute(files, doors));
     readRoutes(app, doors);
     rejectedRoute(app, doors);
@@ -55,7 +61,8 @@ const MEDIA_TYPES: Readonly<Record<ImportFormat, readonly string[]>> = {
 };
 
 /** The file is the body, written to the disk as it comes: its size is no matter of memory. */
-function sendRoute(app: FastifyInstance, { access, control, imports }: ImportDoors): void {
+function sendRoute(app: FastifyInstance, doors: ImportDoors): void {
+  const { access, control, imports, others } = doors;
   app.removeAllContentTypeParsers();
   // What is not read here is refused by the route, which knows what is.
   app.addContentTypeParser("*", (_, body, done) => done(null, body));
@@ -89,21 +96,44 @@ function sendRoute(app: FastifyInstance, { access, control, imports }: ImportDoo
       const arrival = await imports.receive(body as Readable, order);
       if (arrival.file === undefined) return answer(reply, 200, arrival.record);
       try {
-        // The audit row comes first: nothing is ever there that the log does not know of.
-        const decide = () => noteImport(project(), "events.import", arrival.record);
-        await control.execute({ origin: originOf(request), decide });
+        const { record } = arrival;
+        return await alone(others, record.id, async () => {
+          const known = await elsewhere(doors, record);
+          if (known !== undefined) {
+            await imports.abandon(arrival);
+            return known.state === "finished" ? answer(reply, 200, known) : refuseElsewhere(known);
+          }
+          // The audit row comes first: nothing is ever there that the log does not know of.
+          const decide = () => noteImport(project(), "events.import", record, imports.place);
+          await control.execute({ origin: originOf(request), decide });
+          return answer(reply, 201, await imports.begin(arrival));
+        });
       } catch (error) {
         await imports.abandon(arrival);
         throw error;
       }
-      return answer(reply, 201, await imports.begin(arrival));
     },
   );
 }
 
+function alone<T>(others: ImportLog | undefined, id: string, work: () => Promise<T>): Promise<T> {
+  return others === undefined ? work() : others.alone(id, work);
+}
+
+/** What the log says of an import that is not here; nothing where it is, or nobody has it. */
+async function elsewhere(
+  { imports, others }: Pick<ImportDoors, "imports" | "others">,
+  { project, id }: Pick<ImportRecord, "project" | "id">,
+): Promise<ToldImport | undefined> {
+  if (others === undefined || imports.find(project, id) !== undefined) return undefined;
+  const told = await others.find(project, id);
+  // One that was noted here and not begun is nowhere.
+  return told?.folder === imports.place.folder ? undefined : told;
+}
+
 const BINARY = Type.String({ format: "binary" });
 
-function answer(reply: FastifyReply, status: 200 | 201, record: ImportRecord): FastifyReply {
+function answer(reply: FastifyReply, status: 200 | 201, record: AnyImport): FastifyReply {
   return reply
     .code(status)
     .header("location", `${path.replace(":project", record.project)}/${record.id}`)
@@ -131,7 +161,8 @@ function encodingOf(header: string | undefined): "gzip" | "identity" {
   throw new ProblemError("unsupported_media_type", { received: `content-encoding: ${header}`, allowed: ["gzip", "identity"] });
 }
 
-function readRoutes(app: FastifyInstance, { access, imports }: ImportDoors): void {
+function readRoutes(app: FastifyInstance, doors: ImportDoors): void {
+  const { access } = doors;
   app.get<{ Params: ProjectParams; Querystring: PageQuery }>(
     path,
     {
@@ -139,7 +170,7 @@ function readRoutes(app: FastifyInstance, { access, imports }: ImportDoors): voi
       schema: { tags, summary: "List the imports of a project", params: pathParams("project"), querystring: PageQuerySchema },
     },
     async (request): Promise<Page<ImportView>> => {
-      const visible = imports.list(request.params.project).filter((record) => isVisible(request, record));
+      const visible = (await everywhere(doors, request.params.project)).filter((record) => isVisible(request, record));
       const { items, ...page } = pageByKey(
         "imports",
         visible.map((record) => ({ key: `${new Date(record.createdAtMs).toISOString()} ${record.id}`, record })),
@@ -160,11 +191,12 @@ function readRoutes(app: FastifyInstance, { access, imports }: ImportDoors): voi
         response: { 200: ImportViewSchema },
       },
     },
-    async (request) => viewOf(importOf(imports, request)),
+    async (request) => viewOf(await importOf(doors, request)),
   );
 }
 
-function rejectedRoute(app: FastifyInstance, { access, imports }: ImportDoors): void {
+function rejectedRoute(app: FastifyInstance, doors: ImportDoors): void {
+  const { access, imports } = doors;
   app.get<{ Params: ImportParams; Querystring: { format?: RejectedFormat } }>(
     `${path}/:import/rejected`,
     {
@@ -180,7 +212,7 @@ function rejectedRoute(app: FastifyInstance, { access, imports }: ImportDoors): 
     },
     async (request, reply) => {
       const { format = "csv" } = request.query;
-      const record = importOf(imports, request);
+      const record = await importHere(doors, request);
       const { path: file, bytes } = imports.rejected(record);
       return reply
         .type(FORMATS[format].contentType)
@@ -198,7 +230,8 @@ const RejectedQuerySchema: Schema<{ format?: RejectedFormat }> = Type.Unsafe<{ f
   ),
 );
 
-function cancelRoute(app: FastifyInstance, { access, control, imports }: ImportDoors): void {
+function cancelRoute(app: FastifyInstance, doors: ImportDoors): void {
+  const { access, control, imports } = doors;
   app.post<{ Params: ImportParams }>(
     `${path}/:import/cancel`,
     {
@@ -212,9 +245,10 @@ function cancelRoute(app: FastifyInstance, { access, control, imports }: ImportD
       },
     },
     async (request) => {
-      const record = importOf(imports, request);
+      const record = await importHere(doors, request);
       if (hasEnded(record)) return viewOf(record);
-      const decide = () => noteImport(projectOf(control.workspace, record.project), "events.import.cancel", record);
+      const decide = () =>
+        noteImport(projectOf(control.workspace, record.project), "events.import.cancel", record, imports.place);
       await control.execute({ origin: originOf(request), decide });
       return viewOf(await imports.cancel(record));
     },
@@ -225,9 +259,24 @@ function isVisible({ actor }: Pick<FastifyRequest, "actor">, { environment }: Im
   return actor !== undefined && reaches(actor, environment);
 }
 
-function importOf(imports: Importer, request: FastifyRequest<{ Params: ImportParams }>): ImportRecord {
+type AnyImport = ImportRecord & { readonly server?: string };
+
+/** The imports of a project, this server's own and those of others. */
+async function everywhere({ imports, others }: ImportDoors, project: string): Promise<readonly AnyImport[]> {
+  const own = imports.list(project);
+  const told = (await others?.list(project)) ?? [];
+  return [...own, ...told.filter(({ id, folder }) => folder !== imports.place.folder && imports.find(project, id) === undefined)];
+}
+
+async function importOf(doors: ImportDoors, request: FastifyRequest<{ Params: ImportParams }>): Promise<AnyImport> {
   const { project, import: id } = request.params;
-  const record = imports.find(project, id);
+  const record = doors.imports.find(project, id) ?? (await elsewhere(doors, { project, id }));
   if (record === undefined || !isVisible(request, record)) throw new ProblemError("import_not_found", { key: id });
   return record;
+}
+
+/** An import whose file is here. @throws `import_elsewhere`. */
+async function importHere(doors: ImportDoors, request: FastifyRequest<{ Params: ImportParams }>): Promise<ImportRecord> {
+  const record = await importOf(doors, request);
+  return record.server === undefined ? record : refuseElsewhere(record);
 }

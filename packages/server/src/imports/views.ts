@@ -25,6 +25,8 @@ export interface ImportView {
   readonly endedAt?: string;
   /** Why it failed, or what it waits for. */
   readonly fault?: string;
+  /** The server that has its file, where that is another one. */
+  readonly server?: string;
 }
 
 const text = (description: string) => Type.String({ description });
@@ -33,7 +35,7 @@ const count = (description: string) => Type.Integer({ minimum: 0, description })
 export const ImportViewSchema: Schema<ImportView> = Type.Unsafe<ImportView>(
   Type.Object({
     id: text("The same for the same file under the same mapping"),
-    state: text("waiting, checking, reading, finished, failed or cancelled"),
+    state: text("waiting, checking, reading, finished, failed or cancelled; elsewhere where another server reads it"),
     kind: text("exposures or metric-events"),
     format: text("csv, ndjson or parquet"),
     environment: text("Where the events belong"),
@@ -46,11 +48,13 @@ export const ImportViewSchema: Schema<ImportView> = Type.Unsafe<ImportView>(
     createdAt: text("RFC 3339"),
     endedAt: Type.Optional(text("RFC 3339")),
     fault: Type.Optional(text("Why it failed, or what it waits for")),
+    server: Type.Optional(text("Host of the server that has its file, where that is another one: it alone knows how far it is")),
   }),
 );
 
-export function viewOf(record: ImportRecord): ImportView {
-  const { id, state, plan, environment, bytes, rowsTotal, rows, accepted, rejected, createdAtMs, endedAtMs, fault } = record;
+export function viewOf(record: ImportRecord & { readonly server?: string }): ImportView {
+  const { id, state, plan, environment, bytes, rowsTotal, rows, accepted, rejected, createdAtMs, endedAtMs, fault, server } =
+    record;
   return {
     id,
     state,
@@ -66,5 +70,6 @@ export function viewOf(record: ImportRecord): ImportView {
     createdAt: new Date(createdAtMs).toISOString(),
     ...(endedAtMs === undefined || !hasEnded(record) ? {} : { endedAt: new Date(endedAtMs).toISOString() }),
     ...(fault === undefined ? {} : { fault }),
+    ...(server === undefined ? {} : { server }),
   };
 }
