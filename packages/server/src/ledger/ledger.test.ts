@@ -99,6 +99,37 @@ test(`${UNITS} units over a network that cuts 3 connections of 10, the server ki
   expect(skews).toMatchObject([{ experiment: "pricing-test", verdict: "even", lossP: 1 }]);
 }, 120_000);
 
+test("a split that goes to the other arm and back, over a network that is cut: each unit counts once an epoch, exact per arm", async () => {
+  await call("POST", "/flags", { key: "swap", type: "string", variants: { a: "a", b: "b" } });
+  const belay = createClient({
+    url: `http://127.0.0.1:${proxy.port}`,
+    sdkKey,
+    flushIntervalMs: 20,
+    logger: { warn: () => {}, error: () => {} },
+  });
+  const units = 200;
+  for (const arm of ["a", "b", "a"]) {
+    const { revision } = await call("PUT", "/environments/production/flags/swap", {
+      enabled: true,
+      rules: [],
+      fallthrough: { weights: { a: arm === "a" ? 100 : 0, b: arm === "b" ? 100 : 0 }, tracks: { experiment: "swap-test" } },
+    });
+    await expect.poll(() => belay.revision, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(Number(revision));
+    for (let n = 0; n < 2 * units; n += 1) {
+      expect(belay.value("swap", { targetingKey: `unit-${n % units}` }, "none")).toBe(arm);
+      if (n % 50 === 0) proxy.reset();
+    }
+  }
+  await expect.poll(() => belay.report().stored, { timeout: 60_000, interval: 100 }).toBe(3 * units);
+  await belay.close();
+  const { arms } = await ledger("?experiment=swap-test");
+  const whole = { experiment: "swap-test", dropped: 0, lost: 0, inFlight: 0 };
+  expect(arms).toMatchObject([
+    { ...whole, variant: "a", produced: 2 * units, stored: 2 * units },
+    { ...whole, variant: "b", produced: units, stored: units },
+  ]);
+}, 120_000);
+
 test("an application killed with 120 of 400 exposures of one arm unsent: in flight while it is heard, lost after; the skew is named a loss", async () => {
   const exposuresOf = (variant: string, from: number, count: number): Exposure[] =>
     Array.from({ length: count }, (_, index) =>
