@@ -112,7 +112,8 @@ test("a split that goes to the other arm and back, over a network that is cut: e
     const { revision } = await call("PUT", "/environments/production/flags/swap", {
       enabled: true,
       rules: [],
-      fallthrough: { weights: { a: arm === "a" ? 100 : 0, b: arm === "b" ? 100 : 0 }, tracks: { experiment: "swap-test" } },
+      fallthrough: { weights: { [arm]: 100 }, tracks: { experiment: "swap-test" } },
+      newEpoch: true,
     });
     await expect.poll(() => belay.revision, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(Number(revision));
     for (let n = 0; n < 2 * units; n += 1) {
