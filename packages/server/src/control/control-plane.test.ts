@@ -304,7 +304,7 @@ describe("a store that cannot take it", () => {
   it.each([
     ["SQLITE_IOERR", 503, "store_unavailable"],
     ["SQLITE_FULL", 507, "disk_full"],
-  ])("(%s) refuses the change, keeps what is live and goes on by itself", async (cause, status, code) => {
+  ])("fault 55: (%s) refuses the change, keeps what is live and goes on by itself", async (cause, status, code) => {
     const broken = await testServer({ wrapLog: failing(cause) });
     await broken.ask("POST", `${P}/flags`, { key: "a" });
     await broken.ask("PUT", `${E}/flags/a/rollout`, { percentage: 10 });

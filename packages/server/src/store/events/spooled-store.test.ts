@@ -167,7 +167,7 @@ describe("acknowledgement", () => {
 });
 
 describe("a full spool", () => {
-  test("refuses with 503 and the time to wait while the engine is away, keeps what it has, and drains by itself", async () => {
+  test("fault 53: refuses with 503 and the time to wait while the engine is away, keeps what it has, and drains by itself", async () => {
     engine.isAway = true;
     const store = await open({ spoolBytesMax: 20_000, segmentBytes: 4_000 });
     let stored = 0;
@@ -210,7 +210,7 @@ describe("a full spool", () => {
     await store.close();
   });
 
-  test("a disk of 2 MiB that is full: 507, nothing half-stored, and on again when there is room", async (context) => {
+  test("fault 55: a disk of 2 MiB that is full: 507, nothing half-stored, and on again when there is room", async (context) => {
     if (process.getuid?.() !== 0) return context.skip("needs root: a small file system is mounted");
     const disk = await smallDisk("2m");
     engine.isAway = true;

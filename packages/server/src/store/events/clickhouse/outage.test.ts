@@ -59,7 +59,7 @@ withClickHouse("a ClickHouse that fails", (server) => {
     60_000 + KILLS * 3_000,
   );
 
-  test("hanging: events are taken until the spool is full, then refused with 503; when it goes on all are there once", async (context) => {
+  test("fault 53: hanging: events are taken until the spool is full, then refused with 503; when it goes on all are there once", async (context) => {
     const { own } = server();
     if (own === undefined) return context.skip("the server was given: it is not stopped");
     const folder = await tempDir("hanging");
@@ -153,7 +153,7 @@ withClickHouse("a ClickHouse that fails", (server) => {
     await folder.remove();
   });
 
-  test("with no server at all events are acknowledged and reads refused in words that tell no password", async () => {
+  test("fault 53: with no server at all events are acknowledged and reads refused in words that tell no password", async () => {
     const folder = await tempDir("nobody");
     const port = await freePort();
     const store = await open(folder.path, { urls: [`http://ann:secret@127.0.0.1:${port}/${database}`] });
