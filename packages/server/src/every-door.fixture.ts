@@ -39,8 +39,12 @@ export function everyDoor(options: Parameters<typeof releaseServer>[0] = {}): Re
   });
 }
 
+const refuse = (): never => {
+  throw new ProblemError("spool_full", { limit: 0 });
+};
+
 /** Stands where nothing behind the doors may matter: whoever gets in finds the store full. */
-const FULL = new Proxy({}, { get: () => () => Promise.reject(new ProblemError("spool_full", { limit: 0 })) }) as EventStore;
+const FULL = new Proxy({}, { get: (_, name) => (name === "print" ? refuse : async () => refuse()) }) as EventStore;
 
 /** Nothing was ever imported. */
 const NO_IMPORTS = { list: () => [], find: () => undefined } as unknown as Importer;

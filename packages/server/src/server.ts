@@ -136,6 +136,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       instances,
       now: Date.now,
       holder,
+      lowerHere: (flag, origin) => emergencies.lower(flag, origin, 0),
       ...(config.databaseUrl === undefined ? {} : { sightings: postgresSightingStore({ url: config.databaseUrl }) }),
       tell: (message) => {
         app?.log.warn({ release: message }, "release moved");

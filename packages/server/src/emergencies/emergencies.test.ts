@@ -8,25 +8,10 @@ import { ControlPlane } from "../control/control-plane.ts";
 import { rolloutState } from "../flags/rollout.ts";
 import { setEnabled, setRollout } from "../flags/targeting.ts";
 import { placeOf } from "../flags/targeting-routes.ts";
-import { ProblemError } from "../http/problem.ts";
 import { COMPILE_OPTIONS } from "../server.ts";
-import type { ChangeLog } from "../store/changes/index.ts";
 import { Emergencies } from "./emergencies.ts";
 import { emergencyDoors } from "./routes.ts";
-
-/** A log that a switch takes away: it can neither be read nor written then. */
-function severable(log: ChangeLog, line: { isCut: boolean }): ChangeLog {
-  return new Proxy(log, {
-    get: (target, name) => {
-      const value = Reflect.get(target, name);
-      if (typeof value !== "function" || name === "load" || name === "close") return value?.bind?.(target) ?? value;
-      return (...args: unknown[]) => {
-        const away = { store: "The change log", reason: "ECONNREFUSED", retryAfterS: 1 };
-        return line.isCut ? Promise.reject(new ProblemError("store_unavailable", away)) : value.apply(target, args);
-      };
-    },
-  });
-}
+import { severable } from "./severable.fixture.ts";
 
 let dir: TempDir;
 let line: { isCut: boolean };

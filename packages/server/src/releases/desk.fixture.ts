@@ -10,7 +10,7 @@ import type { EventQuery, EventStore, IncomingBatch } from "../store/events/inde
 import type { Notice } from "../webhooks/message.ts";
 import { ReleaseDesk } from "./desk.ts";
 import { T0 } from "./release.fixture.ts";
-import type { ReleaseMessage } from "./service.ts";
+import type { ReleaseMessage, ReleaseServiceOptions } from "./service.ts";
 
 export interface ReleaseServer extends TestServer {
   readonly desk: ReleaseDesk;
@@ -30,10 +30,20 @@ export interface ReleaseServer extends TestServer {
 interface ReleaseServerOptions extends Partial<AppDependencies> {
   /** What is asked for events; the batches in memory when absent. */
   readonly events?: Pick<EventStore, "pull" | "ledger">;
+  readonly wrapLog?: (log: ChangeLog) => ChangeLog;
+  readonly lowerHere?: NonNullable<ReleaseServiceOptions["lowerHere"]>;
+  /** Any fault fails the test when absent. */
+  readonly onFault?: (error: unknown) => void;
 }
 
 /** A whole server with releases on an event store in memory; its ladders are looked at when a test says so. */
-export async function releaseServer({ events, ...options }: ReleaseServerOptions = {}): Promise<ReleaseServer> {
+export async function releaseServer({
+  events,
+  wrapLog = (log) => log,
+  lowerHere,
+  onFault,
+  ...options
+}: ReleaseServerOptions = {}): Promise<ReleaseServer> {
   const messages: ReleaseMessage[] = [];
   const batches: IncomingBatch[] = [];
   let server: TestServer | undefined;
@@ -56,8 +66,8 @@ export async function releaseServer({ events, ...options }: ReleaseServerOptions
     ...options,
     instances,
     wrapLog: (opened) => {
-      log = opened;
-      return opened;
+      log = wrapLog(opened);
+      return log;
     },
     doors: [
       ...(options.doors ?? []),
@@ -70,8 +80,9 @@ export async function releaseServer({ events, ...options }: ReleaseServerOptions
           now,
           holder: "test",
           tell: (message) => void messages.push(message),
-          onFault: fault,
+          onFault: onFault ?? fault,
           everyMs: 2 ** 30,
+          ...(lowerHere === undefined ? {} : { lowerHere }),
         });
         desks.push(desk);
         return releaseDoors({

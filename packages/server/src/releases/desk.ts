@@ -5,7 +5,7 @@ import { accountOf, sumByArm } from "../ledger/domain.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
 import type { EventStore, IncomingBatch } from "../store/events/index.ts";
 import type { SightingStore } from "../store/sightings/index.ts";
-import { type ReleaseMessage, ReleaseService } from "./service.ts";
+import { type ReleaseMessage, ReleaseService, type ReleaseServiceOptions } from "./service.ts";
 import { isLive } from "./states.ts";
 import { type ReleaseId, Watchtower } from "./watchtower.ts";
 
@@ -21,6 +21,8 @@ export interface ReleaseDeskOptions {
   readonly sightings?: SightingStore;
   readonly tell: (message: ReleaseMessage) => void;
   readonly onFault: (error: unknown) => void;
+  /** Lowers a flag here while the change log is away: see `ReleaseServiceOptions`. */
+  readonly lowerHere?: NonNullable<ReleaseServiceOptions["lowerHere"]>;
   /** Time from one look at the ladders to the next; 2 s. A verdict is acted on at once all the same. */
   readonly everyMs?: number;
 }

@@ -11,7 +11,7 @@ import { readTime } from "../http/times.ts";
 import { rollBack } from "./climb.ts";
 import type { ReleaseDesk } from "./desk.ts";
 import { chosen, enterFreeze, freezeView, leaveFreeze, setSecondPerson, suspects } from "./freeze.ts";
-import { placeIn } from "./service.ts";
+import { isLogAway, placeIn } from "./service.ts";
 import type { ReleaseId } from "./watchtower.ts";
 
 export interface FreezeDoors {
@@ -31,6 +31,8 @@ interface Outcome {
   readonly release: string;
   readonly state?: Release["state"];
   readonly refused?: string;
+  /** The change log is away: this server exposes nobody any more, and the rollback follows. */
+  readonly isLowered?: true;
 }
 
 interface FreezePolicy {
@@ -166,8 +168,10 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
           });
           return { environment, release, ...(done.status === "done" ? { state: done.answer.state } : {}) };
         } catch (error) {
-          if (error instanceof ProblemError) return { environment, release, refused: error.code };
-          throw error;
+          if (!(error instanceof ProblemError)) throw error;
+          if (!isLogAway(error)) return { environment, release, refused: error.code };
+          await desk.service.rollBackHere(id, { reason, origin }, error);
+          return { environment, release, isLowered: true };
         }
       }
     },

@@ -37,6 +37,7 @@ import { runDrill } from "./drill.ts";
 import { openWindow } from "./gather.ts";
 import { plan } from "./plan.ts";
 import { planLines } from "./plan-text.ts";
+import { isLogAway } from "./service.ts";
 import { isLive } from "./states.ts";
 
 export interface ReleaseDoors {
@@ -201,6 +202,8 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
     readonly role: "editor" | "operator";
     readonly summary: string;
     readonly decide: (place: ReleasePlace, request: FastifyRequest, at: string) => Decision<Release>;
+    /** What is done here while the change log is away; 202. */
+    readonly whenAway?: (at: Params, request: FastifyRequest, away: unknown) => Promise<void>;
   }[] = [
     {
       verb: "ready",
@@ -229,13 +232,18 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
     {
       verb: "rollback",
       role: "operator",
-      summary: "Take back what it exposed, and follow that to every instance",
+      summary:
+        "Take back what it exposed, and follow that to every instance; 202 while the change log is away: this server exposes nobody, and the rollback follows",
       decide: (place, request, at) =>
         rollBack(
           place,
           { code: "rolled-back-by-person", subject: actorOf(request).name },
           desk.service.momentIn(place, Date.parse(at)),
         ),
+      whenAway: (at, request, away) => {
+        const reason = { code: "rolled-back-by-person", subject: actorOf(request).name } as const;
+        return desk.service.rollBackHere(idOf(at), { reason, origin: originOf(request) }, away);
+      },
     },
     {
       verb: "abort",
@@ -253,15 +261,22 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       },
     },
   ];
-  for (const { verb, role, summary, decide } of commands) {
+  for (const { verb, role, summary, decide, whenAway } of commands) {
     app.post<{ Params: Params; Body: { reason?: string } }>(
       `${one}/${verb}`,
       { onRequest: access.role(role), schema: { tags, summary, params, body: ReasonSchema } },
-      async (request, reply) =>
-        answerWrite(control, request, reply, {
-          precondition: preconditionOf(request.params),
-          decide: (workspace, at) => decide(placeOf(workspace, request.params), request, new Date(at).toISOString()),
-        }),
+      async (request, reply) => {
+        try {
+          return await answerWrite(control, request, reply, {
+            precondition: preconditionOf(request.params),
+            decide: (workspace, at) => decide(placeOf(workspace, request.params), request, new Date(at).toISOString()),
+          });
+        } catch (error) {
+          if (whenAway === undefined || !isLogAway(error)) throw error;
+          await whenAway(request.params, request, error);
+          return reply.code(202).send(read(request.params));
+        }
+      },
     );
   }
 

@@ -6,14 +6,15 @@
  *
  * One actor per cluster: whoever holds the lease. A node that lost it does nothing until it has it again.
  */
-import type { EpochMs, Propagation, Release } from "@belay/protocol";
+import type { EpochMs, Propagation, Release, ReleaseReason } from "@belay/protocol";
 import type { Origin } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
+import type { FlagPlace } from "../emergencies/emergencies.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { InstanceRegistry } from "../instances/registry.ts";
 import type { Held, ReleaseDocument, Workspace } from "../state/workspace.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
-import { acknowledge, execute, noteReceipts, type RollbackMoment } from "./climb.ts";
+import { acknowledge, execute, noteReceipts, type RollbackMoment, rollBack } from "./climb.ts";
 import type { ReleasePlace } from "./document.ts";
 import type { Facts, Plan } from "./facts.ts";
 import { gather, type Heard } from "./gather.ts";
@@ -42,6 +43,11 @@ export interface ReleaseServiceOptions {
   readonly lossOf: (id: ReleaseId) => number | undefined;
   readonly tell: (message: ReleaseMessage) => void;
   readonly onFault: (error: unknown) => void;
+  /**
+   * Takes a flag's rollout down to nothing at this server alone, durably, and brings that to the change log when it is back.
+   * Absent: while the log is away nothing is lowered.
+   */
+  readonly lowerHere?: (flag: FlagPlace, origin: Origin) => Promise<void>;
 }
 
 const LEASE = "release-scheduler";
@@ -63,6 +69,9 @@ export class ReleaseService {
   readonly #noteAfterMs = new Map<string, number>();
   readonly #detected = new Map<string, EpochMs>();
   readonly #reports = new Map<string, string>();
+  /** Rollbacks that people asked for while the log was away. */
+  readonly #promised = new Map<string, Promised>();
+  readonly #lowered = new Set<string>();
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: ReleaseServiceOptions) {
@@ -96,6 +105,23 @@ export class ReleaseService {
     void this.tick();
   }
 
+  /**
+   * Takes a release back while the change log is away: its flag goes down to nothing here at once, and it is rolled back as
+   * soon as the log takes that. A restart meanwhile forgets the second; the release holds then, and exposes nobody.
+   *
+   * @throws ProblemError what refuses the rollback, or `away` where nothing can be lowered
+   */
+  async rollBackHere(id: ReleaseId, promised: Omit<Promised, "id">, away: unknown): Promise<void> {
+    const { control, lowerHere, now } = this.#options;
+    const place = placeIn(control.workspace, id);
+    const decision = rollBack(place, promised.reason, this.momentIn(place, now()));
+    if (decision.kind === "refused") throw new ProblemError(decision.code, decision.data);
+    const held = place.environment.releases.get(id.key);
+    if (lowerHere === undefined || held === undefined) throw away;
+    await this.#lower(id, held.body, promised.origin, promised.reason);
+    this.#promised.set(nameOf(id), { id, ...promised });
+  }
+
   /** The receipts of a rollback as they are now; afterwards those on its record. */
   rollbackOf(id: ReleaseId, recorded: Propagation | undefined): Propagation | undefined {
     return this.#trackers.get(nameOf(id))?.view() ?? recorded;
@@ -127,12 +153,22 @@ export class ReleaseService {
 
   async close(): Promise<void> {
     await this.#running;
-    await this.#options.log.releaseLease(LEASE, this.#options.holder);
+    // Where the log is away the lease ends by itself.
+    await this.#options.log.releaseLease(LEASE, this.#options.holder).catch(this.#options.onFault);
   }
 
   async #tick(): Promise<void> {
     const { log, holder, now } = this.#options;
-    const fence = await log.takeLease(LEASE, holder, { now: now(), until: now() + LEASE_MS });
+    let fence: number | undefined;
+    try {
+      fence = await log.takeLease(LEASE, holder, { now: now(), until: now() + LEASE_MS });
+    } catch (error) {
+      // Nobody can be told from the one actor now. Lowering asks nobody, and two who do it do the same.
+      if (isLogAway(error)) await this.#lowerHarmful();
+      throw error;
+    }
+    this.#lowered.clear();
+    for (const promised of this.#promised.values()) await this.#keep(promised);
     if (fence === undefined) return;
     for (const { id, body } of this.#all()) {
       if (isLive(body.state)) await this.#move(id, body);
@@ -149,6 +185,41 @@ export class ReleaseService {
     this.#report(id, decided);
     const after = await this.#execute(id, decided);
     if (after !== undefined) this.#announce(id, body, after, planLines(body, decided));
+  }
+
+  /** Every release that this server would roll back goes down to nothing here; it rolls back when the log is there again. */
+  async #lowerHarmful(): Promise<void> {
+    for (const { id, body } of this.#all()) {
+      const facts = isLive(body.state) ? this.factsOf(id) : undefined;
+      const decided = facts === undefined ? undefined : plan(body, facts, this.#options.now());
+      if (decided?.kind !== "rollback") continue;
+      await this.#lower(id, body, { ...ORIGIN, reason: reasonText(decided.reason) }, decided.reason);
+    }
+  }
+
+  async #lower({ key, ...place }: ReleaseId, { flag }: ReleaseDocument, origin: Origin, reason: ReleaseReason): Promise<void> {
+    const id = { ...place, key };
+    const { lowerHere } = this.#options;
+    if (lowerHere === undefined || this.#lowered.has(nameOf(id))) return;
+    await lowerHere({ ...place, flag }, origin);
+    this.#lowered.add(nameOf(id));
+    this.#say(id, "rollback", `Lowered to nothing at this server, for the change log is away: ${reasonText(reason)}`);
+  }
+
+  /** The log is back: what people were promised. Whatever moved the release since then may refuse it. */
+  async #keep({ id, reason, origin }: Promised): Promise<void> {
+    try {
+      await this.#options.control.execute<Release>({
+        origin,
+        decide: (workspace, at) => {
+          const place = placeIn(workspace, id);
+          return rollBack(place, reason, this.momentIn(place, at));
+        },
+      });
+    } catch (error) {
+      if (!(error instanceof ProblemError) || isLogAway(error)) throw error;
+    }
+    this.#promised.delete(nameOf(id));
   }
 
   /** Commits a plan; `undefined` when the state moved on meanwhile, which the next tick looks at anew. */
@@ -261,6 +332,12 @@ export class ReleaseService {
   }
 }
 
+interface Promised {
+  readonly id: ReleaseId;
+  readonly reason: ReleaseReason;
+  readonly origin: Origin;
+}
+
 type Publication = ConstructorParameters<typeof PropagationTracker>[0];
 
 /** What says that a plan was made of facts that are no more. */
@@ -273,6 +350,11 @@ const KINDS: Readonly<Partial<Record<Release["state"], ReleaseMessage["kind"]>>>
   done: "done",
   "rolling-back": "rollback",
 };
+
+/** Does it say that nothing can be written down just now? */
+export function isLogAway(error: unknown): boolean {
+  return error instanceof ProblemError && error.code === "store_unavailable";
+}
 
 /** @throws ProblemError when the project or the environment is gone. */
 export function placeIn({ projects }: Workspace, { project: key, environment: name, key: release }: ReleaseId): ReleasePlace {

@@ -111,6 +111,24 @@ withPostgres("releases of several servers", (postgres) => {
     expect(await rollbacks()).toHaveLength(1);
   }, 180_000);
 
+  it("takes harm back at the server that sees it while PostgreSQL is away, and rolls back once it is there", async (context) => {
+    const { own } = postgres();
+    if (own === undefined) return context.skip("needs a server of its own to kill");
+    await begin();
+    const shareAt = async (node: number): Promise<unknown> =>
+      (await ask<{ percentage?: number }>(node, "GET", `${P}/environments/production/flags/checkout/rollout`)).percentage;
+    expect(await shareAt(0)).toBe(1);
+    await own.kill();
+    for (let i = 0; i < 4; i += 1) await fail(0, treated());
+    await expect.poll(() => shareAt(0), { timeout: 30_000 }).toBe(0);
+    expect([await shareAt(1), await state(0)]).toEqual([1, "ramping"]);
+    await own.start();
+    await expect.poll(() => Promise.all([state(0), state(1)]), { timeout: 60_000 }).toEqual(["rolled-back", "rolled-back"]);
+    expect(await rollbacks()).toHaveLength(1);
+    const { items } = await ask<{ items: Change[] }>(0, "GET", `${P}/changes?action=flag.emergency`);
+    expect(items).toMatchObject([{ actor: { id: "system" }, target: { key: "checkout" } }]);
+  }, 180_000);
+
   withRedis("with Redis", (redis) => {
     it("does so while Redis is away as well", async () => {
       await begin({ BELAY_REDIS_URL: redis().url });

@@ -1,8 +1,9 @@
-import type { ReleaseTriggerCreated, ReleaseTriggerCreation } from "@belay/protocol";
+import type { Release, ReleaseTriggerCreated, ReleaseTriggerCreation } from "@belay/protocol";
 import { ReleaseTriggerCreationSchema, type Schema } from "@belay/protocol/schemas";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
+import type { Decision } from "../control/decision.ts";
 import { type FillRandom, randomText } from "../flags/salts.ts";
 import { answerWrite } from "../http/commands.ts";
 import { environmentOf, pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
@@ -12,7 +13,7 @@ import { isSigned, newSigningSecret } from "../webhooks/signature.ts";
 import { trip } from "./climb.ts";
 import type { ReleaseDesk } from "./desk.ts";
 import { heldRelease, type ReleasePlace } from "./document.ts";
-import { placeIn } from "./service.ts";
+import { isLogAway, placeIn } from "./service.ts";
 import { createTrigger, deleteTrigger, triggersOf, triggerView } from "./triggers.ts";
 
 export interface TriggerDoors {
@@ -117,15 +118,22 @@ function callRoute(app: FastifyInstance, { control, desk, now }: TriggerDoors): 
       if (placed === undefined || !fits) throw new ProblemError("unauthenticated");
       const { id, project, environment, document } = placed;
       const { release, guardrail } = document;
-      const done = await control.execute({
-        origin: { actor: { id: `trigger:${id.slice(0, 6)}`, name: `the alert on ${guardrail}` }, requestId },
-        decide: (workspace, at) => {
-          const place = placeIn(workspace, { project, environment, key: release });
-          return trip(place, guardrail, desk.service.momentIn(place, at));
-        },
-      });
+      const origin = { actor: { id: `trigger:${id.slice(0, 6)}`, name: `the alert on ${guardrail}` }, requestId };
+      const at = { project, environment, key: release };
+      const decide = (workspace: Workspace, moment: number): Decision<Release> => {
+        const place = placeIn(workspace, at);
+        return trip(place, guardrail, desk.service.momentIn(place, moment));
+      };
       reply.code(202);
-      return done.status === "done" ? { release, guardrail, state: done.answer.state } : { release, guardrail };
+      try {
+        const done = await control.execute({ origin, decide });
+        return done.status === "done" ? { release, guardrail, state: done.answer.state } : { release, guardrail };
+      } catch (error) {
+        const decision = isLogAway(error) ? decide(control.workspace, now()) : undefined;
+        if (decision?.kind !== "edit" || decision.action !== "release.rollback") throw error;
+        await desk.service.rollBackHere(at, { reason: { code: "external-trigger", subject: guardrail }, origin }, error);
+        return { release, guardrail };
+      }
     },
   );
 }
