@@ -216,7 +216,7 @@ export interface SeriesPoint {
 
 export interface SegmentResult {
   readonly attribute: AttributePath;
-  /** Its value as text; `""` for units without. */
+  /** Its value as text; `""` for units without. `(other)`: all values together but the twenty that most units have. */
   readonly value: string;
   readonly metric: MetricKey;
   readonly treatment: VariantName;

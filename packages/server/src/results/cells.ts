@@ -2,9 +2,9 @@ import type { FrozenMetric } from "@belay/protocol";
 import { type JointMoments, mergeJoint, momentsFromSums, type RankedSample } from "@belay/stats";
 import type { Aggregate, Group, OutcomeCell, QuantileCell } from "../store/events/index.ts";
 
-/** Which cells are meant: everybody, or one value of one segment; up to and with a day, or all days. */
+/** Which cells are meant: everybody, or some values of one segment together; up to and with a day, or all days. */
 export interface Slice {
-  readonly segment?: { readonly index: number; readonly value: string };
+  readonly segment?: { readonly index: number; readonly values: ReadonlySet<string> };
   readonly throughDay?: number;
 }
 
@@ -24,7 +24,7 @@ export function sumsOf(
   { key, measure }: FrozenMetric,
   { segment, throughDay }: Slice = {},
 ): ReadonlyMap<string, ByEpoch> {
-  const isMeant = (cell: Group & { readonly metric: string }): boolean => cell.metric === key && isSame(cell.segment, segment);
+  const isMeant = (cell: Group & { readonly metric: string }): boolean => cell.metric === key && isMeantBy(segment, cell.segment);
   if (measure.kind === "quantile") return ranksOf(quantiles.filter(isMeant));
   const scope = measure.kind === "retention" ? "ripe" : "all";
   const cells = outcomes.filter(
@@ -33,8 +33,9 @@ export function sumsOf(
   return momentsOfCells(cells);
 }
 
-function isSame(a: Slice["segment"], b: Slice["segment"]): boolean {
-  return a?.index === b?.index && a?.value === b?.value;
+function isMeantBy(slice: Slice["segment"], segment: Group["segment"]): boolean {
+  if (slice === undefined || segment === undefined) return slice === segment;
+  return slice.index === segment.index && slice.values.has(segment.value);
 }
 
 interface Summed {
@@ -82,8 +83,8 @@ function squareOf(triangle: readonly number[], width: number): number[][] {
 
 function ranksOf(cells: readonly QuantileCell[]): ReadonlyMap<string, ByEpoch> {
   const arms = new Map<string, Map<number, ArmSums>>();
-  for (const { variant, epoch, n, first, second, values } of cells) {
-    const [belowBelow, belowEvents, eventsEvents] = second;
+  for (const { variant, epoch, n, first, second, values } of joinedRanks(cells)) {
+    const [belowBelow = 0, belowEvents = 0, eventsEvents = 0] = second;
     const clusters = momentsFromSums({
       n,
       shift: [0, 0],
@@ -100,6 +101,32 @@ function ranksOf(cells: readonly QuantileCell[]): ReadonlyMap<string, ByEpoch> {
     epochs.set(epoch, { kind: "ranks", units: n, sample: sampleOf(values), clusters: { n, means, cross } });
   }
   return arms;
+}
+
+/** Cells of one variant and epoch as one; they are of different units. */
+function joinedRanks(cells: readonly QuantileCell[]): readonly JoinedRanks[] {
+  const joined = new Map<string, JoinedRanks>();
+  for (const { variant, epoch, n, first, second, values } of cells) {
+    const key = JSON.stringify([variant, epoch]);
+    const known = joined.get(key);
+    if (known === undefined) {
+      joined.set(key, { variant, epoch, n, first: [...first], second: [...second], values });
+      continue;
+    }
+    addInto(known.first, first);
+    addInto(known.second, second);
+    joined.set(key, {
+      ...known,
+      n: known.n + n,
+      values: [...known.values, ...values].sort((a, b) => a.value - b.value),
+    });
+  }
+  return [...joined.values()];
+}
+
+interface JoinedRanks extends Pick<QuantileCell, "variant" | "epoch" | "n" | "values"> {
+  readonly first: number[];
+  readonly second: number[];
 }
 
 /** Ranks over classes of values: found by the number of values up to and with each class. */

@@ -219,6 +219,25 @@ describe("results", () => {
   });
 });
 
+describe("segments", () => {
+  it("beyond the twenty with most units are one, so that the long tail costs the others no certainty", async () => {
+    await start({ segments: ["country"] });
+    for (let index = 0; index < 23; index += 1) {
+      const units = 40 - index;
+      const arms = ["long", "short"].map((variant) => ({ variant, units, buyers: 10 }));
+      await happen(arms, { prefix: `c${index}`, country: `land-${String(index).padStart(2, "0")}` });
+    }
+    server.clock.now = NOON + 2 * HOUR_MS;
+    const { segments } = await read();
+    expect(segments.map(({ value }) => value)).toEqual([
+      ...Array.from({ length: 20 }, (_, index) => `land-${String(index).padStart(2, "0")}`),
+      "(other)",
+    ]);
+    // 20, 19 and 18 of each arm, of which 30 bought.
+    expect(segments.at(-1)).toMatchObject({ units: 2 * 57, relative: { status: "ok", value: expect.closeTo(0, 12) } });
+  });
+});
+
 describe("an incident", () => {
   it("is reported with, without, and by whether it changed the effect", async () => {
     await start();

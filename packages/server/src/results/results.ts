@@ -78,6 +78,10 @@ export interface IncidentFacts {
 
 const DAY_MS = 86_400_000;
 
+/** Values of a segment that are shown by themselves: a p-value more for each costs all others theirs. */
+const SEGMENT_VALUES_MAX = 20;
+const OTHERS = "(other)";
+
 export function resultsOf(facts: Facts): ExperimentResults {
   const { project, experiment, document, looks, atMs, lagMs, aggregate } = facts;
   const variants = [document.control, ...document.treatments];
@@ -246,7 +250,7 @@ class Study {
           const { relative } = this.#effect(metric, treatment, sums);
           const attribute = document.segments[segment.index] ?? "";
           const units = [document.control, treatment].reduce((sum, arm) => sum + armUnits(sums.get(arm) ?? NOBODY), 0);
-          return { attribute, value: segment.value, metric: metric.key, treatment, units, relative };
+          return { attribute, value: segment.name, metric: metric.key, treatment, units, relative };
         });
       }),
     );
@@ -368,12 +372,30 @@ function armUnits(epochs: ByEpoch): number {
   return [...epochs.values()].reduce((sum, arm) => sum + unitsOf(arm), 0);
 }
 
-function segmentValues({ arms }: Aggregate): readonly { readonly index: number; readonly value: string }[] {
-  const found = new Map<string, { readonly index: number; readonly value: string }>();
-  for (const { segment } of arms) {
-    if (segment !== undefined) found.set(JSON.stringify([segment.index, segment.value]), segment);
+interface NamedSegment {
+  readonly name: string;
+  readonly index: number;
+  readonly values: ReadonlySet<string>;
+}
+
+/** The values of each segment that most units have, by name, and all others together. */
+function segmentValues({ arms }: Aggregate): readonly NamedSegment[] {
+  const units = new Map<number, Map<string, number>>();
+  for (const { segment, units: n } of arms) {
+    if (segment === undefined) continue;
+    const values = units.get(segment.index) ?? new Map<string, number>();
+    units.set(segment.index, values);
+    values.set(segment.value, (values.get(segment.value) ?? 0) + n);
   }
-  return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, segment]) => segment);
+  return [...units]
+    .sort(([a], [b]) => a - b)
+    .flatMap(([index, values]) => {
+      const ranked = [...values].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).map(([value]) => value);
+      const shown = ranked.slice(0, SEGMENT_VALUES_MAX).sort();
+      const rest = ranked.slice(SEGMENT_VALUES_MAX);
+      const named = shown.map((value): NamedSegment => ({ name: value, index, values: new Set([value]) }));
+      return rest.length === 0 ? named : [...named, { name: OTHERS, index, values: new Set(rest) }];
+    });
 }
 
 /** At the pace so far; nothing in the first hour, of which no pace can be read. */
