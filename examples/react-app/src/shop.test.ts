@@ -1,16 +1,14 @@
 /* The shop as people meet it: a real server, a real browser, the events as an analyst pulls them. */
-import { existsSync } from "node:fs";
-import { type ServerProcess, startServer } from "@belay/testkit";
+import { chromiumPath, type ServerProcess, startServer } from "@belay/testkit";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Operator, setUpFlags } from "./flags.ts";
 import { openShop, type Shop } from "./shop.ts";
 
 const VISITORS = 6;
-const CHROMIUM = [process.env["BELAY_TEST_CHROMIUM"], "/usr/bin/chromium"].find((path) => path !== undefined && existsSync(path));
-if (CHROMIUM === undefined) console.warn("NO CHROMIUM: the test of examples/react-app does not run. Install it.");
+const CHROMIUM = chromiumPath();
 
-// Without a browser there is nothing to run in; it is said above.
+// Without a browser there is nothing to run in; who looked for it says so loudly.
 describe.skipIf(CHROMIUM === undefined)("the shop in Chromium", () => {
   let server: ServerProcess;
   let operator: Operator;

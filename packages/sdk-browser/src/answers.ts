@@ -56,8 +56,7 @@ function flagOf(answer: Answer): AnswerSnapshot["flags"][string] {
   const { flagSetId: _, version: _v, ruleId: _r, unit: _u, experiment: _e, release: _l, epoch: _p, ...own } = metadata;
   const type = typeof value as SnapshotFlag["type"];
   const served = value === undefined ? { variants: {} } : { variants: { [variant]: value }, fallthrough: { variant } };
-  const said = Object.keys(own).length > 0 ? { metadata: own } : {};
-  return { type, enabled: true, rules: [], ...served, ...said, answer };
+  return { type, enabled: true, rules: [], ...served, ...(Object.keys(own).length > 0 && { metadata: own }), answer };
 }
 
 /** Says what the server said. The context is the one that the answers are for. */
@@ -72,7 +71,7 @@ function outcomeOf({ answer, variants }: Partial<AnswerSnapshot["flags"][string]
   const { value, variant, reason = "ERROR", errorCode, metadata: { ruleId, unit, epoch, experiment, release } = {} } = answer;
   const arm = {
     ...(experiment ? { experiment } : { release }),
-    ...(epoch === undefined ? {} : { epoch }),
+    ...(epoch !== undefined && { epoch }),
     variant: variant ?? "",
   };
   const tracks = unit === undefined ? undefined : { arm: arm as Tracked["arm"], unit: () => unit };

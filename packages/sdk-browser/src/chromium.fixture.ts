@@ -1,7 +1,7 @@
 /** A real browser with pages of a strict origin: what the tests of this package run in. */
-import { existsSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { chromiumPath } from "@belay/testkit";
 import { type Browser, chromium, type Page } from "playwright-core";
 
 const FLAGS = [
@@ -15,13 +15,8 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** Where the browser is: `BELAY_TEST_CHROMIUM`, or where Debian puts it; `undefined` where there is none. */
-export const CHROMIUM: string | undefined = [process.env["BELAY_TEST_CHROMIUM"], "/usr/bin/chromium"].find(
-  (path) => path !== undefined && existsSync(path),
-);
-if (CHROMIUM === undefined) {
-  console.warn("NO CHROMIUM: the browser tests of sdk-browser do not run. Install it, or set BELAY_TEST_CHROMIUM.");
-}
+/** Where the browser is; `undefined` where there is none and tests may do without. */
+export const CHROMIUM: string | undefined = chromiumPath();
 
 export interface Site {
   readonly url: string;

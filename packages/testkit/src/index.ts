@@ -1,4 +1,5 @@
 export { type Admin, adminOf } from "./admin.ts";
+export { chromiumPath } from "./engines/chromium.ts";
 export {
   CLICKHOUSE_HINT,
   type ClickHouseCluster,
