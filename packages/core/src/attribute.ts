@@ -8,16 +8,17 @@ export interface AttributeReader {
   readonly path: AttributePath;
   /** The path's steps; `undefined` for a single name. */
   readonly steps: readonly string[] | undefined;
-  /** The name is not one that `Object.prototype` brings, so a plain object's own property can be read directly. */
-  readonly isUncommon: boolean;
-  /** Number of the load site that is this name's own; see `load`. */
+  /** Number of the load site that is this name's own, see `load`; `CAREFUL` for a name that no object may be asked for so. */
   readonly site: number;
 }
+
+/** Of the names that `Object.prototype` brings: a plain object has them all, and only its own ones count. */
+const CAREFUL = -1;
 
 export function attributeReader(path: AttributePath): AttributeReader {
   const name = internalized(path);
   const steps = path.includes(".") ? path.split(".") : undefined;
-  return { path: name, steps, isUncommon: !(path in Object.prototype), site: siteOf(name) };
+  return { path: name, steps, site: path in Object.prototype ? CAREFUL : siteOf(name) };
 }
 
 /** The one copy of a text that V8 keeps for property names: any other it has to look up at each load. */
@@ -65,8 +66,10 @@ function load(context: EvaluationContext, path: string, site: number): unknown {
 
 /** Is the context a plain object, so that reading a name `Object.prototype` does not bring reads an own property? */
 export function isPlain(context: EvaluationContext): boolean {
-  return Object.getPrototypeOf(context) === Object.prototype;
+  return Object.getPrototypeOf(context) === PLAIN;
 }
+
+const PLAIN: unknown = Object.prototype;
 
 /**
  * The attribute's value; `undefined` when it is missing. `null` counts as missing: it is how JSON says "none".
@@ -75,11 +78,20 @@ export function isPlain(context: EvaluationContext): boolean {
  * prototype (an instance whose getters live on the class) goes the careful way, so nothing inherited is ever read.
  */
 export function readAttribute(reader: AttributeReader, context: EvaluationContext, isPlainContext: boolean): unknown {
-  let value: unknown;
-  if (isPlainContext && reader.isUncommon) value = load(context, reader.path, reader.site);
-  else if (Object.hasOwn(context, reader.path)) value = context[reader.path];
-  if (value === null) return undefined;
-  if (value !== undefined || reader.steps === undefined) return value;
+  return restRead(reader, context, firstRead(reader, context, isPlainContext));
+}
+
+/** What stands under the whole path as one name. A text is the attribute's value; with anything else go on to `restRead`. */
+export function firstRead(reader: AttributeReader, context: EvaluationContext, isPlainContext: boolean): unknown {
+  // A number is compared, not a field that holds true or false: V8 does not know that it holds nothing else, and tests for all.
+  if (isPlainContext && reader.site !== CAREFUL) return load(context, reader.path, reader.site);
+  return Object.hasOwn(context, reader.path) ? context[reader.path] : undefined;
+}
+
+/** The attribute's value where the first read has found `first`. */
+export function restRead(reader: AttributeReader, context: EvaluationContext, first: unknown): unknown {
+  if (first === null) return undefined;
+  if (first !== undefined || reader.steps === undefined) return first;
   return walk(reader.steps, context);
 }
 

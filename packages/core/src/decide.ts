@@ -114,7 +114,7 @@ function isAbove(a: number, b: number): number {
 }
 
 /** Index of the first boundary at or above the position. */
-function halve(lasts: Int32Array, position: Position): number {
+function halve(lasts: readonly Position[], position: Position): number {
   let low = 0;
   let high = lasts.length - 1;
   while (low < high) {
@@ -221,7 +221,7 @@ function place(draw: CompiledDraw, space: SpaceState, scope: Scope): Position | 
 
 export function spaceOf(draw: CompiledDraw, flag: CompiledFlag | undefined): SpaceState | undefined {
   if (draw.shared !== undefined) return draw.shared.state;
-  return draw.own === 0 ? flag?.space0 : flag?.spaces?.[draw.own];
+  return draw.own === 0 ? flag : flag?.spaces?.[draw.own];
 }
 
 /** The text of the unit that `by` names. */

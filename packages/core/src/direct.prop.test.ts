@@ -13,7 +13,7 @@ it("decides without a scope what it decides with one", () => {
         const instance = Object.create({}, Object.getOwnPropertyDescriptors(context)) as typeof context;
         for (const key of KEYS) {
           expect(ruleset.decide(key, context)).toEqual(ruleset.decide(key, instance));
-          if (ruleset.find(key)?.program.isDirect === true) direct++;
+          if (ruleset.find(key)?.program.steps !== undefined) direct++;
         }
       }
     }),
@@ -45,5 +45,5 @@ it("decides directly a flag of tests and one space, and no other", () => {
     both: rules({ when: inside, serve: { split: [{ variant: "on", draws: [...draw("share").draws, ...draw("share").draws] }] } }),
   };
   const ruleset = compile({ format: 1, project: "p", environment: "e", revision: 1, spaces: {}, segments: {}, flags });
-  expect(Object.keys(flags).filter((key) => ruleset.find(key)?.program.isDirect)).toEqual(["one", "all", "plain"]);
+  expect(Object.keys(flags).filter((key) => ruleset.find(key)?.program.steps)).toEqual(["one", "all", "plain"]);
 });

@@ -2,87 +2,109 @@
  * Deciding without a scope: flags whose rules ask for attributes and for the unit's place in the flag's first space, and
  * for nothing that another evaluation could have answered already. That is most targeting there is, and what a scope
  * remembers, and the calls that it is handed through, cost as much as the hash.
+ *
+ *     rule  country in ..., version >= ...   20 % -> on   ┐   tests: country, version   line  on ─┤── off ──────
+ *     fallthrough                            off          ┘   no tests                  outcome   off
  */
 import type { EvaluationContext } from "@belay/protocol";
 import { outcomeAt } from "./decide.ts";
+import { foldLines, lineOf } from "./line.ts";
 import { hashAfter } from "./murmur3.ts";
 import { matchTest } from "./operators.ts";
 import { type Position, positionOf } from "./placement.ts";
 import {
   ALL,
   type CompiledDraw,
-  type CompiledPart,
   type CompiledRule,
   type CompiledServe,
+  type CompiledTest,
+  type DirectStep,
+  type Line,
   type Node,
   type Outcome,
-  type Program,
   type SpaceState,
   TEST,
 } from "./program.ts";
 
-/** Can rules without prerequisites be decided so? */
-export function isDirect(rules: readonly CompiledRule[], fallthrough: CompiledServe | undefined): boolean {
-  return rules.every(({ when }) => when === undefined || asksTests(when)) && [...rules, fallthrough].every(isPlacedOnce);
+/** The steps of rules without prerequisites; `undefined` where they cannot be decided so. */
+export function directSteps(
+  rules: readonly CompiledRule[],
+  fallthrough: CompiledServe | undefined,
+  none: Outcome,
+): readonly DirectStep[] | undefined {
+  const steps: DirectStep[] = [];
+  for (const [at, rule] of rules.entries()) {
+    const tests = rule.when && testsOf(rule.when);
+    if (rule.when !== undefined && tests === undefined) return undefined;
+    const after = rules.slice(at + 1);
+    const later = after.every(({ when }) => when === undefined) ? [...after, ...(fallthrough ? [fallthrough] : [])] : undefined;
+    const step = stepOf(tests, rule, later, none);
+    if (step === undefined) return undefined;
+    steps.push(step);
+  }
+  if (fallthrough === undefined) return steps;
+  const last = stepOf(undefined, fallthrough, [], none);
+  return last && [...steps, last];
 }
 
 /**
- * As `decideFlag`, for a program that is direct.
+ * As `decideFlag`, for a program of steps: the first whose tests all hold and whose line has something for the unit.
  *
  * @param context a plain object; `unit` is its `targetingKey`, a text that is not empty
  */
-export function decideDirect(program: Program, space: SpaceState | undefined, unit: string, context: EvaluationContext): Outcome {
-  const { rules, fallthrough, none } = program;
+export function decideDirect(
+  steps: readonly DirectStep[],
+  none: Outcome,
+  space: SpaceState,
+  unit: string,
+  context: EvaluationContext,
+): Outcome {
   let position: Position = 0;
   let isPlaced = false;
-  for (let i = 0; i < rules.length; i++) {
-    const rule = rules[i] as CompiledRule;
-    if (rule.when !== undefined && !testsHold(rule.when, context)) continue;
-    if (rule.outcome !== undefined) return rule.outcome;
+  for (let i = 0; i < steps.length; i++) {
+    const { tests, outcome, line } = steps[i] as DirectStep;
+    if (tests !== undefined && !testsHold(tests, context)) continue;
+    if (outcome !== undefined) return outcome;
     if (!isPlaced) {
-      position = positionOf(hashAfter(space as SpaceState, unit));
+      position = positionOf(hashAfter(space, unit));
       isPlaced = true;
     }
-    const outcome = splitAt(rule, position);
-    if (outcome !== undefined) return outcome;
+    const placed = outcomeAt(line as Line, position);
+    if (placed !== undefined) return placed;
   }
-  if (fallthrough === undefined) return none;
-  if (fallthrough.outcome !== undefined) return fallthrough.outcome;
-  if (!isPlaced) position = positionOf(hashAfter(space as SpaceState, unit));
-  return splitAt(fallthrough, position) ?? none;
+  return none;
 }
 
-/** Conditions are one test or a list of them that must all hold: no recursion, which V8 never inlines. */
-function testsHold(when: Node, context: EvaluationContext): boolean {
-  if (when.kind === TEST) return matchTest(when.of, context, true);
-  const tests = when.of as readonly Extract<Node, { kind: typeof TEST }>[];
-  for (let i = 0; i < tests.length; i++) {
-    if (!matchTest((tests[i] as (typeof tests)[number]).of, context, true)) return false;
-  }
+/**
+ * One call for all tests: what deciding is made of up to here fills what V8 inlines into an application's loop (see
+ * `hashAfter`), so this is called there, and has room of its own for all that a test needs.
+ */
+function testsHold(tests: readonly CompiledTest[], context: EvaluationContext): boolean {
+  for (let i = 0; i < tests.length; i++) if (!matchTest(tests[i] as CompiledTest, context, true)) return false;
   return true;
-}
-
-function splitAt({ line, parts }: CompiledServe, position: Position): Outcome | undefined {
-  if (line !== undefined) return outcomeAt(line, position);
-  const { draws, outcome } = (parts as readonly CompiledPart[])[0] as CompiledPart;
-  const { from, last } = draws[0] as CompiledDraw;
-  return position >= from && position <= last ? outcome : undefined;
-}
-
-function asksTests(when: Node): boolean {
-  return when.kind === TEST || (when.kind === ALL && when.of.every(({ kind }) => kind === TEST));
-}
-
-/** A plain variant, a line, or a single draw of one range. */
-function isPlacedOnce(serve: CompiledServe | undefined): boolean {
-  if (serve === undefined || serve.outcome !== undefined) return true;
-  if (serve.line !== undefined) return isUsual(serve.line.draw);
-  const [part, ...others] = serve.parts ?? [];
-  const [draw, ...more] = part?.draws ?? [];
-  return draw !== undefined && others.length + more.length === 0 && draw.ranges === undefined && isUsual(draw);
 }
 
 /** Is the flag's own first space divided by the `targetingKey`, and with our own hash? */
 export function isUsual(draw: CompiledDraw): boolean {
   return draw.own === 0 && draw.by.path === "targetingKey" && draw.legacy === undefined;
+}
+
+/** The tests of a condition, all of which must hold; `undefined` where it asks for more. */
+function testsOf(when: Node): readonly CompiledTest[] | undefined {
+  if (when.kind === TEST) return [when.of];
+  if (when.kind !== ALL) return undefined;
+  const tests = when.of.map((node) => (node.kind === TEST ? node.of : undefined));
+  return tests.every((test) => test !== undefined) ? tests : undefined;
+}
+
+/** @param later what is served where the split passes over, if no condition stands between */
+function stepOf(
+  tests: readonly CompiledTest[] | undefined,
+  serve: CompiledServe,
+  later: readonly CompiledServe[] | undefined,
+  none: Outcome,
+): DirectStep | undefined {
+  if (serve.outcome !== undefined) return { tests, outcome: serve.outcome, line: undefined };
+  const line = (later && foldLines([serve, ...later], none)) ?? lineOf(serve.parts ?? []);
+  return line !== undefined && isUsual(line.draw) ? { tests, outcome: undefined, line } : undefined;
 }

@@ -257,7 +257,7 @@ class Walk {
 
   #test(test: CompiledTest): ExplainedCondition {
     const { context, isPlain } = this.#scope;
-    const seen = toJson(readAttribute(test.reader, context, isPlain));
+    const seen = toJson(readAttribute(test, context, isPlain));
     const { attribute, op, value } = test.source;
     return {
       kind: "test",

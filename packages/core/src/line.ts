@@ -51,7 +51,7 @@ export function foldLines(serves: readonly CompiledServe[], none: Outcome): Line
   return tableOf(
     first.draw,
     outcomeAt,
-    lines.flatMap(({ lasts }) => [...lasts]),
+    lines.flatMap(({ lasts }) => lasts),
   );
 }
 
@@ -68,7 +68,7 @@ function tableOf(draw: CompiledDraw, outcomeAt: (position: Position) => Outcome 
   const outcomes = runs.map((run) => run.outcome);
   return {
     draw,
-    lasts: Int32Array.from(runs, (run) => run.last),
+    lasts: runs.map((run) => run.last),
     outcomes,
     first: runs[0]?.last ?? LAST,
     isTracked: outcomes.some((outcome) => outcome?.tracks !== undefined),

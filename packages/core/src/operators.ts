@@ -3,7 +3,7 @@
  * the wrong type, never matches; a list attribute matches if any element does; nothing is coerced.
  */
 import type { EvaluationContext, Operator, Test } from "@belay/protocol";
-import { attributeReader, readAttribute } from "./attribute.ts";
+import { attributeReader, firstRead, restRead } from "./attribute.ts";
 import { type Cidr, inCidr, parseCidr } from "./cidr.ts";
 import { type Defects, quotable } from "./defect.ts";
 import { parseInstant } from "./instant.ts";
@@ -39,15 +39,24 @@ const GT = 7;
 const GTE = 8;
 const BEFORE = 9;
 const AFTER = 10;
-const SEMVER_EQ = 11;
-const SEMVER_LT = 12;
-const SEMVER_LTE = 13;
-const SEMVER_GT = 14;
-const SEMVER_GTE = 15;
-const EXISTS = 16;
-const CIDR = 17;
+/** All that compare versions: which of them, the operand says. */
+const VERSION = 11;
+const EXISTS = 12;
+const CIDR = 13;
 /** `in` with a list long enough for a set. */
-const IN_SET = 18;
+const IN_SET = 14;
+
+/** Which orders of a value to the wanted one are accepted: a bit each for before, equal and after. */
+type Accepted = number;
+
+const IS_BEFORE: Accepted = 0b001;
+const IS_EQUAL: Accepted = 0b010;
+const IS_AFTER: Accepted = 0b100;
+
+/** A version with the orders to it that match: one number instead of a choice among five operators at every call. */
+interface VersionOperand extends Semver {
+  readonly accepted: Accepted;
+}
 
 const OPERATOR_TABLE: Readonly<Record<Operator, readonly [number: number, read: OperandReader]>> = {
   in: [IN, readScalars],
@@ -61,11 +70,11 @@ const OPERATOR_TABLE: Readonly<Record<Operator, readonly [number: number, read: 
   gte: [GTE, readOrdered],
   before: [BEFORE, readInstant],
   after: [AFTER, readInstant],
-  semverEq: [SEMVER_EQ, readVersion],
-  semverLt: [SEMVER_LT, readVersion],
-  semverLte: [SEMVER_LTE, readVersion],
-  semverGt: [SEMVER_GT, readVersion],
-  semverGte: [SEMVER_GTE, readVersion],
+  semverEq: [VERSION, versionReader(IS_EQUAL)],
+  semverLt: [VERSION, versionReader(IS_BEFORE)],
+  semverLte: [VERSION, versionReader(IS_BEFORE | IS_EQUAL)],
+  semverGt: [VERSION, versionReader(IS_AFTER)],
+  semverGte: [VERSION, versionReader(IS_AFTER | IS_EQUAL)],
   exists: [EXISTS, readBoolean],
   cidr: [CIDR, readBlocks],
 };
@@ -95,20 +104,39 @@ export function compileTest(
   return operand === undefined
     ? undefined
     : {
-        reader: attributeReader(attribute),
+        ...attributeReader(attribute),
         operator: operand instanceof Set ? IN_SET : operator,
         operand,
         source: source as unknown as Test,
       };
 }
 
-/** Does the context answer the test with yes? */
+/**
+ * Does the context answer the test with yes?
+ *
+ * The usual case, a text in a plain object, is written so that V8 inlines it into who asks; what is asked seldom stands in
+ * functions of its own, for what is inlined must be short (see `hashAfter`).
+ */
 export function matchTest(test: CompiledTest, context: EvaluationContext, isPlainContext: boolean): boolean {
-  const value = readAttribute(test.reader, context, isPlainContext);
+  const value = firstRead(test, context, isPlainContext);
+  if (typeof value !== "string") return matchOther(test, restRead(test, context, value));
+  switch (test.operator) {
+    case IN_SET:
+      return (test.operand as ReadonlySet<unknown>).has(value);
+    case ENDS_WITH:
+      return endsWithOne(test.operand as readonly string[], value);
+    case VERSION:
+      return matchVersion(test.operand as VersionOperand, value);
+    default:
+      return matchOne(test, value);
+  }
+}
+
+/** Of what is no text: nothing, or a list of which one element is enough. */
+function matchOther(test: CompiledTest, value: unknown): boolean {
   if (test.operator === EXISTS) return (value !== undefined) === test.operand;
   if (value === undefined) return false;
-  // First what it mostly is: to find out that a text is no list takes a look at the object behind it.
-  if (typeof value === "string" || !Array.isArray(value)) return matchOne(test, value);
+  if (!Array.isArray(value)) return matchOne(test, value);
   for (const element of value) if (matchOne(test, element)) return true;
   return false;
 }
@@ -129,14 +157,16 @@ function matchOne({ operator, operand }: CompiledTest, value: unknown): boolean 
     case LTE:
     case GT:
     case GTE:
-      return matchOrder(operator, operand, value);
+      return matchOrder(operator, operand as number | string, value);
     case BEFORE:
     case AFTER:
       return matchInstant(operator, operand as number, value);
     case CIDR:
       return typeof value === "string" && matchBlocks(operand as readonly Cidr[], value);
+    case EXISTS:
+      return operand === true;
     default:
-      return typeof value === "string" && matchVersion(operator, operand as Semver, value);
+      return typeof value === "string" && matchVersion(operand as VersionOperand, value);
   }
 }
 
@@ -146,11 +176,16 @@ function isOneOf(list: readonly Scalar[], value: unknown): boolean {
 }
 
 function matchText(operator: number, wanted: readonly string[], text: string): boolean {
+  if (operator === ENDS_WITH) return endsWithOne(wanted, text);
   for (let i = 0; i < wanted.length; i++) {
     const part = wanted[i] as string;
-    if (operator === CONTAINS ? text.includes(part) : operator === STARTS_WITH ? text.startsWith(part) : text.endsWith(part))
-      return true;
+    if (operator === CONTAINS ? text.includes(part) : text.startsWith(part)) return true;
   }
+  return false;
+}
+
+function endsWithOne(endings: readonly string[], text: string): boolean {
+  for (let i = 0; i < endings.length; i++) if (text.endsWith(endings[i] as string)) return true;
   return false;
 }
 
@@ -166,39 +201,28 @@ function matchBlocks(blocks: readonly Cidr[], text: string): boolean {
 }
 
 /** Numbers compare with numbers, text with text by code point; anything else does not match. */
-function matchOrder(operator: number, wanted: Operand, value: unknown): boolean {
-  if (typeof value === "number" && typeof wanted === "number") return isOrdered(operator, compareNumbers(value, wanted));
-  if (typeof value === "string" && typeof wanted === "string") return isOrdered(operator, compareCodePoints(value, wanted));
-  return false;
+function matchOrder(operator: number, wanted: number | string, value: unknown): boolean {
+  const accepted = ACCEPTED_BY[operator - LT] as Accepted;
+  // NaN is in no order to anything.
+  if (typeof value === "number" && typeof wanted === "number")
+    return value === value && accepts(accepted, orderOf(value, wanted));
+  return typeof value === "string" && typeof wanted === "string" && accepts(accepted, compareCodePoints(value, wanted));
 }
 
-/** NaN is in no order to anything. */
-function compareNumbers(a: number, b: number): number {
-  return a < b ? -1 : a > b ? 1 : a === b ? 0 : Number.NaN;
+/** Of `lt`, `lte`, `gt` and `gte`. */
+const ACCEPTED_BY: readonly Accepted[] = [IS_BEFORE, IS_BEFORE | IS_EQUAL, IS_AFTER, IS_AFTER | IS_EQUAL];
+
+function orderOf(a: number, b: number): -1 | 0 | 1 {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function isOrdered(operator: number, order: number): boolean {
-  switch (operator) {
-    case LT:
-    case SEMVER_LT:
-      return order < 0;
-    case LTE:
-    case SEMVER_LTE:
-      return order <= 0;
-    case GT:
-    case SEMVER_GT:
-      return order > 0;
-    case GTE:
-    case SEMVER_GTE:
-      return order >= 0;
-    default:
-      return order === 0;
-  }
+function accepts(accepted: Accepted, order: -1 | 0 | 1): boolean {
+  return ((accepted >> (order + 1)) & 1) === 1;
 }
 
-function matchVersion(operator: number, wanted: Semver, text: string): boolean {
+function matchVersion(wanted: VersionOperand, text: string): boolean {
   const order = compareSemver(text, wanted);
-  return order !== undefined && isOrdered(operator, order);
+  return order !== undefined && accepts(wanted.accepted, order);
 }
 
 function matchInstant(operator: number, wanted: number, value: unknown): boolean {
@@ -284,9 +308,13 @@ function readInstant(value: unknown, field: string, defects: Defects): Operand |
   return at ?? noValue(value, field, defects, "one RFC 3339 date-time, for example 2026-11-22T12:00:00Z");
 }
 
-function readVersion(value: unknown, field: string, defects: Defects): Operand | undefined {
-  const version = typeof value === "string" ? parseSemver(value) : undefined;
-  return version ?? noValue(value, field, defects, "one SemVer 2.0 version, for example 2.3.0");
+function versionReader(accepted: Accepted): OperandReader {
+  return (value, field, defects) => {
+    const version = typeof value === "string" ? parseSemver(value) : undefined;
+    if (version === undefined) return noValue(value, field, defects, "one SemVer 2.0 version, for example 2.3.0");
+    const operand: VersionOperand = { ...version, accepted };
+    return operand;
+  };
 }
 
 function readBoolean(value: unknown, field: string, defects: Defects): Operand | undefined {

@@ -83,12 +83,19 @@ export interface CompiledDraw {
 export interface Line {
   /** Any of the line's draws: they agree on the space and the unit. */
   readonly draw: CompiledDraw;
-  readonly lasts: Int32Array;
+  readonly lasts: readonly Position[];
   readonly outcomes: readonly (Outcome | undefined)[];
   /** The first of `lasts`. */
   readonly first: Position;
   /** Some outcome is exposed. */
   readonly isTracked: boolean;
+}
+
+/** A rule, or the fallthrough, of a flag that is decided without a scope: where all tests hold, an outcome or a line. */
+export interface DirectStep {
+  readonly tests: readonly CompiledTest[] | undefined;
+  readonly outcome: Outcome | undefined;
+  readonly line: Line | undefined;
 }
 
 export interface CompiledPart {
@@ -128,9 +135,8 @@ export const SEGMENT = 4;
 export const DRAW = 5;
 export const FLAG = 6;
 
-/** A compiled question about one attribute. */
-export interface CompiledTest {
-  readonly reader: AttributeReader;
+/** A compiled question about one attribute, and the reader of it in one object: a decision waits for one load less. */
+export interface CompiledTest extends AttributeReader {
   /** The operator's number. */
   readonly operator: number;
   /** The rule's value in the form the operator asks it in. */
@@ -188,8 +194,8 @@ export interface Program {
   readonly line: Line | undefined;
   /** The same line where it is a plain rollout: one or two outcomes, none of them exposed. */
   readonly plainLine: Line | undefined;
-  /** Can be decided by `decideDirect`. */
-  readonly isDirect: boolean;
+  /** What `decideDirect` walks, where there is no `line` and it can decide the flag. */
+  readonly steps: readonly DirectStep[] | undefined;
   readonly isEnabled: boolean;
   readonly off: Outcome;
   readonly prerequisites: readonly CompiledFlagTest[];
@@ -202,22 +208,23 @@ export interface Program {
   readonly refs: Refs;
 }
 
-/** A flag in force. Its first own space stands in a field: most flags have one, and an array for it would cost as much as the flag. */
-export class CompiledFlag {
+/**
+ * A flag in force, which is its own first space as well: most flags have one, and a second object for it would cost as much
+ * memory as the flag, and a decision one more line of the cache to wait for.
+ */
+export class CompiledFlag extends SpaceState {
   readonly program: Program;
-  readonly space0: SpaceState | undefined;
-  /** All own spaces, the first included, where there are several. */
-  readonly spaces: readonly SpaceState[] | undefined;
   /** The answer without walking the program: its constant, or the fault that linking found. */
   gate: Outcome | undefined;
   /** First of the flag's counters. */
   slot = 0;
+  /** All own spaces, the flag itself first, where there are several. */
+  readonly spaces: readonly SpaceState[] | undefined;
 
-  constructor(program: Program, salts: readonly string[]) {
-    const spaces = salts.map((salt) => new SpaceState(salt));
+  constructor(program: Program, [first = "", ...others]: readonly string[]) {
+    super(first);
     this.program = program;
-    this.space0 = spaces[0];
-    this.spaces = spaces.length > 1 ? spaces : undefined;
     this.gate = program.constant;
+    this.spaces = others.length > 0 ? [this, ...others.map((salt) => new SpaceState(salt))] : undefined;
   }
 }

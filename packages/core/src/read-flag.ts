@@ -2,7 +2,7 @@
 import type { FlagMetadata, FlagType, Json, Reason, Space, Tracks, VariantName } from "@belay/protocol";
 import { attributeReader } from "./attribute.ts";
 import { type Defects, quotable } from "./defect.ts";
-import { isDirect, isUsual } from "./direct.ts";
+import { directSteps, isUsual } from "./direct.ts";
 import { LIMITS } from "./limits.ts";
 import { foldLines, lineOf } from "./line.ts";
 import type { CompiledFlagTest, CompiledPart, CompiledRule, CompiledServe, Line, Outcome, Program } from "./program.ts";
@@ -47,7 +47,7 @@ export function readFlag(value: unknown, around: Surroundings, defects: Defects)
       constant: isEnabled !== true ? outcomeOff : fallthroughReason === "STATIC" ? fallthrough?.outcome : undefined,
       line,
       plainLine: line !== undefined && line.outcomes.length <= 2 && !line.isTracked ? line : undefined,
-      isDirect: prerequisites.length === 0 && isDirect(rules, fallthrough),
+      steps: line === undefined && prerequisites.length === 0 ? directSteps(rules, fallthrough, none) : undefined,
       isEnabled: isEnabled === true,
       off: outcomeOff,
       prerequisites,

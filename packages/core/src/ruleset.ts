@@ -35,6 +35,7 @@ import type { PatternCompiler } from "./operators.ts";
 import { positionOf } from "./placement.ts";
 import {
   CompiledFlag,
+  type DirectStep,
   type FlagRef,
   type Line,
   type Outcome,
@@ -93,7 +94,7 @@ function programOf(gate: Outcome): Program {
     constant: gate,
     plainLine: undefined,
     line: undefined,
-    isDirect: false,
+    steps: undefined,
     isEnabled: true,
     off: gate,
     prerequisites: [],
@@ -199,7 +200,7 @@ export class Ruleset {
           const unit = context.targetingKey;
           outcome =
             typeof unit === "string" && unit.length !== 0 && isPlain(context)
-              ? outcomeOfTwo(line, hashAfter(flag.space0 as SpaceState, unit))
+              ? outcomeOfTwo(line, hashAfter(flag, unit))
               : this.#walk(flag, context);
         }
       } catch {
@@ -207,7 +208,7 @@ export class Ruleset {
       }
     }
     const at = flag.slot + outcome.slot;
-    this.#counts[at] = (this.#counts[at] as number) + 1;
+    (this.#counts[at] as number)++;
     return outcome;
   }
 
@@ -302,14 +303,13 @@ export class Ruleset {
 
   /** Apart from `decide`, which has to stay short (see `hashAfter`): every flag and every context. */
   #decideAny(flag: CompiledFlag, context: EvaluationContext, met: Met | undefined): Outcome {
-    const { line, isDirect } = flag.program;
-    if (line === undefined && !isDirect) return this.#walk(flag, context);
+    const { line, steps, none } = flag.program;
+    if (line === undefined && steps === undefined) return this.#walk(flag, context);
     const unit = context.targetingKey;
     if (typeof unit !== "string" || unit.length === 0 || !isPlain(context)) return this.#walk(flag, context);
-    if (line === undefined) return decideDirect(flag.program, flag.space0, unit, context);
-    const space = flag.space0 as SpaceState;
-    if (line.isTracked && met !== undefined) return outcomeUnlessMet(line, space, unit, met);
-    return outcomeAt(line, positionOf(hashAfter(space, unit))) as Outcome;
+    if (line === undefined) return decideDirect(steps as readonly DirectStep[], none, flag, unit, context);
+    if (line.isTracked && met !== undefined) return outcomeUnlessMet(line, flag, unit, met);
+    return outcomeAt(line, positionOf(hashAfter(flag, unit))) as Outcome;
   }
 
   /** The answer after something threw: a getter of the context's, or that there is no context. */
@@ -335,7 +335,7 @@ export class Ruleset {
     for (const ref of this.#segments.values()) ref.tick = 0;
     for (const space of this.#spaces.values()) if (space.state !== undefined) space.state.tick = 0;
     for (const flag of this.#flags.values()) {
-      for (const space of flag.spaces ?? [flag.space0]) if (space !== undefined) space.tick = 0;
+      for (const space of flag.spaces ?? [flag]) space.tick = 0;
     }
   }
 
