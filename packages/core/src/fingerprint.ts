@@ -1,16 +1,27 @@
 /**
- * A 64-bit fingerprint of a unit in two 32-bit lanes, by which the ledger knows whom it has met. Not the hash that
- * decides: nobody else must compute it, so it needs no published form, and each lane is one multiplication a block.
+ * A fingerprint of a unit in two 32-bit lanes, by which the ledger knows whom it has met. Not the hash that decides: nobody
+ * else must compute it, so it needs no published form, and each lane is one multiplication a block.
  *
- * It is made in the same pass over the unit's characters as the hash that decides. Reading a character costs V8 a look at
- * the kind of string it is in, more than all the mixing; a second pass for the lanes costs as much as the decision.
+ *     unit ── lane a ── with the subject's seed ──▶ the slot, and one half of what stands in it
+ *        └─── lane b ── with the arm's seed ──────▶ the other half
+ *
+ * The subject is the experiment or release. It is known before the unit's arm is, so the slot can be read while the arm is
+ * still being found out; see `outcomeUnlessMet`.
  */
-import { finish, type HashPrefix, hashAfter, hashPrefix, mixBlock } from "./murmur3.ts";
+/** What a unit is met under. */
+export interface Seeds {
+  /** Of the experiment or release. */
+  readonly subjectSeed: number;
+  /** Of the arm in it. */
+  readonly armSeed: number;
+}
 
-/** Whom an application's instance has met, asked while a unit's characters are at hand. */
+/** Whom an application's instance has met, by fingerprints that have been seeded. */
 export interface Met {
-  /** Has the unit of `lanes` been met under this seed? Allocates nothing. */
-  hasLanes(seed: number): boolean;
+  /** Slots of two numbers, where most of those met stand at their own place: `slotOf`. */
+  readonly table: Int32Array;
+  /** Does the pair stand anywhere? Allocates nothing. */
+  holds(a: number, b: number): boolean;
 }
 
 /**
@@ -23,23 +34,38 @@ const A = 0x85ebca6b;
 const B = 0xc2b2ae35;
 const B_START = 0x6a09e667;
 const B_START_WIDE = 0x3c6ef372;
-const NO_PREFIX = hashPrefix("");
 
-/** Makes the fingerprint of a unit. */
-export function fingerprint(unit: string): void {
-  hashAndFingerprint(NO_PREFIX, unit);
+/**
+ * The first half of what stands in a unit's slot; its low bits say which slot.
+ *
+ * For one seed each half is a bijection of its lane: seeding takes no two units for one, but for a bit of the second.
+ */
+export function firstHalf(laneA: number, subjectSeed: number): number {
+  let mixed = laneA ^ subjectSeed;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return mixed ^ (mixed >>> 16);
+}
+
+/** The second half, of the arm the unit is in. Never 0, which is an empty slot. */
+export function secondHalf(laneB: number, armSeed: number): number {
+  return (laneB ^ armSeed) | 1;
+}
+
+/** Where the pair stands in the table if nobody else does. */
+export function slotOf(a: number, table: Int32Array): number {
+  return (a << 1) & (table.length - 2);
 }
 
 /**
- * As `hashAfter`, and the unit's lanes by the way. The prefix has no part in them: a unit is the same one in every space.
+ * Makes the fingerprint of a unit.
  *
  * The rotations matter: a multiplication carries differences only upward, and without them two ids that differ in every
  * second character would meet in both lanes far too often. One lane mixes by exclusive or and one by addition, so that
  * what cancels in the one does not in the other.
  */
-export function hashAndFingerprint(prefix: HashPrefix, unit: string): number {
+export function fingerprint(unit: string): void {
   const { length } = unit;
-  let hash = prefix.h;
   let a = length;
   let b = B_START;
   let widest = 0;
@@ -51,24 +77,19 @@ export function hashAndFingerprint(prefix: HashPrefix, unit: string): number {
     const fourth = unit.charCodeAt(i + 3);
     widest |= first | second | third | fourth;
     const block = first | (second << 8) | (third << 16) | (fourth << 24);
-    hash = mixBlock(hash, block);
     a = Math.imul(a ^ block, A);
     a = (a << 15) | (a >>> 17);
     b = Math.imul((((b << 13) | (b >>> 19)) + block) | 0, B);
   }
   let rest = 0;
   for (let j = length - 1; j >= i; j--) {
-    const unitCode = unit.charCodeAt(j);
-    widest |= unitCode;
-    rest = (rest << 8) | unitCode;
+    const code = unit.charCodeAt(j);
+    widest |= code;
+    rest = (rest << 8) | code;
   }
-  if (widest > 0x7f) {
-    fingerprintWide(unit);
-    return hashAfter(prefix, unit);
-  }
+  if (widest > 0x7f) return fingerprintWide(unit);
   lanes[0] = Math.imul(a ^ rest, A);
   lanes[1] = (((b << 13) | (b >>> 19)) + rest) | 0;
-  return prefix.tailBytes === 0 ? finish(hash, rest, prefix.bytes + length) : hashAfter(prefix, unit);
 }
 
 /** Lanes of a unit that is not all ASCII: two UTF-16 units a step. */

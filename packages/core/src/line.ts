@@ -66,12 +66,14 @@ function tableOf(draw: CompiledDraw, outcomeAt: (position: Position) => Outcome 
     else runs.push({ last, outcome });
   }
   const outcomes = runs.map((run) => run.outcome);
+  const [subjectSeed, ...others] = new Set(outcomes.flatMap((outcome) => outcome?.tracks?.subjectSeed ?? []));
   return {
     draw,
     lasts: runs.map((run) => run.last),
     outcomes,
     first: runs[0]?.last ?? LAST,
-    isTracked: outcomes.some((outcome) => outcome?.tracks !== undefined),
+    isTracked: subjectSeed !== undefined,
+    subjectSeed: others.length === 0 ? subjectSeed : undefined,
   };
 }
 

@@ -203,9 +203,11 @@ function matchBlocks(blocks: readonly Cidr[], text: string): boolean {
 /** Numbers compare with numbers, text with text by code point; anything else does not match. */
 function matchOrder(operator: number, wanted: number | string, value: unknown): boolean {
   const accepted = ACCEPTED_BY[operator - LT] as Accepted;
-  // NaN is in no order to anything.
   if (typeof value === "number" && typeof wanted === "number")
-    return value === value && accepts(accepted, orderOf(value, wanted));
+    {
+    // NaN is in no order to anything.
+    return !Number.isNaN(value) && accepts(accepted, orderOf(value, wanted));
+  }
   return typeof value === "string" && typeof wanted === "string" && accepts(accepted, compareCodePoints(value, wanted));
 }
 

@@ -89,6 +89,8 @@ export interface Line {
   readonly first: Position;
   /** Some outcome is exposed. */
   readonly isTracked: boolean;
+  /** Seed of the one experiment or release that all its exposures are of; `undefined` where there are none, or several. */
+  readonly subjectSeed: number | undefined;
 }
 
 /** A rule, or the fallthrough, of a flag that is decided without a scope: where all tests hold, an outcome or a line. */

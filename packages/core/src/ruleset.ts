@@ -26,7 +26,7 @@ import {
 import { type Defect, Defects } from "./defect.ts";
 import { differs } from "./differs.ts";
 import { decideDirect } from "./direct.ts";
-import { hashAndFingerprint, type Met } from "./fingerprint.ts";
+import type { Met } from "./fingerprint.ts";
 import type { LegacyHashFunction } from "./legacy-hash-function.ts";
 import { type Linkable, link } from "./link.ts";
 import { hashAfter } from "./murmur3.ts";
@@ -37,7 +37,6 @@ import {
   CompiledFlag,
   type DirectStep,
   type FlagRef,
-  type Line,
   type Outcome,
   type Program,
   type Refs,
@@ -48,6 +47,7 @@ import {
 import { isRecord, Reading, readCondition, type Surroundings } from "./read-condition.ts";
 import { isSpace, readFlag } from "./read-flag.ts";
 import { NO_CONTEXT, Scope } from "./scope.ts";
+import { outcomeUnlessMet } from "./unless-met.ts";
 
 /** What compiling may use; absent, definitions that need it are malformed. */
 export interface CompileOptions {
@@ -308,7 +308,7 @@ export class Ruleset {
     const unit = context.targetingKey;
     if (typeof unit !== "string" || unit.length === 0 || !isPlain(context)) return this.#walk(flag, context);
     if (line === undefined) return decideDirect(steps as readonly DirectStep[], none, flag, unit, context);
-    if (line.isTracked && met !== undefined) return outcomeUnlessMet(line, flag, unit, met);
+    if (met !== undefined && line.subjectSeed !== undefined) return outcomeUnlessMet(line, flag, unit, met);
     return outcomeAt(line, positionOf(hashAfter(flag, unit))) as Outcome;
   }
 
@@ -510,13 +510,6 @@ export class Ruleset {
     }
     return [...touched].filter((id) => id.startsWith("flag/")).map((id) => id.slice("flag/".length));
   }
-}
-
-/** As the line decides, for a unit that may have been met: the characters are read once, for the place and for the lanes. */
-function outcomeUnlessMet(line: Line, space: SpaceState, unit: string, met: Met): Outcome {
-  const outcome = outcomeAt(line, positionOf(hashAndFingerprint(space, unit))) as Outcome;
-  const { tracks, untracked } = outcome;
-  return tracks !== undefined && untracked !== undefined && met.hasLanes(tracks.seed) ? untracked : outcome;
 }
 
 function namesAny(refs: Refs, touched: ReadonlySet<string>): boolean {

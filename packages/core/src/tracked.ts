@@ -1,15 +1,18 @@
 import type { EvaluationContext, Tracks, VariantName } from "@belay/protocol";
 import { type AttributeReader, isPlain, readAttribute, unitText } from "./attribute.ts";
+import type { Seeds } from "./fingerprint.ts";
 import { murmur3 } from "./murmur3.ts";
 
 /** What an exposure through a part is recorded for, and who is the unit there. */
-export class Tracked {
+export class Tracked implements Seeds {
   readonly experiment: string | undefined;
   readonly release: string | undefined;
   readonly epoch: number;
   readonly variant: VariantName;
-  /** 32 bits that differ for each (experiment or release, epoch, variant): the seed of the unit's dedupe fingerprint. */
-  readonly seed: number;
+  /** 32 bits that differ for each experiment or release, as a small integer. */
+  readonly subjectSeed: number;
+  /** 32 bits that differ for each (experiment or release, epoch, variant), as a small integer. */
+  readonly armSeed: number;
   /** Whether the arm's decisions differ, found at its first exposure; `depends` where each unit has to be asked for. */
   differs: boolean | "depends" | undefined;
   readonly #by: AttributeReader;
@@ -20,7 +23,9 @@ export class Tracked {
     this.release = "release" in tracks ? tracks.release : undefined;
     this.epoch = tracks.epoch ?? 0;
     this.variant = variant;
-    this.seed = murmur3(JSON.stringify([this.experiment ?? null, this.release ?? null, this.epoch, variant]));
+    const subject = [this.experiment ?? null, this.release ?? null];
+    this.subjectSeed = murmur3(JSON.stringify(subject)) | 0;
+    this.armSeed = murmur3(JSON.stringify([...subject, this.epoch, variant])) | 0;
     this.#by = by;
     this.#isUsual = by.path === "targetingKey";
   }

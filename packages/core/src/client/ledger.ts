@@ -29,7 +29,7 @@ import type {
   MetricEvent,
   Revision,
 } from "@belay/protocol";
-import type { Met } from "../fingerprint.ts";
+import type { Met, Seeds } from "../fingerprint.ts";
 import type { Outcome } from "../program.ts";
 import type { Tracked } from "../tracked.ts";
 import type { EventSpool, NumberedEvent } from "./ports.ts";
@@ -154,7 +154,7 @@ export class Ledger {
    */
   note(flag: FlagKey, outcome: Outcome, tracked: Tracked, context: EvaluationContext, revision: Revision): void {
     const unit = tracked.unit(context);
-    if (unit !== undefined && !this.#seen.has(unit, tracked.seed)) this.#expose(flag, outcome, tracked, unit, context, revision);
+    if (unit !== undefined && !this.#seen.has(unit, tracked)) this.#expose(flag, outcome, tracked, unit, context, revision);
   }
 
   /** Who has been met: nothing need be noted of them again under the same arm. */
@@ -295,7 +295,7 @@ export class Ledger {
     const differs = this.#host.differs(flag, outcome, context);
     const exposure = exposureOf(flag, outcome, tracked, unit, { revision, ...(differs === undefined ? {} : { differs }) });
     if (this.#host.isOffline || this.#keep(exposure, tracked, context)) {
-      this.#seen.add(unit, tracked.seed);
+      this.#seen.add(unit, tracked);
       this.#host.exposed(exposure);
     }
   }
@@ -304,11 +304,11 @@ export class Ledger {
   #keep(unnumbered: Omit<Exposure, "seq" | "timeMs">, tracked: Tracked, context: EvaluationContext): boolean {
     const arm = this.#armOf(tracked);
     const { flag, unit } = unnumbered;
-    if (unit.length > SENDABLE.unitLength) return this.#miss("unit_too_long", arm, unit, tracked.seed);
+    if (unit.length > SENDABLE.unitLength) return this.#miss("unit_too_long", arm, unit, tracked);
     const attributes = this.#host.attributes(context);
     const bytes = ENTRY_BYTES + BYTES_PER_CHARACTER * (flag.length + unit.length + (attributes?.length ?? 0));
-    if (!this.#hasRoom(bytes)) return this.#miss(this.#isClosed ? "closed" : "queue_full", arm, unit, tracked.seed);
-    this.#produce(arm, unit, tracked.seed);
+    if (!this.#hasRoom(bytes)) return this.#miss(this.#isClosed ? "closed" : "queue_full", arm, unit, tracked);
+    this.#produce(arm, unit, tracked);
     const exposure: Exposure = {
       seq: this.#nextSeq(),
       timeMs: this.#host.now(),
@@ -321,9 +321,9 @@ export class Ledger {
   }
 
   /** A first exposure that is kept, or one that was dropped and is made up for now. */
-  #produce(arm: Arm, unit: string, seed: number): void {
-    if (this.#isMissed(unit, seed)) {
-      this.#missed?.add(unit, madeUp(seed));
+  #produce(arm: Arm, unit: string, seeds: Seeds): void {
+    if (this.#isMissed(unit, seeds)) {
+      this.#missed?.add(unit, madeUp(seeds));
       this.#dropped -= 1;
       return;
     }
@@ -332,17 +332,17 @@ export class Ledger {
   }
 
   /** A first exposure that cannot be kept: counted once, however often its unit comes back in vain. */
-  #miss(reason: DropReason, arm: Arm, unit: string, seed: number): false {
-    if (this.#isMissed(unit, seed)) return false;
+  #miss(reason: DropReason, arm: Arm, unit: string, seeds: Seeds): false {
+    if (this.#isMissed(unit, seeds)) return false;
     this.#missed ??= new Seen(this.#limits.seenSlots);
-    this.#missed.add(unit, seed);
+    this.#missed.add(unit, seeds);
     arm.produced += 1;
     this.#produced += 1;
     return this.#drop(reason, arm);
   }
 
-  #isMissed(unit: string, seed: number): boolean {
-    return this.#missed?.has(unit, seed) === true && !this.#missed.has(unit, madeUp(seed));
+  #isMissed(unit: string, seeds: Seeds): boolean {
+    return this.#missed?.has(unit, seeds) === true && !this.#missed.has(unit, madeUp(seeds));
   }
 
   #spool(numbered: NumberedEvent): boolean {
@@ -424,9 +424,9 @@ export class Ledger {
   }
 }
 
-/** Nothing can be taken out of a table of fingerprints: under this seed stands who was missed and is no longer. */
-function madeUp(seed: number): number {
-  return ~seed;
+/** Nothing can be taken out of a table of fingerprints: under these seeds stands who was missed and is no longer. */
+function madeUp({ subjectSeed, armSeed }: Seeds): Seeds {
+  return { subjectSeed, armSeed: ~armSeed };
 }
 
 /** Two halves of a batch that is too large, in order; `undefined` where it cannot be cut. Counts leave the events first. */

@@ -1,9 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Seeds } from "../fingerprint.ts";
 import { Seen } from "./seen.ts";
 
 const unit = fc.oneof(fc.string({ unit: "binary", maxLength: 20 }), fc.stringMatching(/^user-[0-9]{1,7}$/));
-const event = fc.record({ unit, seed: fc.constantFrom(0, 1, 0x7fff_ffff, 0xdead_beef) });
+const seedsOf = (subjectSeed: number, armSeed: number): Seeds => ({ subjectSeed, armSeed });
+const SEEDS = seedsOf(42, 4_711);
+const event = fc.record({ unit, seeds: fc.constantFrom(seedsOf(0, 0), seedsOf(0, 2), seedsOf(7, 0), seedsOf(0x7fff_ffff, -2), seedsOf(-1, 0x5ead_beef)) });
 
 describe("who has been seen", () => {
   it("agrees with a Set while nobody is forgotten", () => {
@@ -11,10 +14,10 @@ describe("who has been seen", () => {
       fc.property(fc.array(event, { maxLength: 400 }), (events) => {
         const seen = new Seen(1_024);
         const oracle = new Set<string>();
-        for (const { unit, seed } of events) {
-          const key = `${seed}/${unit}`;
-          expect(seen.has(unit, seed)).toBe(oracle.has(key));
-          seen.add(unit, seed);
+        for (const { unit, seeds } of events) {
+          const key = `${seeds.subjectSeed}/${seeds.armSeed}/${unit}`;
+          expect(seen.has(unit, seeds)).toBe(oracle.has(key));
+          seen.add(unit, seeds);
           oracle.add(key);
         }
       }),
@@ -30,8 +33,8 @@ describe("who has been seen", () => {
     const seen = new Seen(4_194_304);
     let mistaken = 0;
     for (let n = 0; n < 1_000_000; n += 1) {
-      if (seen.has(unitOf(n), 42)) mistaken += 1;
-      seen.add(unitOf(n), 42);
+      if (seen.has(unitOf(n), SEEDS)) mistaken += 1;
+      seen.add(unitOf(n), SEEDS);
     }
     expect(mistaken).toBe(0);
   });
@@ -41,36 +44,36 @@ describe("who has been seen", () => {
     let mistaken = 0;
     for (let n = 0; n < 200_000; n += 1) {
       const id = [...n.toString().padStart(6, "0")].map((digit) => `x${digit}`).join("");
-      if (seen.has(id, 1)) mistaken += 1;
-      seen.add(id, 1);
+      if (seen.has(id, SEEDS)) mistaken += 1;
+      seen.add(id, SEEDS);
     }
     expect(mistaken).toBe(0);
   });
 
   it("fault 38: keeps its memory at 8 MiB over two million units, and still knows the last 262,144", () => {
     const seen = new Seen();
-    for (let n = 0; n < 2_000_000; n += 1) seen.add(`user-${n}`, 7);
+    for (let n = 0; n < 2_000_000; n += 1) seen.add(`user-${n}`, SEEDS);
     expect(seen.bytes).toBe(8 * 1_024 * 1_024);
     let known = 0;
-    for (let n = 2_000_000 - 262_144; n < 2_000_000; n += 1) if (seen.has(`user-${n}`, 7)) known += 1;
+    for (let n = 2_000_000 - 262_144; n < 2_000_000; n += 1) if (seen.has(`user-${n}`, SEEDS)) known += 1;
     expect(known).toBe(262_144);
   });
 
   it("starts small: 16 KiB for an application with few units", () => {
     const seen = new Seen();
-    for (let n = 0; n < 500; n += 1) seen.add(`user-${n}`, 7);
+    for (let n = 0; n < 500; n += 1) seen.add(`user-${n}`, SEEDS);
     expect(seen.bytes).toBe(16 * 1_024);
   });
 
   it("keeps those who come again while others are forgotten", () => {
     const seen = new Seen(1_024);
-    seen.add("regular", 1);
+    seen.add("regular", SEEDS);
     for (let n = 0; n < 10_000; n += 1) {
-      seen.add(`guest-${n}`, 1);
-      if (n % 100 === 0) expect(seen.has("regular", 1)).toBe(true);
+      seen.add(`guest-${n}`, SEEDS);
+      if (n % 100 === 0) expect(seen.has("regular", SEEDS)).toBe(true);
     }
-    expect(seen.has("guest-0", 1)).toBe(false);
+    expect(seen.has("guest-0", SEEDS)).toBe(false);
     seen.clear();
-    expect(seen.has("regular", 1)).toBe(false);
+    expect(seen.has("regular", SEEDS)).toBe(false);
   });
 });
