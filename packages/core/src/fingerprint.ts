@@ -87,7 +87,10 @@ export function fingerprint(unit: string): void {
     widest |= code;
     rest = (rest << 8) | code;
   }
-  if (widest > 0x7f) return fingerprintWide(unit);
+  if (widest > 0x7f) {
+    fingerprintWide(unit);
+    return;
+  }
   lanes[0] = Math.imul(a ^ rest, A);
   lanes[1] = (((b << 13) | (b >>> 19)) + rest) | 0;
 }

@@ -203,8 +203,7 @@ function matchBlocks(blocks: readonly Cidr[], text: string): boolean {
 /** Numbers compare with numbers, text with text by code point; anything else does not match. */
 function matchOrder(operator: number, wanted: number | string, value: unknown): boolean {
   const accepted = ACCEPTED_BY[operator - LT] as Accepted;
-  if (typeof value === "number" && typeof wanted === "number")
-    {
+  if (typeof value === "number" && typeof wanted === "number") {
     // NaN is in no order to anything.
     return !Number.isNaN(value) && accepts(accepted, orderOf(value, wanted));
   }

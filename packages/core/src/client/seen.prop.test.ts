@@ -6,7 +6,10 @@ import { Seen } from "./seen.ts";
 const unit = fc.oneof(fc.string({ unit: "binary", maxLength: 20 }), fc.stringMatching(/^user-[0-9]{1,7}$/));
 const seedsOf = (subjectSeed: number, armSeed: number): Seeds => ({ subjectSeed, armSeed });
 const SEEDS = seedsOf(42, 4_711);
-const event = fc.record({ unit, seeds: fc.constantFrom(seedsOf(0, 0), seedsOf(0, 2), seedsOf(7, 0), seedsOf(0x7fff_ffff, -2), seedsOf(-1, 0x5ead_beef)) });
+const event = fc.record({
+  unit,
+  seeds: fc.constantFrom(seedsOf(0, 0), seedsOf(0, 2), seedsOf(7, 0), seedsOf(0x7fff_ffff, -2), seedsOf(-1, 0x5ead_beef)),
+});
 
 describe("who has been seen", () => {
   it("agrees with a Set while nobody is forgotten", () => {

@@ -1,7 +1,7 @@
 /*
  * Which units have been seen under which arm: open addressing over 64-bit fingerprints in two generations.
  *
- *     young  [ a b | . . | c d | . . ]   new fingerprints go here; at half load it becomes the old one
+ *     young  [ a b | . . | c d | . . ]   new fingerprints go here; it grows, and at its largest becomes the old one
  *     old    [ . . | e f | . . | g h ]   looked up too; what is met there moves to the young one; then forgotten
  *
  * A fingerprint is two 32-bit halves side by side, so a look-up touches one cache line and keeps no string alive. Two
@@ -15,6 +15,13 @@ import { fingerprint, firstHalf, lanes, type Met, type Seeds, secondHalf, slotOf
 export const SEEN_SLOTS_MAX = 524_288;
 
 const SLOTS_MIN = 1_024;
+/**
+ * How full a table becomes before it doubles, and the largest before it is the old one. A fuller table is a smaller one,
+ * which stays in the processor's cache: that is worth more than the slots that are looked at in vain. The largest table
+ * fits into no cache, so there the first look should be the only one.
+ */
+const GROWS_AT = 3 / 4;
+const ROTATES_AT = 1 / 2;
 
 export class Seen implements Met {
   readonly #slotsMax: number;
@@ -60,12 +67,16 @@ export class Seen implements Met {
   }
 
   #insert(a: number, b: number): void {
-    if (4 * this.#youngCount >= this.table.length) this.#makeRoom();
+    if (this.#youngCount >= (this.#canGrow ? GROWS_AT : ROTATES_AT) * (this.table.length / 2)) this.#makeRoom();
     if (place(this.table, a, b)) this.#youngCount += 1;
   }
 
+  get #canGrow(): boolean {
+    return this.table.length < 2 * this.#slotsMax;
+  }
+
   #makeRoom(): void {
-    if (this.table.length < 2 * this.#slotsMax) {
+    if (this.#canGrow) {
       this.table = grown(this.table);
       return;
     }
@@ -76,7 +87,7 @@ export class Seen implements Met {
   }
 }
 
-/** Linear probing ends because a generation is never more than half full. A second half of 0 is an empty slot. */
+/** Linear probing ends because a generation is never full. A second half of 0 is an empty slot. */
 function stands(table: Int32Array, a: number, b: number): boolean {
   const mask = table.length - 2;
   for (let at = slotOf(a, table); ; at = (at + 2) & mask) {
