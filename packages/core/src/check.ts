@@ -1,11 +1,12 @@
 /** Everything wrong with a definition before it is saved: what an SDK would isolate is refused here, with its way out. */
 import type { Condition, FlagKey, FlagTest, SegmentKey, Serve, Snapshot, SnapshotFlag, SpaceId } from "@belay/protocol";
 import { type Defect, Defects } from "./defect.ts";
+import type { CompileOptions } from "./definitions.ts";
 import { LIMITS } from "./limits.ts";
 import { namesUsedByCondition, namesUsedByFlag } from "./names-used.ts";
 import { Reading, readCondition } from "./read-condition.ts";
 import { readFlag } from "./read-flag.ts";
-import { type CompileOptions, compile, type Ruleset } from "./ruleset.ts";
+import { compile, type Ruleset } from "./ruleset.ts";
 
 /** The names a definition may use: the environment as it will be, the definition itself included. */
 export type Among = Pick<Snapshot, "spaces" | "segments" | "flags">;

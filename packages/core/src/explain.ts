@@ -21,6 +21,7 @@ import { describe } from "./explain-words.ts";
 import { hashAfter } from "./murmur3.ts";
 import { matchTest } from "./operators.ts";
 import { pointAt, positionOf } from "./placement.ts";
+import type { Explainable } from "./preview.ts";
 import {
   ALL,
   ANY,
@@ -38,7 +39,6 @@ import {
   SEGMENT,
   TEST,
 } from "./program.ts";
-import type { Ruleset } from "./ruleset.ts";
 import { Scope } from "./scope.ts";
 
 /** One evaluation, told. `steps` is for machines, `lines` says the same for people. */
@@ -137,25 +137,25 @@ let lastTick = 0;
  * @example
  * for (const line of explain(ruleset, "checkout-v2", { targetingKey: "user-42" }).lines) console.log(line);
  */
-export function explain(ruleset: Ruleset, key: FlagKey, context: EvaluationContext): Explanation {
+export function explain(rules: Explainable, key: FlagKey, context: EvaluationContext): Explanation {
   const known = typeof context === "object" && context !== null ? context : {};
-  const outcome = ruleset.peek(key, known);
-  const steps = walk(ruleset, key, known);
+  const outcome = rules.peek(key, known);
+  const steps = walk(rules, key, known);
   const told = {
     flag: key,
-    project: ruleset.project,
-    environment: ruleset.environment,
-    revision: ruleset.revision,
+    project: rules.project,
+    environment: rules.environment,
+    revision: rules.revision,
     result: resultOf(outcome),
     steps,
   };
   return { ...told, lines: describe(told) };
 }
 
-function walk(ruleset: Ruleset, key: FlagKey, context: EvaluationContext): ExplainedStep[] {
-  const flag = ruleset.find(key);
+function walk(rules: Explainable, key: FlagKey, context: EvaluationContext): ExplainedStep[] {
+  const flag = rules.find(key);
   if (flag === undefined) return [{ step: "unknown" }];
-  const defect = ruleset.defect(key);
+  const defect = rules.defect(key);
   if (defect !== undefined) return [{ step: "malformed", defect }];
   const { program } = flag;
   const off = program.off.variant === undefined ? {} : { off: program.off.variant };

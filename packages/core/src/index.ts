@@ -3,6 +3,7 @@ export { canonicalJson } from "./canonical-json.ts";
 export { type Among, checkFlag, checkSegment } from "./check.ts";
 export { clientSnapshot } from "./client-snapshot.ts";
 export type { Defect } from "./defect.ts";
+export type { CompileOptions, FlagDefect } from "./definitions.ts";
 export { applyToSnapshot, diffSnapshots } from "./diff.ts";
 export { evaluate, hasTypeOf, toEvaluation } from "./evaluate.ts";
 export {
@@ -24,7 +25,8 @@ export { originOf, type Resolution, resolutionOf } from "./openfeature.ts";
 export { OPERATORS, type PatternCompiler } from "./operators.ts";
 export { PACKED_TYPE, pack, unpack } from "./packed.ts";
 export { percentFromPpm, ppmFromPercent } from "./placement.ts";
+export { type Explainable, preview } from "./preview.ts";
 export type { Outcome, Pattern } from "./program.ts";
-export { type CompileOptions, compile, type FlagDefect, Ruleset } from "./ruleset.ts";
+export { compile, Ruleset } from "./ruleset.ts";
 export { isSnapshot, isSnapshotChange } from "./snapshot-shape.ts";
 export { Tracked } from "./tracked.ts";

@@ -21,6 +21,7 @@ import {
   type SharedSpace,
   TEST,
 } from "./program.ts";
+import type { Shortcuts } from "./shortcuts.ts";
 
 /** What a definition may name: the holders of a ruleset, and the flag's own spaces. */
 export interface Surroundings {
@@ -29,6 +30,8 @@ export interface Surroundings {
   space(id: string): SharedSpace;
   readonly pattern: PatternCompiler | undefined;
   readonly legacyHashes: ReadonlyMap<string, LegacyHashFunction> | undefined;
+  /** Absent: programs are made to be walked only. */
+  readonly shortcuts?: Shortcuts | undefined;
 }
 
 /** A definition being read: its own spaces in order, and what it has named so far. */

@@ -2,10 +2,8 @@
 import type { FlagMetadata, FlagType, Json, Reason, Space, Tracks, VariantName } from "@belay/protocol";
 import { attributeReader } from "./attribute.ts";
 import { type Defects, quotable } from "./defect.ts";
-import { directSteps, isUsual } from "./direct.ts";
 import { LIMITS } from "./limits.ts";
-import { foldLines, lineOf } from "./line.ts";
-import type { CompiledFlagTest, CompiledPart, CompiledRule, CompiledServe, Line, Outcome, Program } from "./program.ts";
+import type { CompiledFlagTest, CompiledPart, CompiledRule, CompiledServe, Outcome, Program } from "./program.ts";
 import { isRecord, Reading, readCondition, readDraw, readFlagTest, type Surroundings } from "./read-condition.ts";
 import { Tracked } from "./tracked.ts";
 
@@ -38,16 +36,16 @@ export function readFlag(value: unknown, around: Surroundings, defects: Defects)
   if (defects.list.length > 0) return undefined;
   const outcomeOff = serves.outcome(off, "DISABLED");
   const none = serves.outcome(undefined, "DEFAULT");
-  const line = prerequisites.length === 0 ? wholeLine(rules, fallthrough, none) : undefined;
+  const shortcuts = prerequisites.length === 0 ? around.shortcuts?.through(rules, fallthrough, none) : undefined;
   return {
     salts: own.map(([, space]) => space.salt),
     program: {
       type,
       variants: [...variants.keys()],
       constant: isEnabled !== true ? outcomeOff : fallthroughReason === "STATIC" ? fallthrough?.outcome : undefined,
-      line,
-      plainLine: line !== undefined && line.outcomes.length <= 2 && !line.isTracked ? line : undefined,
-      steps: line === undefined && prerequisites.length === 0 ? directSteps(rules, fallthrough, none) : undefined,
+      line: shortcuts?.line,
+      plainLine: shortcuts?.plainLine,
+      steps: shortcuts?.steps,
       isEnabled: isEnabled === true,
       off: outcomeOff,
       prerequisites,
@@ -65,13 +63,6 @@ function readMetadata(value: unknown): FlagMetadata | undefined {
   if (!isRecord(value)) return undefined;
   const entries = Object.entries(value).filter(([, each]) => ["string", "number", "boolean"].includes(typeof each));
   return Object.freeze(Object.fromEntries(entries)) as FlagMetadata;
-}
-
-/** The flag as one line, where no rule has a condition and the space is the flag's first, divided by `targetingKey`. */
-function wholeLine(rules: readonly CompiledRule[], fallthrough: CompiledServe | undefined, none: Outcome): Line | undefined {
-  if (rules.some((rule) => rule.when !== undefined)) return undefined;
-  const line = foldLines([...rules, ...(fallthrough === undefined ? [] : [fallthrough])], none);
-  return line !== undefined && isUsual(line.draw) ? line : undefined;
 }
 
 /** What the rules and parts of one flag serve: makes each outcome with its place in the flag's counters. */
@@ -105,7 +96,9 @@ class Serves {
   read(value: unknown, field: string, plainReason: Reason, ruleId?: string): CompiledServe | undefined {
     if (isRecord(value) && Object.hasOwn(value, "split")) {
       const parts = this.#readSplit(value["split"], `${field}.split`, ruleId);
-      return parts && { outcome: undefined, parts, line: parts.length > 1 ? lineOf(parts) : undefined };
+      return (
+        parts && { outcome: undefined, parts, line: parts.length > 1 ? this.#reading.around.shortcuts?.split(parts) : undefined }
+      );
     }
     if (isRecord(value) && Object.hasOwn(value, "variant")) {
       const variant = this.variant(value["variant"], `${field}.variant`);

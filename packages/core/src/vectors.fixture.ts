@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import type { EvaluationContext, Json, Snapshot, Test } from "@belay/protocol";
 import { RE2JS } from "re2js";
 import type { ReferenceOutcome } from "../../../vectors/reference.mjs";
-import type { CompileOptions, Ruleset } from "./ruleset.ts";
+import type { CompileOptions } from "./definitions.ts";
+import type { Ruleset } from "./ruleset.ts";
 
 export interface EvaluationVector {
   readonly scenario: string;

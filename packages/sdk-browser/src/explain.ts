@@ -2,7 +2,7 @@
  * Why a flag answers as it does, for a developer who looks: the walk of `@belay/core`, with the rules that a client holds.
  * A door of its own, since it brings the compiler that pages are spared: load it when somebody asks.
  */
-import { compile, type Explanation, explain as tell } from "@belay/core";
+import { type Explanation, preview, explain as tell } from "@belay/core";
 import type { EvaluationContext, FlagKey, Snapshot } from "@belay/protocol";
 
 export type { Explanation } from "@belay/core";
@@ -17,7 +17,7 @@ export type { Explanation } from "@belay/core";
  * console.log(explain(belay, "checkout-v2", { targetingKey: "user-42" }).lines.join("\n"));
  */
 export function explain(client: { readonly snapshot: Snapshot }, key: FlagKey, context: EvaluationContext): Explanation {
-  const rules = compile(client.snapshot);
+  const rules = preview(client.snapshot);
   try {
     return tell(rules, key, context);
   } catch {

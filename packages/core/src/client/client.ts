@@ -5,11 +5,12 @@
 import type { Evaluation, EvaluationContext, FlagKey, Json, Revision, Snapshot, SnapshotChange } from "@belay/protocol";
 import { unitText } from "../attribute.ts";
 import { FIRST_MALFORMED, FIRST_MISS, UNKNOWN_FLAG } from "../decide.ts";
+import type { CompileOptions } from "../definitions.ts";
 import { hasTypeOf, toEvaluation } from "../evaluate.ts";
 import { type Explanation, explain } from "../explain.ts";
 import type { Met } from "../fingerprint.ts";
 import type { Outcome } from "../program.ts";
-import { type CompileOptions, compile, type Ruleset } from "../ruleset.ts";
+import { compile, type Ruleset } from "../ruleset.ts";
 import type { Application, ClientEvents, ClientState } from "./application.ts";
 import { Connection } from "./connection.ts";
 import { Delivery, type DeliverySettings } from "./delivery.ts";

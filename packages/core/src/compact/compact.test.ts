@@ -1,6 +1,7 @@
 import type { Snapshot } from "@belay/protocol";
 import { describe, expect, it } from "vitest";
-import { type CompileOptions, compile } from "../ruleset.ts";
+import type { CompileOptions } from "../definitions.ts";
+import { compile } from "../ruleset.ts";
 import { vectors } from "../vectors.fixture.ts";
 import { compacted, rendered, told } from "./compact.fixture.ts";
 import { deciderOf, pointOf } from "./index.ts";
