@@ -61,7 +61,11 @@ const TAIL_PASSES = 12;
 /** Slow SDKs are asked fewer times; each is asked at least two passes, 20 calls beyond the tail. */
 const TAIL_MS = 400;
 
-/** The time that one call in a thousand exceeds, each call timed alone; the bare hash in the same way, turn and turn about. */
+/**
+ * The time that one call in a thousand exceeds, each call timed alone; the bare hash in the same way, turn and turn about
+ * with the calls: so it finds the caches as they leave them, and what interrupts the one interrupts the other. The ids it
+ * reads are those of half a pass before, lest it warm up what the call is about to read.
+ */
 export async function timeTail(rival: Rival, scenario: CallScenario): Promise<Sample> {
   return withPass(rival, scenario, async (client, pass) => {
     const contexts = (): Context[] => IDS.map((id) => client.context(scenario.user(id)));
@@ -70,8 +74,7 @@ export async function timeTail(rival: Rival, scenario: CallScenario): Promise<Sa
     const bare = new Float64Array(TAIL_PASSES * IDS.length);
     const timeEach = rival.answers === "sync" ? timeEachCall : timeEachAwaited;
     // The first pass through loops not compiled yet is written over by the second.
-    timeEachHash(bare);
-    await timeEach(client, scenario.question, contexts(), asked);
+    await timeEach(client, scenario.question, contexts(), { asked, bare });
     let passes = 0;
     for (
       const endsAt = performance.now() + TAIL_MS;
@@ -81,8 +84,7 @@ export async function timeTail(rival: Rival, scenario: CallScenario): Promise<Sa
       const from = passes * IDS.length;
       const fresh = contexts();
       promoteLiving();
-      timeEachHash(bare.subarray(from));
-      await timeEach(client, scenario.question, fresh, asked.subarray(from));
+      await timeEach(client, scenario.question, fresh, { asked: asked.subarray(from), bare: bare.subarray(from) });
     }
     return { value: tailOf(asked.subarray(0, passes * IDS.length)), bare: tailOf(bare.subarray(0, passes * IDS.length)) };
   });
@@ -132,19 +134,24 @@ function timedBare(): number {
 /** Read by nobody; written so that the compiler must do the work. */
 export let consumed = 0;
 
-function timeEachHash(times: Float64Array): void {
-  for (let i = 0; i < IDS.length; i++) {
-    const startedAt = performance.now();
-    consumed += bareHash(IDS[i] as string) & 1;
-    times[i] = (performance.now() - startedAt) * 1e6;
-  }
+interface Times {
+  readonly asked: Float64Array;
+  readonly bare: Float64Array;
 }
 
-function timeEachCall(client: OpenClient, { kind, key }: Question, contexts: readonly Context[], times: Float64Array): void {
+function timedHash(i: number): number {
+  const id = IDS[(i + IDS.length / 2) % IDS.length] as string;
+  const startedAt = performance.now();
+  consumed += bareHash(id) & 1;
+  return (performance.now() - startedAt) * 1e6;
+}
+
+function timeEachCall(client: OpenClient, { kind, key }: Question, contexts: readonly Context[], { asked, bare }: Times): void {
   for (let i = 0; i < contexts.length; i++) {
+    bare[i] = timedHash(i);
     const startedAt = performance.now();
     if (kind === "boolean" ? client.isOn(key, contexts[i], false) : client.variant(key, contexts[i]) === "first") consumed++;
-    times[i] = (performance.now() - startedAt) * 1e6;
+    asked[i] = (performance.now() - startedAt) * 1e6;
   }
 }
 
@@ -152,12 +159,13 @@ async function timeEachAwaited(
   client: OpenClient,
   { kind, key }: Question,
   contexts: readonly Context[],
-  times: Float64Array,
+  { asked, bare }: Times,
 ): Promise<void> {
   for (let i = 0; i < contexts.length; i++) {
+    bare[i] = timedHash(i);
     const startedAt = performance.now();
     const answer = await (kind === "boolean" ? client.isOn(key, contexts[i], false) : client.variant(key, contexts[i]));
-    times[i] = (performance.now() - startedAt) * 1e6;
+    asked[i] = (performance.now() - startedAt) * 1e6;
     if (answer === true || answer === "first") consumed++;
   }
 }

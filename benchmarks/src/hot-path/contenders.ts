@@ -1,10 +1,14 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { belay } from "./belay.ts";
+import { byHand } from "./by-hand.ts";
 import type { Rival } from "./rival.ts";
 
 /** Ours, by the name it is asked for. */
 export const OURS = "belay";
+
+/** The floor below everybody: no rival. */
+export const BY_HAND = "by-hand";
 
 /** Adapters in `benchmarks/rivals`, in the order of the report. */
 export const RIVALS: readonly string[] = [
@@ -36,6 +40,7 @@ export function hasRivals(): boolean {
  */
 export async function loadContender(name: string): Promise<Rival> {
   if (name === OURS) return belay;
+  if (name === BY_HAND) return byHand;
   const adapter: { default: Rival } = await import(new URL(`${name}.mjs`, FOLDER).href);
   return adapter.default;
 }

@@ -1,5 +1,5 @@
 import { table } from "../page.ts";
-import { judgeGoals } from "./goals.ts";
+import { type Goal, judgeGoals } from "./goals.ts";
 import { absentees, labelOf, rowsOf, scenariosOf } from "./report.ts";
 import type { Run } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
@@ -19,8 +19,13 @@ export function sectionOf(run: Run, scenarios: readonly Scenario[]): string {
 function goalsOf(run: Run): string {
   const goals = judgeGoals(run.figures);
   if (goals.length === 0) return "";
-  const rows = goals.map(({ promise, found, isMet }) => [promise, found, isMet ? "met" : "**missed**"]);
-  return table(["goal", "found", ""], rows);
+  const rows = goals.map((goal) => [goal.promise, goal.found, goal.byHand?.found ?? "", verdictOf(goal)]);
+  return table(["goal", "found", "by hand", ""], rows);
+}
+
+function verdictOf({ isMet, byHand }: Goal): string {
+  if (isMet) return "met";
+  return byHand?.isMet === false ? "**missed**, as by hand" : "**missed**";
 }
 
 function tableOf(run: Run, scenario: Scenario): string {

@@ -91,9 +91,11 @@ function heapText(run: Run): string {
 function goalsText(run: Run): string {
   const goals = judgeGoals(run.figures);
   if (goals.length === 0) return "";
-  return ["Goals", ...goals.map(({ isMet, promise, found }) => `  ${isMet ? "met   " : "MISSED"} ${promise}: ${found}`)].join(
-    "\n",
-  );
+  const lines = goals.map(({ isMet, promise, found, byHand }) => {
+    const floor = byHand === undefined ? "" : ` (by hand ${byHand.found})`;
+    return `  ${isMet ? "met   " : "MISSED"} ${promise}: ${found}${floor}`;
+  });
+  return ["Goals", ...lines].join("\n");
 }
 
 function absentText(run: Run): string {

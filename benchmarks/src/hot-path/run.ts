@@ -60,7 +60,7 @@ export async function introduceAll(keys: readonly string[], say: (line: string) 
  * contenders round. All scenarios have their first sample before any has its second, so what happens to the machine in
  * some of these minutes happens to all of them. A contender that has an excuse is asked once.
  *
- * @param minutes what the run may take: past it no round begins but the first three
+ * @param minutes past them no round begins but the first seven
  */
 export async function runRounds(
   scenarios: readonly Scenario[],
@@ -106,7 +106,8 @@ export function middleOf({ samples }: Figure): Middle | undefined {
   };
 }
 
-const ROUNDS_MIN = 3;
+/** A figure has seven samples at least, however long they take: fewer are no median. */
+const ROUNDS_MIN = 7;
 
 class Outcome {
   readonly #scenario: string;
