@@ -2,7 +2,7 @@
 import type { Snapshot } from "@belay/protocol";
 import { doorFaults, startSdkDoor } from "@belay/testkit";
 import {
-  type ApiUnderTest,
+  ApiOfSdk,
   detailsOf,
   play,
   SUITE_FLAGS,
@@ -30,16 +30,8 @@ class SeeingProvider extends BelayProvider {
   }
 }
 
-class PageApi implements ApiUnderTest {
+class PageApi extends ApiOfSdk {
   #provider: SeeingProvider | undefined;
-
-  get name(): string {
-    return OpenFeature.providerMetadata.name;
-  }
-
-  get status(): string {
-    return OpenFeature.getClient().providerStatus;
-  }
 
   get seenContext(): EvaluationContext {
     return this.#provider?.seen ?? {};
@@ -88,10 +80,6 @@ class PageApi implements ApiUnderTest {
   track(name: string, details: Readonly<Record<string, string | number>>): void {
     OpenFeature.getClient().track(name, details);
   }
-
-  async close(): Promise<void> {
-    await OpenFeature.clearProviders();
-  }
 }
 
 function clientOf(options: ClientOptions): BelayClient {
@@ -115,6 +103,6 @@ afterEach(async () => {
 });
 
 it.each(scenariosFor("static"))("%s", async (_, scenario) => {
-  await play(scenario, new PageApi());
+  await play(scenario, new PageApi(OpenFeature));
   expect(scenario.steps.length).toBeGreaterThan(1);
 });

@@ -2,7 +2,7 @@
 import type { Snapshot } from "@belay/protocol";
 import { doorFaults, startSdkDoor } from "@belay/testkit";
 import {
-  type ApiUnderTest,
+  ApiOfSdk,
   detailsOf,
   play,
   SUITE_FLAGS,
@@ -41,16 +41,8 @@ class SeeingProvider extends BelayProvider {
   }
 }
 
-class ServerApi implements ApiUnderTest {
+class ServerApi extends ApiOfSdk {
   #provider: SeeingProvider | undefined;
-
-  get name(): string {
-    return OpenFeature.providerMetadata.name;
-  }
-
-  get status(): string {
-    return OpenFeature.getClient().providerStatus;
-  }
 
   get seenContext(): EvaluationContext {
     return this.#provider?.seen ?? {};
@@ -105,10 +97,6 @@ class ServerApi implements ApiUnderTest {
   track(name: string, details: Readonly<Record<string, string | number>>): void {
     OpenFeature.getClient().track(name, {}, details);
   }
-
-  async close(): Promise<void> {
-    await OpenFeature.clearProviders();
-  }
 }
 
 afterEach(async () => {
@@ -119,6 +107,6 @@ afterEach(async () => {
 });
 
 it.each(scenariosFor("dynamic"))("%s", async (_, scenario) => {
-  await play(scenario, new ServerApi());
+  await play(scenario, new ServerApi(OpenFeature));
   expect(scenario.steps.length).toBeGreaterThan(1);
 });
