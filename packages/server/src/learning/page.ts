@@ -16,6 +16,9 @@ interface Part {
   readonly more?: string;
 }
 
+/** In words too: nothing is told by a colour alone. */
+const STANDINGS = { good: "met", bad: "missed", open: "none, or not measured" } as const;
+
 export function learningPage(report: LearningReport): string {
   const { project, from, to } = report;
   const parts = partsOf(report);
@@ -30,10 +33,11 @@ export function learningPage(report: LearningReport): string {
       section(
         "At a glance",
         table(
-          ["Figure", "Value", "Target"],
+          ["Figure", "Value", "Target", "About"],
           parts.map(({ title, value, about, tone }) => [
             escaped(title),
-            `<span class="${tone}">${escaped(value)}</span>`,
+            escaped(value),
+            `<span class="${tone}">${STANDINGS[tone]}</span>`,
             escaped(about),
           ]),
         ),
@@ -60,7 +64,7 @@ function partsOf({
   return [
     {
       title: "Deployment frequency",
-      value: `${plain(deployments.perWeek)} releases a week`,
+      value: `${Number(deployments.perWeek.toPrecision(2))} releases a week`,
       about: `${count(deployments.started)} started`,
       tone: "open",
       unit: plain,
@@ -72,7 +76,7 @@ function partsOf({
     spanPart("Decision turnaround", turnaround),
     {
       title: "Prediction calibration",
-      value: `${count(calibration.cases.length)} predictions`,
+      value: calibration.cases.length === 1 ? "1 prediction" : `${count(calibration.cases.length)} predictions`,
       about: "intervals should hold as often as they claim",
       tone: "open",
       unit: signed,
@@ -107,9 +111,14 @@ function spanPart(title: string, { count: measured, p50, p90, target, withinTarg
 }
 
 function sharePart(title: string, { share, target, cases }: ShareFigure): Part {
-  const about = `target ${percent(target)}`;
+  const about = `target ${whole(target)}`;
   if (share === undefined) return { title, value: "nothing to measure", about, tone: "open", unit: percent, cases };
-  return { title, value: percent(share), about, tone: share >= target ? "good" : "bad", unit: percent, cases };
+  return { title, value: whole(share), about, tone: share >= target ? "good" : "bad", unit: percent, cases };
+}
+
+/** 100 %, without digits that say nothing. */
+function whole(share: number): string {
+  return percent(share).replace(/\.0(?=\s)/, "");
 }
 
 function casesOf(cases: readonly LearningCase[], unit: (value: number) => string): string {

@@ -20,6 +20,7 @@ header p:last-child{margin:0}
 .good .state,td .good{color:var(--good)}
 .bad .state,td .bad{color:var(--bad)}
 .open .state{color:var(--open)}
+a{color:var(--open)}
 .scroll{overflow-x:auto;margin:8px 0}
 table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:6px 12px 6px 0;border-bottom:1px solid var(--line)}
@@ -37,7 +38,7 @@ svg .bad .reach{stroke:var(--bad)}svg .bad .point{fill:var(--bad)}
 svg .open .reach{stroke:var(--open)}svg .open .point{fill:var(--open)}
 svg .band{fill:var(--band)}
 svg .held{fill:var(--band)}
-svg .incident{fill:var(--bad);fill-opacity:.15}
+svg .incident{fill:var(--bad)}
 svg .course{fill:none;stroke:var(--open);stroke-width:2}
 footer{margin-top:36px;border-top:1px solid var(--line);padding-top:12px;overflow-wrap:anywhere}
 @media print{header,svg,tr{break-inside:avoid}}

@@ -4,7 +4,7 @@
  *   100 % ┤            ┌──────┐
  *    10 % ┤      ┌─────┘      │            rungs at equal heights, whatever their shares
  *     1 % ┤ ─────┘            └──────
- *         └──────────────────────────▶ time          shaded: it held; hatched: incidents
+ *         └──────────────────────────▶ time          shaded: it held; below: incidents
  */
 import type { ExposureStretch, GuardrailRecord, LoggedIncident, ReleaseLog } from "@belay/protocol";
 import { escaped } from "../../results/markup.ts";
@@ -41,17 +41,25 @@ export function ladderChart(log: Pick<ReleaseLog, "release" | "exposure" | "time
     `${place(x(Date.parse(from)))},${y(percentage)}`,
     `${place(x(Date.parse(to)))},${y(percentage)}`,
   ]);
-  const shade = (className: string, title: string, from: number, to: number): string => {
+  const bar = (
+    className: string,
+    title: string,
+    { from, to }: Span,
+    { top, height }: { top: number; height: number },
+  ): string => {
     const [start, end] = [x(Math.max(span.from, from)), x(Math.min(span.to, to))];
-    const width = Math.max(2, end - start);
-    return `<rect class="${className}" x="${place(start)}" y="${TOP}" width="${place(width)}" height="${bottom - TOP}"><title>${escaped(title)}</title></rect>`;
+    const size = `width="${place(Math.max(2, end - start))}" height="${height}"`;
+    return `<rect class="${className}" x="${place(start)}" y="${top}" ${size}><title>${escaped(title)}</title></rect>`;
   };
   const holds = holdsOf(log);
-  const legend = [...(holds.length === 0 ? [] : ["shaded: it held"]), ...(incidents.length === 0 ? [] : ["red: an incident"])];
+  const legend = [
+    ...(holds.length === 0 ? [] : ["shaded: it held"]),
+    ...(incidents.length === 0 ? [] : ["red below: an incident"]),
+  ];
   const said = exposure.map(({ from, percentage }) => `${number(percentage)} % from ${moment(from)}`).join(", ");
   return svg(`The ladder of ${release}`, said, bottom + (legend.length === 0 ? 34 : 52), [
-    ...incidentsOf(incidents, span).map(({ reason, from, to }) => shade("incident", `Incident: ${reason}`, from, to)),
-    ...holds.map(({ from, to }) => shade("held", "It held", from, to)),
+    ...incidentsOf(incidents, span).map((one) => bar("incident", `Incident: ${one.reason}`, one, { top: bottom + 3, height: 5 })),
+    ...holds.map((one) => bar("held", "It held", one, { top: TOP, height: bottom - TOP })),
     ...grid,
     `<polyline class="course" points="${steps.join(" ")}"/>`,
     ...exposure.map((stretch, index) => mark(stretch, exposure[index - 1], { x, y })),

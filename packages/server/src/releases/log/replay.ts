@@ -38,8 +38,8 @@ export interface EventRow {
   readonly value?: number;
 }
 
-/** Units remembered, exactly up to so many. */
-const UNITS_MAX = 1_000_000;
+/** Units of a generation that are remembered at once: one set of them is some 40 MB at most. */
+const UNITS_MAX = 250_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 

@@ -135,6 +135,14 @@ export const logRoutes: FastifyPluginAsync<LogDoors> = async (app, { access, con
       }),
   );
 
+  let last: Promise<unknown> = Promise.resolve();
+  /** One log at a time: each reads all events of its release, and holds its units while it does. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = last.then(work);
+    last = next.catch(() => undefined);
+    return next;
+  }
+
   async function written(request: FastifyRequest<{ Params: Params; Querystring: LogQuery }>): Promise<Written> {
     const { params: at, query } = request;
     const project = projectOf(control.workspace, at.project);
@@ -144,7 +152,7 @@ export const logRoutes: FastifyPluginAsync<LogDoors> = async (app, { access, con
       throw new ProblemError("invalid_field", { field: "at", received: query.at, reason: "it has not come yet" });
     }
     const id = { project: at.project, environment: at.environment, key: at.release };
-    const log = await writeLog({ control, ...sources }, id, asOf);
+    const log = await inTurn(() => writeLog({ control, ...sources }, id, asOf));
     const [keyId, { body }] = await signingKey(at.project);
     const bytes = WRITERS[query.format ?? "json"](log, keyId);
     return { log, bytes, signature: signatureOf(bytes, body), keyId };
