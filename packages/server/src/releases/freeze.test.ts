@@ -125,9 +125,11 @@ describe("a frozen project", () => {
     ]);
     expect((await ask("GET", `${P}/suspects?since=2026-11-22T13:30:00Z`)).body.items).toEqual([]);
     expect((await ask("POST", `${P}/rollback-since`, { since, releases: ["small"] })).body.code).toBe("release_not_found");
-    expect((await ask("POST", `${P}/rollback-since`, { since })).body.items).toEqual([
+    expect((await ask("POST", `${P}/rollback-since`, { since, reason: "all of it" })).body.items).toEqual([
       { environment: "production", release: "large", state: "rolling-back" },
     ]);
+    const [audited] = (await ask("GET", `${P}/changes?action=release.rollback`)).body.items;
+    expect(audited).toMatchObject({ target: { kind: "release", key: "large" }, actor: { id: "first" }, reason: "all of it" });
     expect(await targeting("large")).toMatchObject({ rules: [] });
   });
 
