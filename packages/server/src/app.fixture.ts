@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { type TempDir, tempDir } from "@belay/testkit";
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fastify";
 import { type AppDependencies, buildApp } from "./app.ts";
+import { COMPILE_OPTIONS } from "./compile-options.ts";
 import { ControlPlane } from "./control/control-plane.ts";
 import { type FirstSecrets, prepareFirstStart } from "./first-start.ts";
 import { checkedAnswers } from "./http/answers.fixture.ts";
-import { COMPILE_OPTIONS } from "./server.ts";
 import { type ChangeLog, openChangeLog } from "./store/changes/index.ts";
 
 /** A whole server on a folder of its own, asked through its doors. */

@@ -1,8 +1,6 @@
 #!/usr/bin/env node
-import { runCommand } from "./backups/commands.ts";
-import { readConfig } from "./config.ts";
-import { startRelay } from "./relays/relay.ts";
-import { startServer } from "./server.ts";
+import { type Config, readConfig } from "./config.ts";
+import type { RunningServer } from "./running-server.ts";
 
 /** How long an orderly end may take before the process ends anyway. */
 const STOP_TIMEOUT_MS = 4_500;
@@ -10,7 +8,7 @@ const STOP_TIMEOUT_MS = 4_500;
 const [command = "serve", ...args] = process.argv.slice(2);
 try {
   if (command === "serve") await serve();
-  else await runCommand(command, args);
+  else await (await import("./backups/commands.ts")).runCommand(command, args);
 } catch (error) {
   const failed = command === "serve" ? "Belay did not start." : `${command} failed.`;
   process.stderr.write(`${failed} ${error instanceof Error ? error.message : String(error)}\n`);
@@ -19,7 +17,7 @@ try {
 
 async function serve(): Promise<void> {
   const config = readConfig(process.env);
-  const server = config.upstream === undefined ? await startServer(config) : await startRelay(config, config.upstream);
+  const server = await started(config);
   process.stdout.write(`${server.greeting}\n`);
   const stop = (): void => {
     setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
@@ -27,4 +25,10 @@ async function serve(): Promise<void> {
   };
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
+}
+
+/** Each reads what it needs and no more: a relay does without databases, their drivers and the control plane. */
+async function started(config: Config): Promise<RunningServer> {
+  if (config.upstream === undefined) return (await import("./server.ts")).startServer(config);
+  return (await import("./relays/relay.ts")).startRelay(config, config.upstream);
 }

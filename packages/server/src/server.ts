@@ -1,14 +1,13 @@
 import { getRandomValues, randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { CompileOptions } from "@belay/core";
 import type { FastifyInstance } from "fastify";
 import { Registry } from "prom-client";
-import { RE2JS } from "re2js";
 import { createRateLimits } from "./access/rate-limits.ts";
 import { UseBook } from "./access/use-book.ts";
 import { buildApp } from "./app.ts";
 import { Backups } from "./backups/backup.ts";
 import { backupDoors } from "./backups/routes.ts";
+import { COMPILE_OPTIONS } from "./compile-options.ts";
 import type { Config } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
 import { Follower } from "./control/follower.ts";
@@ -39,6 +38,7 @@ import { Clerk } from "./requests/clerk.ts";
 import { LookKeeper } from "./results/look-keeper.ts";
 import { createResults } from "./results/service.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
+import { listen, type RunningServer } from "./running-server.ts";
 import { type Bus, LocalBus, postgresBus, redisBus } from "./store/bus/index.ts";
 import { type ChangeLog, MirroredChangeLog, openChangeLog, postgresChangeLog } from "./store/changes/index.ts";
 import { withLease } from "./store/changes/lease.ts";
@@ -52,18 +52,6 @@ import { HUB_LIMITS } from "./stream/hub.ts";
 import { Courier } from "./webhooks/courier.ts";
 import { webhookDoors } from "./webhooks/routes.ts";
 import { sender } from "./webhooks/sender.ts";
-
-/** A running server. */
-export interface RunningServer {
-  readonly url: string;
-  /** What to print: the address, and at the first start the secrets with the first steps. */
-  readonly greeting: string;
-  /** Ends streams, requests and stores, in this order. */
-  readonly close: () => Promise<void>;
-}
-
-/** Patterns run in linear time whatever they are: no rule can stall the server. */
-export const COMPILE_OPTIONS: CompileOptions = { regex: (pattern) => RE2JS.compile(pattern) };
 
 /** Starts the server on its embedded stores. @throws Error in words a person can act on. */
 export async function startServer(config: Config): Promise<RunningServer> {
@@ -304,16 +292,4 @@ async function openDeliveries({ databaseUrl }: Config, folder: string): Promise<
   return databaseUrl === undefined
     ? openDeliveryStore(join(folder, "deliveries.db"))
     : postgresDeliveryStore({ url: databaseUrl });
-}
-
-/** @throws Error in words where the port cannot be had */
-export async function listen(app: FastifyInstance, { host, port }: Pick<Config, "host" | "port">): Promise<string> {
-  try {
-    return await app.listen({ host, port });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE") throw new Error(`Port ${port} of ${host} is taken. Stop what uses it, or set BELAY_PORT.`);
-    if (code === "EACCES") throw new Error(`Port ${port} of ${host} may not be used by this user. Set BELAY_PORT.`);
-    throw error;
-  }
 }

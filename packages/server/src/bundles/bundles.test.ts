@@ -2,8 +2,8 @@ import { compile, evaluate } from "@belay/core";
 import type { Bundle, Snapshot } from "@belay/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Answer, E, P, type TestServer, testServer } from "../app.fixture.ts";
+import { COMPILE_OPTIONS } from "../compile-options.ts";
 import { recordDoors } from "../record-doors.ts";
-import { COMPILE_OPTIONS } from "../server.ts";
 import type { EventStore } from "../store/events/index.ts";
 
 /** Nothing here asks for events; who does finds none. */

@@ -3,7 +3,7 @@ import type { Difference, EvaluationContext, Targeting } from "@belay/protocol";
 import { seeded } from "@belay/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Answer, E, P, type TestServer, testServer } from "../app.fixture.ts";
-import { COMPILE_OPTIONS } from "../server.ts";
+import { COMPILE_OPTIONS } from "../compile-options.ts";
 
 let server: TestServer;
 let ask: TestServer["ask"];

@@ -1,7 +1,7 @@
 import { type Answer, type Ask, E, P, type TestServer, testServer } from "../app.fixture.ts";
 import type { AppDependencies } from "../app.ts";
+import { COMPILE_OPTIONS } from "../compile-options.ts";
 import { History } from "../history/history.ts";
-import { COMPILE_OPTIONS } from "../server.ts";
 import { Clerk } from "./clerk.ts";
 
 /** A whole server whose requests are looked after when a test says so. */

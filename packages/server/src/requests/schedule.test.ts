@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { E, P } from "../app.fixture.ts";
+import { COMPILE_OPTIONS } from "../compile-options.ts";
 import { ControlPlane } from "../control/control-plane.ts";
 import { History } from "../history/history.ts";
 import { enterFreeze } from "../releases/freeze.ts";
-import { COMPILE_OPTIONS } from "../server.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
 import { Clerk } from "./clerk.ts";
 import { approvals, flagIn, type RequestServer, requestServer } from "./requests.fixture.ts";

@@ -1,8 +1,8 @@
 import { seeded } from "@belay/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Answer, P, type TestServer, testServer } from "../app.fixture.ts";
+import { COMPILE_OPTIONS } from "../compile-options.ts";
 import { ControlPlane } from "../control/control-plane.ts";
-import { COMPILE_OPTIONS } from "../server.ts";
 import { amend, EMPTY_WORKSPACE } from "./amend.ts";
 import type { Workspace } from "./workspace.ts";
 
