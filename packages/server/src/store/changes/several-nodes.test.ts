@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@belay/sdk-node";
-import { ADMIN_TOKEN, type ServerProcess, startServer, tempDir } from "@belay/testkit";
+import { ADMIN_TOKEN, type ServerProcess, startFaultProxy, startServer, tempDir } from "@belay/testkit";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { readMirror } from "./mirror-file.ts";
 import { withPostgres } from "./postgres.fixture.ts";
@@ -54,6 +54,20 @@ withPostgres("two servers on one PostgreSQL", (postgres) => {
     expect(items.map(({ key }: { key: string }) => key)).toEqual(["default"]);
     const keys = (await ask(1, "GET", `${P}/keys`)).body.items.filter(({ name }: { name: string }) => name === "first");
     expect(keys).toHaveLength(3);
+  });
+
+  it("one starts that finds the database hanging up at first", async () => {
+    const address = new URL(await postgres().database());
+    const way = await startFaultProxy(Number(address.port));
+    onTestFinished(way.close);
+    way.faults.isClosingAtOnce = true;
+    address.port = String(way.port);
+    const starting = startServer({ env: { BELAY_DATABASE_URL: address.href } });
+    onTestFinished(async () => void (await (await starting).stop()));
+    await expect.poll(() => way.accepted, { timeout: 45_000 }).toBeGreaterThanOrEqual(2);
+    way.faults.isClosingAtOnce = false;
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    expect((await fetch(`${(await starting).url}${P}`, { headers })).status).toBe(200);
   });
 
   it("fault 54: a change on one reaches an SDK of the other, each within a second, 20 of 20", async () => {
