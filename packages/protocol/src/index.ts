@@ -146,6 +146,7 @@ export type {
   FilterOperator,
   FrozenMetric,
   Measure,
+  MeasureDraft,
   Metric,
   MetricCreation,
   MetricDefinition,

@@ -68,7 +68,14 @@ export interface PropertyFilter {
  */
 export interface Cap {
   readonly at: number;
+  /** The quantile of the sums of units, of those that are not 0, that `at` was read off once, when the metric was saved. */
+  readonly quantile?: number;
 }
+
+/** A measure as it is asked for: where its cap is may be left to be read off the events of the last 7 days. */
+export type MeasureDraft =
+  | Measure
+  | { readonly kind: "sum" | "mean"; readonly events: EventSelection; readonly cap: { readonly quantile: number } };
 
 /**
  * Hours from a unit's own first exposure: an event counts when `fromHours <= age < toHours`. Events before the exposure never
@@ -118,7 +125,7 @@ export interface MetricCreation extends Reasoned {
   readonly description?: string;
   readonly tags?: readonly string[];
   readonly owner?: string;
-  readonly measure: Measure;
+  readonly measure: MeasureDraft;
   /** Everything from the first exposure on when absent. */
   readonly window?: MetricWindow;
   readonly good: "increase" | "decrease";
@@ -133,7 +140,7 @@ export interface MetricEdit extends Reasoned {
   readonly description?: string;
   readonly tags?: readonly string[];
   readonly owner?: string | null;
-  readonly measure?: Measure;
+  readonly measure?: MeasureDraft;
   readonly window?: MetricWindow;
   readonly good?: "increase" | "decrease";
   readonly tolerance?: number;
@@ -142,7 +149,7 @@ export interface MetricEdit extends Reasoned {
 
 /** What a metric would have had: asked before it is saved. */
 export interface MetricPreviewRequest {
-  readonly measure: Measure;
+  readonly measure: MeasureDraft;
   /** Of which environment's events; all of them when absent. */
   readonly environment?: string;
   /** Days back from now; 7 when absent, at most 30. */

@@ -1,4 +1,4 @@
-import { Type } from "@sinclair/typebox";
+import { type TSchema, Type } from "@sinclair/typebox";
 import type { BundledMetric } from "../bundle.ts";
 import { EVENT_LIMITS } from "../events.ts";
 import type {
@@ -6,6 +6,7 @@ import type {
   EventSelection,
   FilterOperator,
   Measure,
+  MeasureDraft,
   MetricCreation,
   MetricEdit,
   MetricPreviewRequest,
@@ -46,17 +47,34 @@ const QuantitySchema: Schema<Quantity> = Type.Object(
 
 const share = Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 });
 
-const CapSchema: Schema<Cap> = Type.Object({ at: Type.Number() }, closed);
+const CapSchema: Schema<Cap> = Type.Object({ at: Type.Number(), quantile: Type.Optional(share) }, closed);
 
-export const MeasureSchema: Schema<Measure> = Type.Unsafe<Measure>(
-  Type.Union([
-    Type.Object({ kind: oneOf(["proportion", "count", "retention"] as const), events: EventSelectionSchema }, closed),
-    Type.Object({ kind: oneOf(["sum", "mean"] as const), events: EventSelectionSchema, cap: Type.Optional(CapSchema) }, closed),
-    Type.Object({ kind: Type.Literal("ratio"), numerator: QuantitySchema, denominator: QuantitySchema }, closed),
-    Type.Object({ kind: Type.Literal("quantile"), events: EventSelectionSchema, quantile: share }, closed),
-    Type.Object({ kind: Type.Literal("funnel"), steps: Type.Array(EventSelectionSchema, { minItems: 2, maxItems: 10 }) }, closed),
-  ]),
+const CapQuantileSchema = Type.Object(
+  { quantile: share },
+  {
+    ...closed,
+    description: "Of the sums of units, of those that are not 0, in the last 7 days: read off once, when it is saved",
+  },
 );
+
+export const MeasureSchema: Schema<Measure> = measureSchema<Measure>(CapSchema);
+
+const MeasureDraftSchema: Schema<MeasureDraft> = measureSchema<MeasureDraft>(Type.Union([CapSchema, CapQuantileSchema]));
+
+function measureSchema<T>(cap: TSchema): Schema<T> {
+  return Type.Unsafe<T>(
+    Type.Union([
+      Type.Object({ kind: oneOf(["proportion", "count", "retention"] as const), events: EventSelectionSchema }, closed),
+      Type.Object({ kind: oneOf(["sum", "mean"] as const), events: EventSelectionSchema, cap: Type.Optional(cap) }, closed),
+      Type.Object({ kind: Type.Literal("ratio"), numerator: QuantitySchema, denominator: QuantitySchema }, closed),
+      Type.Object({ kind: Type.Literal("quantile"), events: EventSelectionSchema, quantile: share }, closed),
+      Type.Object(
+        { kind: Type.Literal("funnel"), steps: Type.Array(EventSelectionSchema, { minItems: 2, maxItems: 10 }) },
+        closed,
+      ),
+    ]),
+  );
+}
 
 /** Two years: no window is longer than what retention keeps. */
 const hours = Type.Number({ minimum: 0, maximum: 17_520 });
@@ -89,7 +107,7 @@ const rest = {
 };
 
 export const MetricCreationSchema: Schema<MetricCreation> = Type.Object(
-  { key: KeySchema, ...words, owner: Type.Optional(ownerText), measure: MeasureSchema, good: MetricGoodSchema, ...rest },
+  { key: KeySchema, ...words, owner: Type.Optional(ownerText), measure: MeasureDraftSchema, good: MetricGoodSchema, ...rest },
   closed,
 );
 
@@ -97,7 +115,7 @@ export const MetricEditSchema: Schema<MetricEdit> = Type.Object(
   {
     ...words,
     owner: Type.Optional(Type.Union([ownerText, Type.Null()])),
-    measure: Type.Optional(MeasureSchema),
+    measure: Type.Optional(MeasureDraftSchema),
     good: Type.Optional(MetricGoodSchema),
     ...rest,
   },
@@ -120,7 +138,7 @@ export const BundledMetricSchema: Schema<BundledMetric> = Type.Object(
 
 export const MetricPreviewRequestSchema: Schema<MetricPreviewRequest> = Type.Object(
   {
-    measure: MeasureSchema,
+    measure: MeasureDraftSchema,
     environment: Type.Optional(KeySchema),
     days: Type.Optional(Type.Integer({ minimum: 1, maximum: 30 })),
   },

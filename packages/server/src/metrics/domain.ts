@@ -3,6 +3,7 @@ import type {
   EventSelection,
   Json,
   Measure,
+  MeasureDraft,
   Metric,
   MetricCreation,
   MetricDefinition,
@@ -24,9 +25,14 @@ export function metricView(project: string, key: MetricKey, { body, revision }: 
   return { project, key, ...body, revision };
 }
 
+/** A request whose cap is known by now. */
+export type WithMeasure<T extends { readonly measure?: MeasureDraft }> = Omit<T, "measure"> & MeasureOf<T>;
+
+type MeasureOf<T> = T extends { readonly measure: MeasureDraft } ? { readonly measure: Measure } : { readonly measure?: Measure };
+
 export function createMetric(
   project: ProjectState,
-  { key, reason: _, unseen: __, ...draft }: MetricCreation,
+  { key, reason: _, unseen: __, ...draft }: WithMeasure<MetricCreation>,
   createdAt: string,
 ): Decision<Metric> {
   if (project.metrics.has(key)) return refuse("already_exists", { field: "key", key });
@@ -40,7 +46,7 @@ export function createMetric(
 export function editMetric(
   project: ProjectState,
   key: MetricKey,
-  { reason: _, unseen: __, ...edit }: MetricEdit,
+  { reason: _, unseen: __, ...edit }: WithMeasure<MetricEdit>,
 ): Decision<Metric> {
   const held = liveMetric(project, key);
   if ("code" in held) return held;
@@ -97,7 +103,7 @@ function roleOf({ metrics }: ExperimentDocument, key: MetricKey): MetricUse["as"
 
 /** The selections of a measure with the path of each, in the order of the definition. */
 export function selectionsOf(
-  measure: Measure,
+  measure: MeasureDraft,
 ): readonly { readonly field: string; readonly events: EventSelection; readonly needsValue: boolean }[] {
   switch (measure.kind) {
     case "ratio":
@@ -122,8 +128,12 @@ export function isSameMeasured(a: Measured, b: Measured): boolean {
 
 type Measured = Pick<MetricDefinition, "measure" | "window" | "good" | "tolerance">;
 
+interface Defined extends Pick<MetricDefinition, "window"> {
+  readonly measure: MeasureDraft;
+}
+
 /** What no schema can say of a definition. */
-export function definitionFault({ measure, window }: Pick<MetricDefinition, "measure" | "window">): Refusal | undefined {
+export function definitionFault({ measure, window }: Defined): Refusal | undefined {
   for (const { field, events } of selectionsOf(measure)) {
     for (const [index, filter] of (events.filters ?? []).entries()) {
       const fault = filterFault(filter);

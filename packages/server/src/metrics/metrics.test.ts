@@ -123,6 +123,24 @@ describe("a metric is checked against recent events", () => {
     expect(nowhere.body.code).toBe("environment_not_found");
   });
 
+  it("reads a cap given as a quantile off recent units once, and keeps where it was", async () => {
+    const order = (unit: string, value: number) => ({ timeMs: NOON, name: "order", unit, value });
+    const sums = [10, 20, 30, 40, 50].flatMap((sum) => [order(`u${sum}`, sum - 1), order(`u${sum}`, 1)]);
+    await server.receive({ metrics: [...sums, order("nothing", 0)] });
+    const measure = { kind: "sum", events: { name: "order" }, cap: { quantile: 0.5 } };
+    const saved = await ask("POST", `${P}/metrics`, { ...revenue, key: "capped", measure });
+    expect([saved.status, saved.body.code]).toEqual([201, undefined]);
+    const { at, quantile } = saved.body.measure.cap;
+    expect([quantile, at]).toEqual([0.5, 30]);
+    // What comes later moves nothing; words are edited without reading it anew.
+    await server.receive({ metrics: [order("whale", 1e6), order("shark", 1e6)] });
+    const edited = await ask("PATCH", `${P}/metrics/capped`, { description: "cut" });
+    expect([edited.body.version, edited.body.measure.cap.at]).toEqual([1, at]);
+    const nowhere = { kind: "sum", events: { name: "not-yet" }, cap: { quantile: 0.99 } };
+    const refused = await ask("POST", `${P}/metrics`, { ...revenue, key: "later", measure: nowhere, unseen: true });
+    expect([refused.status, refused.body.code, refused.body.field]).toEqual([422, "invalid_field", "measure.cap.quantile"]);
+  });
+
   it("refuses to save what no event fits, unless told that it has not come yet", async () => {
     const typo = { ...revenue, key: "typo", measure: { kind: "count", events: { name: "purchse" } } };
     const refused = await ask("POST", `${P}/metrics`, typo);

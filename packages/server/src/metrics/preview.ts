@@ -1,4 +1,4 @@
-import type { EventSelection, Measure, MetricPreview, SelectionPreview } from "@belay/protocol";
+import type { EventSelection, MeasureDraft, MetricPreview, SelectionPreview } from "@belay/protocol";
 import { type EventQuery, type EventStore, rowsOf } from "../store/events/index.ts";
 import { selectionsOf } from "./domain.ts";
 import { type MetricRow, passes, readValue } from "./selection.ts";
@@ -16,7 +16,7 @@ const DAYS_DEFAULT = 7;
 export interface PreviewQuestion {
   readonly project: string;
   readonly environments?: readonly string[];
-  readonly measure: Measure;
+  readonly measure: MeasureDraft;
   readonly days?: number;
 }
 

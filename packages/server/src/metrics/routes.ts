@@ -1,4 +1,4 @@
-import type { Measure, MetricCreation, MetricEdit, MetricPreview, MetricPreviewRequest } from "@belay/protocol";
+import type { MeasureDraft, MetricCreation, MetricEdit, MetricPreview, MetricPreviewRequest } from "@belay/protocol";
 import { MetricCreationSchema, MetricEditSchema, MetricPreviewRequestSchema, ReasonSchema } from "@belay/protocol/schemas";
 import type { FastifyPluginAsync } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
@@ -10,6 +10,7 @@ import { etagOf } from "../http/etag.ts";
 import { environmentOf, type PageQuery, PageQuerySchema, pathParams, projectOf } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { EventStore } from "../store/events/index.ts";
+import { withCap } from "./cap.ts";
 import { archiveMetric, createMetric, definitionFault, editMetric, metricView, selectionsOf, usesOfMetric } from "./domain.ts";
 import { previewMetric } from "./preview.ts";
 
@@ -34,7 +35,7 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
   const params = pathParams("project", "metric");
 
   /** @throws ProblemError where no event of the last days fits a selection: usually a name with a typo. */
-  async function assertSeen(project: string, measure: Measure | undefined, unseen: boolean | undefined): Promise<void> {
+  async function assertSeen(project: string, measure: MeasureDraft | undefined, unseen: boolean | undefined): Promise<void> {
     const fault = measure === undefined ? undefined : definitionFault({ measure, window: { toHours: 1 } });
     if (measure === undefined || unseen === true || fault !== undefined) return;
     const { from, selections } = await previewMetric(events, { project, measure }, now());
@@ -72,9 +73,11 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
     async (request, reply) => {
       const { params: of, body } = request;
       await assertSeen(of.project, body.measure, body.unseen);
+      const measure = await withCap(events, { project: of.project, measure: body.measure }, now());
       return answerWrite(control, request, reply, {
         status: 201,
-        decide: (workspace, at) => createMetric(projectOf(workspace, of.project), body, new Date(at).toISOString()),
+        decide: (workspace, at) =>
+          createMetric(projectOf(workspace, of.project), { ...body, measure }, new Date(at).toISOString()),
       });
     },
   );
@@ -128,9 +131,12 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
     async (request, reply) => {
       const { params: of, body } = request;
       await assertSeen(of.project, body.measure, body.unseen);
+      const { measure: draft, ...edit } = body;
+      const measure = draft && (await withCap(events, { project: of.project, measure: draft }, now()));
       return answerWrite(control, request, reply, {
         precondition: metricPrecondition(of),
-        decide: (workspace) => editMetric(projectOf(workspace, of.project), of.metric, body),
+        decide: (workspace) =>
+          editMetric(projectOf(workspace, of.project), of.metric, { ...edit, ...(measure === undefined ? {} : { measure }) }),
       });
     },
   );
