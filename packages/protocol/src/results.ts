@@ -184,7 +184,7 @@ export interface Comparison {
   readonly nonInferiority?: Stated<NonInferiorityReport>;
   readonly isImproved: boolean;
   readonly isDeteriorated: boolean;
-  /** By day, the relative effect as it had added up by then. */
+  /** By day, the relative effect as it had added up by then; of a quantile as the looks found it, so of primary metrics only. */
   readonly series: readonly SeriesPoint[];
 }
 

@@ -123,7 +123,8 @@ function mismatchedSegments(question: QualityQuestion): string[] {
   const groups = new Map<string, ArmCell[]>();
   for (const cell of cells) {
     if (cell.segment === undefined) continue;
-    const key = `${segments[cell.segment.index] ?? ""} = ${cell.segment.value}`;
+    const [name = "", { value }] = [segments[cell.segment.index], cell.segment];
+    const key = value === "" ? `no ${name}` : `${name} = ${value}`;
     groups.set(key, [...(groups.get(key) ?? []), cell]);
   }
   const tested = [...groups].flatMap(([key, own]) => {

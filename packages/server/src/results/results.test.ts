@@ -507,6 +507,37 @@ describe("the look ledger", () => {
     await keeper.close();
   });
 
+  it("gives a quantile its course, for ranks do not add up over days", async () => {
+    const measure = { kind: "quantile", events: { name: "latency" }, quantile: 0.5 };
+    await ask("POST", `${P}/metrics`, { key: "slow", measure, good: "decrease", unseen: true });
+    await start({ metrics: { ...DRAFT.metrics, primary: ["slow"] } });
+    const keeper = keeperOf();
+    for (const day of [0, 1]) {
+      const atMs = NOON + day * DAY_MS;
+      const arms = ["long", "short"].map((variant) => ({ variant, units: 200, buyers: 0 }));
+      await happen(arms, { atMs, prefix: `d${day}` });
+      await server.receive({
+        atMs,
+        metrics: arms.flatMap(({ variant }) =>
+          Array.from({ length: 200 }, (_, index) => ({
+            ...{ timeMs: atMs + 1, name: "latency", unit: `d${day}-${variant}-${index}` },
+            value: (variant === "short" ? 80 : 100) + index,
+          })),
+        ),
+      });
+      server.clock.now = atMs + DAY_MS;
+      await keeper.round();
+    }
+    await keeper.close();
+    const { metrics, looks: ledger } = await read();
+    const series = metrics.find(({ metric }) => metric === "slow")?.comparisons[0]?.series ?? [];
+    expect(series.map(({ day }) => day)).toEqual(["2026-11-23", "2026-11-24"]);
+    expect(series.map(({ value }) => value)).toEqual(ledger.map(({ effect }) => effect));
+    // Medians of about 180 and 200.
+    expect(series[1]?.value).toBeCloseTo(-0.1, 1);
+    expect((series[0]?.high ?? 0) - (series[0]?.low ?? 0)).toBeGreaterThan((series[1]?.high ?? 0) - (series[1]?.low ?? 0));
+  });
+
   it("opens a phase when a split's allocation changes", async () => {
     await start();
     const keeper = keeperOf();

@@ -230,6 +230,7 @@ class Study {
 
   #series(metric: FrozenMetric, treatment: string): Comparison["series"] {
     const { aggregate } = this.#facts;
+    if (metric.measure.kind === "quantile") return this.#seriesOfLooks(metric, treatment);
     const days = new Set(aggregate.outcomes.flatMap((cell) => (cell.metric === metric.key ? [cell.day] : [])));
     return [...days]
       .sort((a, b) => a - b)
@@ -239,6 +240,16 @@ class Study {
         const { low, high } = relative.interval;
         return [{ day: new Date(throughDay * DAY_MS).toISOString().slice(0, 10), value: relative.value, low, high }];
       });
+  }
+
+  /** Ranks do not add up over days: a quantile's course is that of the daily looks. */
+  #seriesOfLooks({ key }: FrozenMetric, treatment: string): Comparison["series"] {
+    return this.#looksOf(key, treatment).flatMap(({ at, effect, variance }) => {
+      const estimate = normalEstimate({ value: effect, variance }, { alpha: this.#alpha });
+      if (estimate.status !== "ok") return [];
+      const { low, high } = estimate.interval;
+      return [{ day: at.slice(0, 10), value: effect, low, high }];
+    });
   }
 
   segments(): readonly SegmentResult[] {
