@@ -43,7 +43,11 @@ describe("@openfeature/ofrep-provider", () => {
       reason: "STATIC",
       flagMetadata,
     });
-    expect(await client.getNumberDetails("count", 0)).toMatchObject({ value: 40.5, variant: "many" });
+    expect(await client.getNumberDetails("count", 0)).toMatchObject({
+      value: 40.5,
+      variant: "many",
+      flagMetadata: { ...flagMetadata, ticket: "SHOP-7", beta: true },
+    });
     expect(await client.getObjectDetails<JsonValue>("layout", {})).toMatchObject({ value: { columns: 3, gaps: [1, 2] } });
     const split = await client.getStringDetails("pricing", "none");
     expect(split).toMatchObject({ reason: "SPLIT", flagMetadata: { experiment: "pricing-test", unit: "ann" } });
