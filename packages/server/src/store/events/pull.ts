@@ -55,8 +55,9 @@ interface Sizes {
 }
 
 /**
- * The pages of a pull, the next one being made while the last one is sent. Each page is a question of its own, so that a
- * pull of any length takes constant memory, holds no transaction open and outlives a restart of the engine.
+ * The pages of a pull, further ones being made while one is sent: two at once, where it is sure beforehand where the second
+ * begins. Each page is a question of its own, so that a pull of any length takes constant memory, holds no transaction open and
+ * outlives a restart of the engine.
  *
  * @param after arrival number to go on after. @param extent where the rows of the query lay when the pull began.
  */
@@ -64,35 +65,42 @@ async function* pagesOf(pager: Pager, request: PullRequest, after: number, exten
   const { first, last: through } = extent;
   if (first === undefined || through === undefined) return;
   const pace = new Pace(pager.sizes, extent.rows / (through - first + 1));
+  const asked: Asked[] = [];
   let at = Math.max(after, first - 1);
   let remaining = request.limit ?? Number.POSITIVE_INFINITY;
 
-  const ask = (): Promise<Asked> | undefined => {
-    if (at >= through || remaining <= 0) return undefined;
-    const limit = Math.min(remaining, pace.rows);
-    const to = Math.min(at + pace.span, through);
-    const span = { after: at, through: to, limit };
-    const asked = patiently(() => pager.ask(span)).then((page) => ({ page, limit, to }));
-    // A reader who leaves never awaits it.
-    asked.catch(() => undefined);
-    return asked;
+  const askOn = (): void => {
+    while (asked.length < ASKED_MAX && asked.at(-1)?.isSure !== false && at < through && remaining > 0) {
+      const span = { after: at, through: Math.min(at + pace.span, through), limit: Math.min(remaining, pace.rows) };
+      const page = patiently(() => pager.ask(span));
+      // A reader who leaves never awaits it.
+      page.catch(() => undefined);
+      // There are no more rows than arrival numbers. How many there are matters only to a pull of so many rows.
+      asked.push({ page, span, isSure: span.through - at <= span.limit && request.limit === undefined });
+      at = span.through;
+    }
   };
 
-  for (let next = ask(); next !== undefined; ) {
-    const { page, limit, to } = await next;
+  askOn();
+  for (let next = asked.shift(); next !== undefined; next = asked.shift()) {
+    const page = await next.page;
     // A page that is full may have been cut short: the next one begins after its last row.
-    at = page.rows === limit ? (page.last ?? to) : to;
+    if (!next.isSure && page.rows === next.span.limit) at = page.last ?? at;
     remaining -= page.rows;
     pace.found(page);
-    next = ask();
+    askOn();
     if (page.rows > 0) yield page;
   }
 }
 
+/** Questions under way at once: a page takes one thread, and the machine has others. */
+const ASKED_MAX = 2;
+
 interface Asked {
-  readonly page: Page;
-  readonly limit: number;
-  readonly to: number;
+  readonly page: Promise<Page>;
+  readonly span: Span;
+  /** Nothing of the span will be left over, whatever the answer: the next question begins after it. */
+  readonly isSure: boolean;
 }
 
 /** How much to ask for at once: pages of a few megabytes, whatever the width of a row and the share that a filter leaves. */
@@ -124,4 +132,4 @@ class Pace {
 /** Small first, so that the first bytes leave at once. */
 const ROW_SIZES: Sizes = { rowsFirst: 1_024, rowsMax: 16_384, bytes: 8_388_608 };
 /** A page is a row group or a record batch: larger ones are smaller on the disk and faster to read. */
-const DOCUMENT_SIZES: Sizes = { rowsFirst: 4_096, rowsMax: 65_536, bytes: 16_777_216 };
+const DOCUMENT_SIZES: Sizes = { rowsFirst: 4_096, rowsMax: 65_536, bytes: 8_388_608 };

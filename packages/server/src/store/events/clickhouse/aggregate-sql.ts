@@ -2,6 +2,7 @@
  * An experiment's sums in one statement, from the events themselves: nothing is kept. The common subset has no windows over rows:
  * a unit's days are lists, in order, and what was there before each is a running sum over the list.
  */
+import { addedBy, unitValue, type Words } from "../aggregate/added-sql.ts";
 import { isFunnel, type Plan, type QuantilePlan, type Side, type SumPlan, sidesOf, totalsOf } from "../aggregate/plan.ts";
 import {
   type AggregateRequest,
@@ -97,15 +98,6 @@ export function pairsSql(tables: Tables, request: PairsRequest, { sums }: Plan):
     from (${left}) array join arrayEnumerate(es) as j where es[i] < es[j]`;
   return `select ${float("ea", "a")}, ${float("eb", "b")}, va, vb, ${float("count()", "n")}, sum(later) as first, sum(later * later) as second
     from (${both}) group by ea, eb, va, vb order by ea, eb, va, vb`;
-}
-
-/** Names of a metric's sums in these rows. */
-export function sumNames({ query, index }: SumPlan): { readonly first: readonly string[]; readonly second: readonly string[] } {
-  const variables = variablesOf(query);
-  return {
-    first: variables.map((_, j) => `f${index}_${j}`),
-    second: variables.flatMap((_, j) => variables.slice(j).map((_unused, step) => `q${index}_${j}_${j + step}`)),
-  };
 }
 
 type UnitsRequest = Pick<AggregateRequest, "project" | "environment" | "subject" | "fromMs" | "untilMs" | "segments">;
@@ -251,7 +243,7 @@ function totals(sums: readonly SumPlan[]): string {
     .join(", ");
 }
 
-/** See the increments of DuckDB: what a unit's value adds is v' - v, and to a product (v' - v) w' + v (w' - w). */
+/** By the rules of `added-sql.ts`. A unit that enters has no value yet. */
 function increments(changes: string, groups: readonly string[], sums: readonly SumPlan[]): string {
   const variables = sums.flatMap((plan) =>
     variablesOf(plan.query).flatMap((variable, j) => [
@@ -259,35 +251,16 @@ function increments(changes: string, groups: readonly string[], sums: readonly S
       `if(is_first, toFloat64(0), ${variableSql(plan, variable, (column) => `o_${column}`)}) as b${plan.index}_${j}`,
     ]),
   );
-  const added = sums.flatMap((plan) => {
-    const { first, second } = sumNames(plan);
-    const [n, b] = [(j: number): string => `n${plan.index}_${j}`, (j: number): string => `b${plan.index}_${j}`];
-    const pairs = first.flatMap((_, j) => first.slice(j).map((_unused, step) => [j, j + step] as const));
-    return [
-      ...first.map((name, j) => `sum(${n(j)} - ${b(j)}) as ${name}`),
-      ...pairs.map(([j, k], at) => `sum((${n(j)} - ${b(j)}) * ${n(k)} + ${b(j)} * (${n(k)} - ${b(k)})) as ${second[at]}`),
-    ];
-  });
+  const added = sums.flatMap((plan) => addedBy(plan).map(({ column, sql }) => `sum(${sql}) as ${column}`));
   return `select ${groups.join(", ")}, ${float("of_day", "day")}, ${float("sum(is_first)", "n")}, ${added.join(", ")}
     from (select ${groups.join(", ")}, day as of_day, is_first, ${variables.join(", ")} from (${changes})) group by ${groups.join(", ")}, of_day`;
 }
 
-function variableSql({ index, ceiling, query }: SumPlan, variable: Variable, total: (column: string) => string): string {
-  const cut = (sum: string): string => (ceiling === undefined ? sum : `least(${sum}, ${double(ceiling)})`);
-  const shifted = (value: string): string => (query.shift === undefined ? value : `(${value} - ${double(query.shift)})`);
-  switch (variable) {
-    case "value":
-      return shifted(cut(total(`a${index}`)));
-    case "denominator":
-      return total(`b${index}`);
-    case "before":
-      return shifted(cut(total(`x${index}`)));
-    case "denominatorBefore":
-      return total(`w${index}`);
-    case "unseenBefore":
-      return `toFloat64(${total(`p${index}`)} = 0)`;
-  }
+function variableSql(plan: SumPlan, variable: Variable, total: (column: string) => string): string {
+  return unitValue(plan, variable, total, WORDS);
 }
+
+const WORDS: Words = { double, isZero: (number) => `toFloat64(${number} = 0)` };
 
 function countsOn(side: Side, numbers: readonly string[]): string {
   const [events] = side.steps;

@@ -1,3 +1,4 @@
+import { sumColumns } from "../aggregate/added-sql.ts";
 import { type Plan, planOf, type SumPlan } from "../aggregate/plan.ts";
 import {
   type Aggregate,
@@ -11,7 +12,7 @@ import {
   type QuantileCell,
   type Scope,
 } from "../aggregate/request.ts";
-import { armsSql, classesSql, clustersSql, pairsSql, ripeSql, sumNames, sumsSql } from "./aggregate-sql.ts";
+import { armsSql, classesSql, clustersSql, pairsSql, ripeSql, sumsSql } from "./aggregate-sql.ts";
 import { type ClickHouseServer, type Manner, READING } from "./server.ts";
 import type { Tables } from "./tables.ts";
 
@@ -73,7 +74,7 @@ async function outcomesOf(
 
 function cellsOf(rows: readonly Row[], request: AggregateRequest, sums: readonly SumPlan[], scope: Scope): OutcomeCell[] {
   return sums.flatMap((plan) => {
-    const names = sumNames(plan);
+    const names = sumColumns(plan);
     return marginal(rows, request, ["day"], ["n", ...names.first, ...names.second]).flatMap(
       ({ group, keys: [day = 0], sums: all }) => {
         if (all.every((sum) => sum === 0)) return [];

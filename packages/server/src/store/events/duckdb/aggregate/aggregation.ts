@@ -1,4 +1,5 @@
 import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
+import { sumColumns } from "../../aggregate/added-sql.ts";
 import { type Plan, planOf, type SumPlan } from "../../aggregate/plan.ts";
 import {
   type Aggregate,
@@ -14,7 +15,6 @@ import {
 } from "../../aggregate/request.ts";
 import { armsSql, classesSql, clustersSql, ripeSql, sumsSql } from "./answer-sql.ts";
 import { teachHash } from "./hash-function.ts";
-import { sumColumns } from "./increments-sql.ts";
 import { forgetUnused, type KeptTables, keep, keptOf, tablesFor } from "./kept-state.ts";
 import { pairStatements } from "./pairs-sql.ts";
 import { build, refresh } from "./update.ts";

@@ -1,8 +1,9 @@
 /* What is read out of the kept tables: by everybody, and by each segment for itself. */
+import { sumColumns } from "../../aggregate/added-sql.ts";
 import type { Plan, QuantilePlan, SumPlan } from "../../aggregate/plan.ts";
 import type { AggregateRequest } from "../../aggregate/request.ts";
 import { aged, DAY_MS, isWithin } from "./events-sql.ts";
-import { changeColumns, increments, segmentColumns, sumColumns } from "./increments-sql.ts";
+import { changeColumns, increments, segmentColumns } from "./increments-sql.ts";
 import type { KeptTables } from "./kept-state.ts";
 import { double, isSelected, numberOf } from "./selection-sql.ts";
 

@@ -9,10 +9,11 @@
  * of unit and day are put in order once, and what was there before each is a running sum over them.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { sumColumns } from "../../aggregate/added-sql.ts";
 import { isFunnel, type Plan, type SumPlan, totalsBeforeOf } from "../../aggregate/plan.ts";
 import type { AggregateRequest } from "../../aggregate/request.ts";
 import { columnsOf, completionsOf, DAY_MS, entriesOf, eventsOf, totals } from "./events-sql.ts";
-import { changeColumns, groupColumns, increments, segmentColumns, sumColumns } from "./increments-sql.ts";
+import { changeColumns, groupColumns, increments, segmentColumns } from "./increments-sql.ts";
 import type { KeptTables } from "./kept-state.ts";
 import { arrivedUnits, enrolled, type Span } from "./units-sql.ts";
 
