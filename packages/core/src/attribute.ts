@@ -21,8 +21,11 @@ export function attributeReader(path: AttributePath): AttributeReader {
   return { path: name, steps, site: path in Object.prototype ? CAREFUL : siteOf(name) };
 }
 
-/** The one copy of a text that V8 keeps for property names: any other it has to look up at each load. */
-function internalized(name: string): string {
+/**
+ * The one copy of a text that V8 keeps, for property names and for the literals of an application. Any other copy it has to
+ * look up at each load, and to compare character by character; two of these are equal only if they are the same.
+ */
+export function internalized(name: string): string {
   return Object.keys({ [name]: true })[0] ?? name;
 }
 

@@ -3,7 +3,7 @@
  * the wrong type, never matches; a list attribute matches if any element does; nothing is coerced.
  */
 import type { EvaluationContext, Operator, Test } from "@belay/protocol";
-import { attributeReader, firstRead, restRead } from "./attribute.ts";
+import { attributeReader, firstRead, internalized, restRead } from "./attribute.ts";
 import { type Cidr, inCidr, parseCidr } from "./cidr.ts";
 import { type Defects, quotable } from "./defect.ts";
 import { parseInstant } from "./instant.ts";
@@ -255,7 +255,8 @@ function lifted(text: string, i: number): number {
 
 function readScalars(value: unknown, field: string, defects: Defects): Operand | undefined {
   const list = readList(value, field, defects, "a text, a number or a boolean, or a list of them", isScalar);
-  return list !== undefined && list.length > SHORT_LIST ? new Set(list) : list;
+  const own = list?.map((element) => (typeof element === "string" ? internalized(element) : element));
+  return own !== undefined && own.length > SHORT_LIST ? new Set(own) : own;
 }
 
 function readTexts(value: unknown, field: string, defects: Defects): Operand | undefined {

@@ -208,6 +208,27 @@ describe("a server without streaming", () => {
   });
 });
 
+describe("fault 22: a snapshot of another length than was announced", () => {
+  it.each([
+    ["longer", 100],
+    ["shorter", -100],
+  ])("%s: the old one stays until there is a whole one", async (_name, bytes) => {
+    const door = await doorOf();
+    door.behave("stream", doorFaults.status(404));
+    const { belay } = testClient({ url: door.url });
+    expect(await belay.ready({ timeoutMs: 3_000 })).toBe("live");
+    const next = snapshotOf(8, { checkout: rollout(0) });
+    door.snapshot = next;
+    door.behave("snapshot", doorFaults.wrongLength(JSON.stringify(next), bytes));
+    const before = door.count("snapshot");
+    await expect.poll(() => door.count("snapshot"), { timeout: 5_000 }).toBeGreaterThanOrEqual(before + 3);
+    expect([belay.revision, belay.isEnabled("checkout", USER)]).toEqual([7, true]);
+    door.behave("snapshot", undefined);
+    await expect.poll(() => belay.revision, { timeout: 10_000 }).toBe(8);
+    expect(belay.isEnabled("checkout", USER)).toBe(false);
+  });
+});
+
 describe("receipts", () => {
   it("say which revision runs, after each swap", async () => {
     const door = await doorOf();
@@ -242,6 +263,37 @@ describe("events over a bad network", () => {
     expect(new Set(door.events.map((event) => event["unit"])).size).toBe(5_000);
     expect(door.events).toHaveLength(5_000);
     expect(door.duplicates).toBeGreaterThan(0);
+  });
+
+  it("a burst of 503s: what was asked of the server meanwhile is asked again, and stored once", async () => {
+    const door = await doorOf();
+    door.behave("events", doorFaults.burst(503, 7));
+    const { belay } = testClient({ url: door.url });
+    await belay.ready();
+    for (let n = 0; n < 250; n += 1) belay.value("pricing", { targetingKey: `user-${n}` }, "none");
+    await expect.poll(() => belay.report().stored, { timeout: 15_000 }).toBe(250);
+    expect(belay.report()).toEqual({ produced: 250, stored: 250, dropped: 0, queued: 0, rejected: 0 });
+    expect([door.events.length, door.duplicates]).toEqual([250, 0]);
+    expect(door.count("events")).toBeGreaterThanOrEqual(8);
+  });
+
+  it.each([
+    ["longer than it is", 100],
+    ["shorter than it is", -10],
+  ])("a receipt announced %s is no receipt: the batch is sent again, and stored once", async (_name, bytes) => {
+    const door = await doorOf();
+    let posts = 0;
+    door.behave("events", (request, answer) => {
+      posts += 1;
+      if (posts > 3) answer();
+      else doorFaults.wrongLength(JSON.stringify({ accepted: 250, duplicates: 0, rejected: [] }), bytes)(request, answer);
+    });
+    const { belay } = testClient({ url: door.url });
+    await belay.ready();
+    for (let n = 0; n < 250; n += 1) belay.value("pricing", { targetingKey: `user-${n}` }, "none");
+    await expect.poll(() => belay.report().stored, { timeout: 15_000 }).toBe(250);
+    expect(belay.report()).toEqual({ produced: 250, stored: 250, dropped: 0, queued: 0, rejected: 0 });
+    expect([door.events.length, door.duplicates]).toEqual([250, 0]);
   });
 
   it("batches are gzipped when that saves something, with the attributes that were asked for", async () => {

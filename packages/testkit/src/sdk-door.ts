@@ -300,6 +300,8 @@ const DOORS: Readonly<Record<string, DoorName>> = {
 /** Faults to put in front of a door. */
 export const doorFaults: {
   readonly status: (status: number, headers?: Record<string, string>) => Behaviour;
+  readonly burst: (status: number, times: number) => Behaviour;
+  readonly wrongLength: (body: string, bytes: number) => Behaviour;
   readonly delay: (delayMs: number) => Behaviour;
   readonly hang: Behaviour;
   readonly loseAnswer: Behaviour;
@@ -312,6 +314,19 @@ export const doorFaults: {
     (status, headers = {}) =>
     ({ response }) =>
       void response.writeHead(status, headers).end(),
+  /** Answers the status so many times, and honestly from then on. */
+  burst: (status, times) => {
+    let left = times;
+    return ({ response }, answer) => (left-- > 0 ? void response.writeHead(status).end() : answer());
+  },
+  /** Announces so many bytes more than the body has (or, below 0, fewer), and ends the connection after it. */
+  wrongLength:
+    (body, bytes) =>
+    ({ response }) => {
+      // Past Node, which would not send what is wrong.
+      const head = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body) + bytes}`;
+      response.socket?.end(`${head}\r\nconnection: close\r\n\r\n${body}`);
+    },
   delay: (delayMs) => (_request, answer) => void setTimeout(answer, delayMs).unref(),
   /** Never answers. */
   hang: () => {},
