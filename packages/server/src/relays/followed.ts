@@ -1,8 +1,8 @@
 import { applyToSnapshot, clientSnapshot } from "@belay/core";
 import { Connection, SYNC_TIMINGS, type SyncTimings } from "@belay/core/client";
-import { RELAYS_IN_A_ROW_MAX, type RelayBrief, type Revision, type Snapshot } from "@belay/protocol";
-import { Feed } from "../snapshots/feed.ts";
-import { LiveSnapshot } from "../state/snapshots.ts";
+import { RELAYS_IN_A_ROW_MAX, type RelayBrief, type Revision, type Snapshot, type SnapshotChange } from "@belay/protocol";
+import { Feed, type PublishOptions } from "../snapshots/feed.ts";
+import { LiveSnapshot, type Touched } from "../state/snapshots.ts";
 import { BriefedFeed } from "./briefed-feed.ts";
 import { type Known, LastKnownGood } from "./last-known-good.ts";
 import type { Upstream } from "./upstream.ts";
@@ -51,7 +51,7 @@ export class Followed {
     this.#file = file;
     if (known !== undefined) {
       this.#brief = known.brief;
-      this.#show(known.snapshot, false);
+      this.#show(known.snapshot, {});
     }
     const { upstream } = options;
     const transport = {
@@ -66,18 +66,19 @@ export class Followed {
       {
         adopt: (snapshot) => {
           this.#keep((known) => this.#file.keep(known), snapshot);
-          this.#advance(snapshot, true);
+          // Clients get all of it too: one that comes from elsewhere may hold something else under its number.
+          this.#advance(snapshot, { isWhole: true });
         },
         apply: (change) => {
           const { snapshot: before } = this.#server ?? {};
           if (before === undefined) return false;
           const snapshot = applyToSnapshot(before, change);
           this.#keep((known) => this.#file.add({ change }, known), snapshot);
-          this.#advance(snapshot, false);
+          this.#advance(snapshot, { touched: touchedBy(change) });
           return true;
         },
-        moved: ({ state }) => {
-          if (state === "streaming") this.#fault = undefined;
+        moved: ({ state, mode, failures }) => {
+          if (state === "streaming" || (mode === "poll" && failures === 0)) this.#fault = undefined;
         },
         failed: ({ detail }) => this.#tell(detail),
         offeredOlder: (offered, held) => this.#tell(`the upstream is at revision ${offered}, and ${held} was served here`),
@@ -155,17 +156,17 @@ export class Followed {
     return { ...brief, path: [...brief.path, this.#options.relay] };
   }
 
-  #advance(snapshot: Snapshot, isWhole: boolean): void {
-    this.#show(snapshot, isWhole);
+  #advance(snapshot: Snapshot, how: PublishOptions): void {
+    this.#show(snapshot, how);
     this.#options.onRevision(this);
   }
 
-  /** @param isWhole clients get all of it too: one that comes from elsewhere may hold something else under its number. */
-  #show(snapshot: Snapshot, isWhole: boolean): void {
+  #show(snapshot: Snapshot, how: PublishOptions): void {
     const live = liveOf(snapshot);
     if (this.#server === undefined) this.#server = new Feed(live);
-    else this.#server.publish(live, { isWhole });
-    this.#client?.publish(this.#visible(snapshot), { isWhole });
+    else this.#server.publish(live, how);
+    // What pages hold of segments depends on all flags they see: their snapshots are compared whole.
+    this.#client?.publish(this.#visible(snapshot), { ...how, touched: undefined });
   }
 
   #visible(snapshot: Snapshot): LiveSnapshot {
@@ -188,6 +189,12 @@ export class Followed {
     if (this.#fault !== detail) this.#options.onFault(detail);
     this.#fault = detail;
   }
+}
+
+/** What a change can have changed: comparing costs no more than that. */
+function touchedBy({ flags, segments, spaces }: SnapshotChange): Touched {
+  const hasAny = (table: object): boolean => Object.keys(table).length > 0;
+  return { flags: new Set(Object.keys(flags)), segments: hasAny(segments), spaces: hasAny(spaces) };
 }
 
 function liveOf({ format: _, flags, ...head }: Snapshot): LiveSnapshot {

@@ -17,13 +17,11 @@ import { Branches } from "./branches.ts";
 import { meterRelay } from "./meters.ts";
 import { buildRelayApp } from "./relay-app.ts";
 
-export interface RelayLimits {
-  /** Events of one environment are refused while this much waits to be forwarded. Default 2 GiB. */
-  readonly spoolBytesMax?: number;
-}
+/** Events of one environment are refused while this much waits to be handed on, as at a server. */
+const SPOOL_BYTES_MAX = 2 ** 31;
 
 /** Starts a relay: it keeps what it knows and what it carries in its data folder, and needs nothing else. @throws Error in words. */
-export async function startRelay(config: Config, upstream: UpstreamSettings, limits: RelayLimits = {}): Promise<RunningServer> {
+export async function startRelay(config: Config, upstream: UpstreamSettings): Promise<RunningServer> {
   const closers: (() => Promise<void> | void)[] = [];
   const close = async (): Promise<void> => {
     for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
@@ -42,7 +40,7 @@ export async function startRelay(config: Config, upstream: UpstreamSettings, lim
       }),
       now: Date.now,
       random: Math.random,
-      spoolBytesMax: limits.spoolBytesMax ?? 2 ** 31,
+      spoolBytesMax: SPOOL_BYTES_MAX,
       ...(config.adminToken === undefined ? {} : { token: readerOf(config.adminToken) }),
       onFault: (detail, place) => app?.log.warn({ ...place }, detail),
     });
