@@ -75,6 +75,7 @@ it("prints commands that work when pasted", { timeout: 120_000 }, async () => {
   for (const { title, command } of commands) {
     const { stdout } = await promisify(execFile)("bash", ["-ec", `${shell}\n${command}`], { cwd: folder.path });
     expect(stdout, title).not.toBe("");
+    if (title.startsWith("Prove")) expect(stdout).toBe("Signature Verified Successfully\n");
     const { state, stage, evidence } = await send<Release>("GET", CHECKOUT);
     seen.push([title, state.replace("rolling-back", "rolled-back"), stage, evidence.runbookTried !== undefined]);
   }
@@ -86,6 +87,7 @@ it("prints commands that work when pasted", { timeout: 120_000 }, async () => {
     ["Roll back", "rolled-back", 1, false],
     ["Verify", "rolled-back", 1, false],
     ["Read what happened", "rolled-back", 1, false],
+    ["Prove that the log is what the server wrote", "rolled-back", 1, false],
     ["Say that you tried this", "rolled-back", 1, true],
   ]);
   expect(await readFile(join(folder.path, "checkout.html"), "utf8")).toMatch(/<h1>checkout (was|is being) rolled back: /);

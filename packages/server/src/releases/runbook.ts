@@ -129,7 +129,17 @@ function stepsOf({ key, flag, project, environment }: Release): Step[] {
     {
       title: "Read what happened",
       about: "The log: what was decided, by whom, on what evidence. Opens in any browser; `?format=markdown` prints it.",
-      command: `${ask(`releases/${key}/log?format=html`)} -o ${key}.html && echo "It is in ${key}.html"`,
+      command: `${ask(`releases/${key}/log?format=html`)} -D ${key}.headers -o ${key}.html && echo "It is in ${key}.html"`,
+    },
+    {
+      title: "Prove that the log is what the server wrote",
+      about: "After reading it: the signature that came with it, the key it names, and one command that needs nothing of ours.",
+      command: [
+        `key=$(sed -n 's/^belay-signature: \\([^ ]*\\) .*/\\1/p' ${key}.headers)`,
+        `sed -n 's/^belay-signature: [^ ]* \\([A-Za-z0-9+/=]*\\).*/\\1/p' ${key}.headers | base64 -d > ${key}.html.sig`,
+        `curl -fsS "$BELAY_URL/api/v1/projects/${project}/signing-keys/$key" -H "authorization: Bearer $BELAY_TOKEN" -o "$key.pem"`,
+        `openssl pkeyutl -verify -rawin -pubin -inkey "$key.pem" -in ${key}.html -sigfile ${key}.html.sig`,
+      ].join("\n"),
     },
     {
       title: "Say that you tried this",
