@@ -65,7 +65,7 @@ describe("on a server", () => {
   it("tells once what fell silent, and again only when it fell silent again", async () => {
     await run();
     const { clock, pulse, notices, acknowledge } = server;
-    const told = (): string[] => notices.splice(0).map(({ type, text }) => `${type}: ${text}`);
+    const told = (): string[] => notices.splice(0).map(({ type, text, to }) => `${type} to ${to}: ${text}`);
     acknowledge({ exposures: [exposure], metrics: [purchase] });
     clock.now += SILENT_AFTER_MS;
     pulse.look();
@@ -77,7 +77,7 @@ describe("on a server", () => {
     pulse.look();
     pulse.look();
     expect(told()).toEqual([
-      "experiment.silent: Experiment `checkout-test` in production: no events of its metrics since 2026-11-22T12:00:00.000Z",
+      "experiment.silent to mailto:team@example.org: Experiment `checkout-test` in production: no events of its metrics since 2026-11-22T12:00:00.000Z",
     ]);
     acknowledge({ metrics: [purchase] });
     pulse.look();
@@ -85,8 +85,8 @@ describe("on a server", () => {
     clock.now += SILENT_AFTER_MS + 1;
     pulse.look();
     expect(told().map((text) => text.replace(/since.*/, ""))).toEqual([
-      "experiment.silent: Experiment `checkout-test` in production: no exposures ",
-      "experiment.silent: Experiment `checkout-test` in production: no events of its metrics ",
+      "experiment.silent to mailto:team@example.org: Experiment `checkout-test` in production: no exposures ",
+      "experiment.silent to mailto:team@example.org: Experiment `checkout-test` in production: no events of its metrics ",
     ]);
     await server.ask("POST", `${P}/experiments/${KEY}/stop`, {});
     clock.now += 10 * SILENT_AFTER_MS;

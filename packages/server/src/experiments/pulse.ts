@@ -154,7 +154,7 @@ interface Silent {
 
 function noticeOf({ id, project, key, document, silence, since, at }: Silent): Notice {
   const what = silence === "exposures-silent" ? "exposures" : "events of its metrics";
-  const { environment, alertRoute = "" } = document;
+  const { environment, alertRoute } = document;
   return {
     id,
     type: "experiment.silent",
@@ -162,7 +162,8 @@ function noticeOf({ id, project, key, document, silence, since, at }: Silent): N
     environments: [environment],
     at: new Date(at).toISOString(),
     text: `Experiment \`${key}\` in ${environment}: no ${what} since ${since}`,
-    data: { experiment: key, environment, silence, since, alertRoute },
+    data: { experiment: key, environment, silence, since },
+    ...(alertRoute === undefined ? {} : { to: alertRoute }),
   };
 }
 
