@@ -144,7 +144,7 @@ async function replay(events: LogSources["events"], { id, body, told, salt, at }
   const guardrails: GuardrailRecord[] = [];
   for (const guardrail of body.guardrails) {
     const own = rows({ kind: "metrics", name: guardrail.measure.event }, end + 1);
-    guardrails.push(await judgeGuardrail(own, guardrail, { salt, epochs: epochsOf(body), judging }));
+    guardrails.push(await judgeGuardrail(own, guardrail, { salt, epochs: epochsOf(body), until: end, judging }));
   }
   return { exposure, guardrails, lagMs };
 }

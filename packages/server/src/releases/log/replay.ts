@@ -42,6 +42,10 @@ export interface EventRow {
 const UNITS_MAX = 250_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
+/** Judging costs more the longer a release ran, so that one is judged so many times at most, besides the changes of its share. */
+const JUDGED_MAX = 500;
+/** Rows between two turns that others get. */
+const TURN_ROWS = 500;
 
 /** Counts the units first exposed in each stretch. */
 export async function countExposed(
@@ -51,7 +55,7 @@ export async function countExposed(
   const seen = new UnitSet(UNITS_MAX);
   const starts = shares.map(({ from }) => Date.parse(from));
   const counts = shares.map(() => ({ treated: 0, control: 0 }));
-  for await (const { unit, variant, receivedAt } of rows) {
+  for await (const { unit, variant, receivedAt } of inTurns(rows)) {
     // What came before the first share, by a clock that ran behind, belongs to it.
     const stretch =
       counts[
@@ -75,18 +79,20 @@ export interface Judged {
   /** Of the flag's share space. */
   readonly salt: string;
   readonly epochs: readonly Epoch[];
+  /** How far its events are read. */
+  readonly until: EpochMs;
   /** Guardrails that may move the release: they share the chance of a false rollback. */
   readonly judging: number;
 }
 
-/** Judges one guardrail over all its events, a minute at a time. */
+/** Judges one guardrail over all its events: a minute at a time, or a five hundredth of its life where that is longer. */
 export async function judgeGuardrail(
   rows: AsyncIterable<EventRow>,
   guardrail: Guardrail,
   judged: Judged,
 ): Promise<GuardrailRecord> {
   const replay = new Replay(guardrail, judged);
-  for await (const row of rows) replay.take(row);
+  for await (const row of inTurns(rows)) replay.take(row);
   const { metric, measure, harm, tolerance = 0, margin, onBreach, dryRun = false } = guardrail;
   const { looks, strata } = replay.end();
   return {
@@ -97,6 +103,16 @@ export async function judgeGuardrail(
     }),
     effect: stated(measure.kind === "failures" ? rateOf(strata) : meanOf(strata)),
   };
+}
+
+/** Lets others have their turn now and then: rows come a page at a time, and a page must not hold up what serves applications. */
+async function* inTurns(rows: AsyncIterable<EventRow>): AsyncGenerator<EventRow> {
+  let count = 0;
+  for await (const row of rows) {
+    yield row;
+    count += 1;
+    if (count % TURN_ROWS === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** What was counted under one share. */
@@ -112,6 +128,7 @@ class Replay {
   readonly #watch: ReleaseWatch;
   readonly #strata = new Map<number, { treated: Moments; control: Moments }>();
   readonly #looks: GuardrailLook[] = [];
+  readonly #stepMs: number;
   #epoch = 0;
   /** Of the last event that was counted, and of the last one judged. */
   #countedAt: EpochMs | undefined;
@@ -120,16 +137,17 @@ class Replay {
   constructor(guardrail: Guardrail, judged: Judged) {
     this.#guardrail = guardrail;
     this.#judged = judged;
-    const { salt, epochs } = judged;
+    const { salt, epochs, until } = judged;
+    this.#stepMs = Math.max(MINUTE_MS, (until - (epochs[0]?.from ?? until)) / JUDGED_MAX);
     this.#watch = new ReleaseWatch({ salt, guardrails: [guardrail], epochs: epochs.slice(0, 1), unitsMax: UNITS_MAX });
   }
 
   take({ unit, value, receivedAt }: EventRow): void {
     const last = this.#countedAt;
-    const isNextMinute = last !== undefined && Math.floor(receivedAt / MINUTE_MS) !== Math.floor(last / MINUTE_MS);
+    const isNextStep = last !== undefined && Math.floor(receivedAt / this.#stepMs) !== Math.floor(last / this.#stepMs);
     const { epochs } = this.#judged;
     const isNextEpoch = receivedAt >= (epochs[this.#epoch + 1]?.from ?? Number.POSITIVE_INFINITY);
-    if (isNextMinute || isNextEpoch) this.#judge(isNextEpoch);
+    if (isNextStep || isNextEpoch) this.#judge(isNextEpoch);
     while (receivedAt >= (epochs[this.#epoch + 1]?.from ?? Number.POSITIVE_INFINITY)) this.#epoch += 1;
     if (isNextEpoch) this.#watch.follow(epochs.slice(0, this.#epoch + 1));
     const event = { name: this.#guardrail.measure.event, unit, ...(value === undefined ? {} : { value }) };
