@@ -85,5 +85,6 @@ function isExecutable(path: string): boolean {
   }
 }
 
-const READY_MS = 30_000;
+/** A PostgreSQL that was killed syncs every file before it is ready: half a minute on a busy disk. */
+const READY_MS = 120_000;
 const OUTPUT_CHARS = 10_000;
