@@ -57,7 +57,7 @@ export function complete(options: ClientOptions, decider: typeof deciderOf, foll
   // Onto the lean client and not around it: its getters stay getters.
   const client = Object.assign(lean, {
     evaluate: <T extends Json>(key: FlagKey, fallback: T) => told<T>(key, inner.noted(key, fallback)),
-    peek: <T extends Json>(key: FlagKey, fallback: T) => told<T>(key, inner.answer(key, fallback)),
+    peek: <T extends Json>(key: FlagKey, fallback: T) => told<T>(key, inner.answer(typeof key === "string" ? key : "", fallback)),
     peekRendered: <T extends Json>(key: FlagKey, fallback: T) => {
       const value = rendered?.(key).value;
       return (value !== undefined && hasTypeOf(value, fallback) ? value : fallback) as Widened<T>;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { createLeanClient } from "./index.ts";
+import { createClient, createLeanClient } from "./index.ts";
 import { rollout, snapshotOf } from "./rules.fixture.ts";
 
 /** 100 flags whose rollouts stand at 0, 1, 2 ... 99 %. */
@@ -40,3 +40,29 @@ it("decides for the next person what is asked for, and the rest only for a liste
   expect(keys.length).toBeGreaterThan(0);
   expect([forBob, ann.looks() / looksAtBob, bob.looks() / looksAtBob]).toEqual([ofBob.includes("flag-50"), 100, 100]);
 });
+
+it.each([
+  ["nothing", undefined],
+  ["a number", 1],
+  ["a symbol", Symbol("flag-99")],
+  ["what will not be text", { toString: () => fail("no text") }],
+  ["what says it is a flag", { toString: () => "flag-99" }],
+])("answers the default for a key that is %s", (_, key) => {
+  const bootstrap = snapshotOf(1, FLAGS);
+  const said: string[] = [];
+  const logger = { warn: (message: string) => said.push(message) };
+  const client = createClient({ bootstrap, context: { targetingKey: "ann" }, logger });
+  const ask = key as unknown as string;
+  const answers = [client.isEnabled(ask, true), client.value(ask, 7), client.evaluate(ask, "x"), client.peek(ask, "y")];
+  expect(answers).toEqual([
+    true,
+    7,
+    { value: "x", reason: "ERROR", errorCode: "FLAG_NOT_FOUND", revision: 1 },
+    { value: "y", reason: "ERROR", errorCode: "FLAG_NOT_FOUND", revision: 1 },
+  ]);
+  expect(said).toEqual(["belay: flag  defaults: FLAG_NOT_FOUND"]);
+});
+
+function fail(message: string): never {
+  throw new Error(message);
+}

@@ -180,11 +180,13 @@ export function open(
     const { value } = outcome;
     if (value !== undefined && hasTypeOf(value, fallback)) return outcome;
     const { reason, errorCode } = value === undefined ? outcome : failure("TYPE_MISMATCH");
-    if (errorCode && outcome !== NOT_READY) warn(`flag ${key} answers the default: ${errorCode}`);
+    if (errorCode && outcome !== NOT_READY) warn(`flag ${key} defaults: ${errorCode}`);
     return { value: fallback, reason, errorCode };
   };
 
-  const noted = (key: FlagKey, fallback: Json): Outcome => {
+  const noted = (asked: FlagKey, fallback: Json): Outcome => {
+    // No flag has the empty key, and what is no text may throw when it is made one.
+    const key = typeof asked === "string" ? asked : "";
     const outcome = answer(key, fallback);
     outbox?.count(key, outcome.variant);
     expose(key, outcome);
