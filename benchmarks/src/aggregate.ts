@@ -72,7 +72,7 @@ async function screenPairs(database: Database): Promise<void> {
     key: `exp-${index}`,
     document: { control: "control", treatments: ["treatment"] },
   }));
-  const startMs = performance.now();
+  const [startMs, startCpu] = [performance.now(), process.cpuUsage()];
   const cells = await database.pairs({
     ...{ project: "default", environment: "production" },
     experiments: running.map(({ key }) => ({ key, fromMs: START_MS })),
@@ -80,9 +80,7 @@ async function screenPairs(database: Database): Promise<void> {
   });
   const pairs = screened(pairTables(cells, running));
   const tested = pairs.filter(({ effect }) => effect.status === "ok").length;
-  const seconds = ((performance.now() - startMs) / 1_000).toFixed(2);
-  const memoryMb = Math.round(process.memoryUsage.rss() / 2 ** 20);
-  console.log(`${EXPERIMENTS} experiments: ${seconds} s, ${memoryMb} MB resident, ${pairs.length} pairs, ${tested} tested`);
+  console.log(`${EXPERIMENTS} experiments: ${spent(startMs, startCpu)}, ${pairs.length} pairs, ${tested} tested`);
 }
 
 async function withDatabase(work: (database: Database) => Promise<unknown>, path: string = folder.path): Promise<void> {
@@ -94,12 +92,15 @@ async function withDatabase(work: (database: Database) => Promise<unknown>, path
 async function timed(what: string, work: () => Promise<{ readonly outcomes: readonly unknown[] }>): Promise<void> {
   const [startMs, startCpu] = [performance.now(), process.cpuUsage()];
   const { outcomes } = await work();
+  console.log(`${what}: ${spent(startMs, startCpu)}, ${outcomes.length} cells`);
+}
+
+/** Time on the clock, of all processors together, and the most memory the process ever had. */
+function spent(startMs: number, startCpu: NodeJS.CpuUsage): string {
   const { user, system } = process.cpuUsage(startCpu);
   const seconds = (ms: number): string => (ms / 1_000).toFixed(2);
-  const memoryMb = Math.round(process.memoryUsage.rss() / 2 ** 20);
-  console.log(
-    `${what}: ${seconds(performance.now() - startMs)} s, ${seconds((user + system) / 1_000)} s of CPU, ${memoryMb} MB resident, ${outcomes.length} cells`,
-  );
+  const peakMb = Math.round(process.resourceUsage().maxRSS / 1_024);
+  return `${seconds(performance.now() - startMs)} s, ${seconds((user + system) / 1_000)} s of CPU, ${peakMb} MB at most`;
 }
 
 async function generate(day: number, { path = folder.path, experiments = 1 } = {}): Promise<void> {

@@ -34,7 +34,7 @@ import {
 } from "@belay/stats";
 import type { ArmAccount } from "../ledger/domain.ts";
 import type { ExperimentDocument, LooksDocument } from "../state/workspace.ts";
-import type { Aggregate } from "../store/events/index.ts";
+import { type Aggregate, OTHER_VALUES } from "../store/events/index.ts";
 import { type ArmSums, type ByEpoch, NOBODY, pooled, sumsOf } from "./cells.ts";
 import { armValue, type Estimated, estimateEffect, unitsOf } from "./estimate.ts";
 import { failuresOf } from "./failures.ts";
@@ -80,7 +80,6 @@ const DAY_MS = 86_400_000;
 
 /** Values of a segment that are shown by themselves: a p-value more for each costs all others theirs. */
 const SEGMENT_VALUES_MAX = 20;
-const OTHERS = "(other)";
 
 export function resultsOf(facts: Facts): ExperimentResults {
   const { project, experiment, document, looks, atMs, lagMs, aggregate } = facts;
@@ -401,11 +400,14 @@ function segmentValues({ arms }: Aggregate): readonly NamedSegment[] {
   return [...units]
     .sort(([a], [b]) => a - b)
     .flatMap(([index, values]) => {
-      const ranked = [...values].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).map(([value]) => value);
+      const ranked = [...values]
+        .filter(([value]) => value !== OTHER_VALUES)
+        .sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
+        .map(([value]) => value);
       const shown = ranked.slice(0, SEGMENT_VALUES_MAX).sort();
-      const rest = ranked.slice(SEGMENT_VALUES_MAX);
+      const rest = [...ranked.slice(SEGMENT_VALUES_MAX), ...(values.has(OTHER_VALUES) ? [OTHER_VALUES] : [])];
       const named = shown.map((value): NamedSegment => ({ name: value, index, values: new Set([value]) }));
-      return rest.length === 0 ? named : [...named, { name: OTHERS, index, values: new Set(rest) }];
+      return rest.length === 0 ? named : [...named, { name: OTHER_VALUES, index, values: new Set(rest) }];
     });
 }
 

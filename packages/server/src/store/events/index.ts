@@ -19,7 +19,7 @@ export type {
   QuantileCell,
   UnitValue,
 } from "./aggregate/request.ts";
-export { HELD_OUT, METRICS_MAX, REST } from "./aggregate/request.ts";
+export { HELD_OUT, METRICS_MAX, OTHER_VALUES, REST } from "./aggregate/request.ts";
 export type { ClickHouseOptions } from "./clickhouse/engine.ts";
 export { IMPORT_SDK } from "./engine.ts";
 export type {

@@ -46,6 +46,9 @@ export function hashAtShare(share: number): number {
   return Math.ceil((share * 2 ** 32) / 1_000_000);
 }
 
+/** What values of a segment are called together that an engine does not tell apart. */
+export const OTHER_VALUES = "(other)";
+
 /** Metrics that one statement computes side by side. */
 export const METRICS_MAX = 24;
 

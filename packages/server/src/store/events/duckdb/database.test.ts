@@ -276,3 +276,40 @@ test("what is kept of an experiment and does not add up is made again from the e
   expect((await third.aggregate(request)).outcomes.map(({ first: [sum] }) => sum)).toEqual([0]);
   await third.close();
 });
+
+test("a segment of more than a hundred values tells a hundred apart and holds the others together, whoever comes later", async () => {
+  const database = await EventDatabase.open({ directory, spoolDirectory });
+  const of = (seq: number, name: string) => exposureOf(seq, { unit: `u${seq}`, attributes: { name } });
+  // Every name is of one unit but the last, of which there are three.
+  const first = Array.from({ length: 130 }, (_, at) => of(at + 1, `name-${String(at).padStart(3, "0")}`));
+  await load(database, "a", 1, [batchOf({ exposures: [...first, of(131, "name-129"), of(132, "name-129")] })]);
+  const { environment, experiment } = { environment: "production", experiment: "checkout-test" };
+  const asked = {
+    project: "default",
+    environment,
+    subject: { experiment },
+    fromMs: 0,
+    asOfMs: 1,
+    segments: ["name"],
+    metrics: [],
+  };
+  const counted = async (): Promise<ReadonlyMap<string, number>> => {
+    const { arms } = await database.aggregate(asked);
+    const cells = arms.flatMap(({ segment, units }) => (segment === undefined ? [] : [[segment.value, units] as const]));
+    const sums = new Map<string, number>();
+    for (const [value, units] of cells) sums.set(value, (sums.get(value) ?? 0) + units);
+    return sums;
+  };
+  const built = await counted();
+  expect([built.size, built.get("name-129"), built.get("name-098"), built.get("name-099"), built.get("(other)")]).toEqual([
+    101,
+    3,
+    1,
+    undefined,
+    30,
+  ]);
+  await load(database, "a", 2, [batchOf({ exposures: [of(201, "name-000"), of(202, "name-120"), of(203, "new")] })]);
+  const added = await counted();
+  expect([added.size, added.get("name-000"), added.get("(other)")]).toEqual([101, 2, 32]);
+  await database.close();
+});

@@ -1,6 +1,7 @@
 /*
  * What is kept of one experiment between two questions, so that the next one reads only what arrived since:
  *
+ *   aggregate_<id>_known    values of segments that are told apart, a hundred of each: an attribute may be a name of everybody
  *   aggregate_<id>_cells    variants, epochs and segments that occur together, numbered: what all else is grouped by
  *   aggregate_<id>_units    a unit, its cell and moment                              exposures ──> first exposures
  *   aggregate_<id>_totals   a unit's running totals and the last day it did something
@@ -22,6 +23,7 @@ export const AGGREGATES_TABLE: readonly string[] = [
 
 export interface KeptTables {
   readonly id: string;
+  readonly known: string;
   readonly cells: string;
   readonly units: string;
   readonly totals: string;
@@ -36,6 +38,7 @@ export function tablesFor(request: AggregateRequest): KeptTables {
   const id = createHash("sha256").update(text).digest("hex").slice(0, 24);
   return {
     id,
+    known: `aggregate_${id}_known`,
     cells: `aggregate_${id}_cells`,
     units: `aggregate_${id}_units`,
     totals: `aggregate_${id}_totals`,
@@ -94,14 +97,14 @@ export function forgetProject(connection: DuckDBConnection, project: string): Pr
 async function forget(connection: DuckDBConnection, which: string): Promise<void> {
   const ids = (await connection.runAndReadAll(`select id from aggregates where ${which}`)).getRows().map(([id]) => String(id));
   for (const id of ids) {
-    for (const table of ["cells", "units", "totals", "sums"])
+    for (const table of ["known", "cells", "units", "totals", "sums"])
       await connection.run(`drop table if exists aggregate_${id}_${table}`);
   }
   if (ids.length > 0) await connection.run(`delete from aggregates where id in (${ids.map(text).join(", ")})`);
 }
 
 /** Rises when the meaning of the tables changes. */
-const FORMAT = 4;
+const FORMAT = 5;
 /** Each refresh rounds sums once more, by some 1e-16 of them: after so many they are made anew, far from 1e-12. */
 const REFRESHES_MAX = 1_000;
 const UNUSED_DAYS = 3;

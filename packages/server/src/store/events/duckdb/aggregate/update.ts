@@ -11,7 +11,8 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { sumColumns } from "../../aggregate/added-sql.ts";
 import { isFunnel, type Plan, type SumPlan, totalsBeforeOf } from "../../aggregate/plan.ts";
-import type { AggregateRequest } from "../../aggregate/request.ts";
+import { type AggregateRequest, OTHER_VALUES } from "../../aggregate/request.ts";
+import { text } from "../sql.ts";
 import { columnsOf, completionsOf, DAY_MS, entriesOf, eventsOf, totals } from "./events-sql.ts";
 import { changeColumns, groupColumns, increments, segmentColumns } from "./increments-sql.ts";
 import type { KeptTables } from "./kept-state.ts";
@@ -36,6 +37,8 @@ export async function build(update: Update, through: number): Promise<void> {
         .join("")})`,
   );
   await connection.run(`create or replace temp table first_seen as ${enrolled(request, arrivedUnits(request, span))}`);
+  await connection.run(`create or replace table ${tables.known} (segment INTEGER, value VARCHAR)`);
+  await foldSegments(update);
   await connection.run(numberCells(tables, groups));
   await connection.run(`create or replace table ${tables.units} as ${inCells(tables, groups)}`);
   if (plan.sums.length === 0) return;
@@ -122,17 +125,36 @@ async function takeOut(update: Update, span: Span): Promise<void> {
 }
 
 /** Puts units of new first exposures in the place of former ones; those are `coming` then. */
-async function replaceUnits({ connection, request, tables }: Update, keys: string, former: string): Promise<void> {
+async function replaceUnits(update: Update, keys: string, former: string): Promise<void> {
+  const { connection, request, tables } = update;
   await connection.run(
     `create or replace temp table first_seen as
       ${enrolled(request, `select unit, key, lowest, highest from ${keys}`)}`,
   );
   const groups = groupColumns(request.segments.length);
+  await foldSegments(update);
   await connection.run(numberCells(tables, groups));
   await connection.run(`create or replace temp table coming as ${inCells(tables, groups)}`);
   await connection.run(`delete from ${tables.units} where number in (${former})`);
   await connection.run(`insert into ${tables.units} select * from coming`);
 }
+
+/**
+ * Makes one of all values of a segment beyond the first hundred, of those first seen together the most common ones. What is known is
+ * never forgotten, so that a unit that is brought in anew stays in its segment.
+ */
+async function foldSegments({ connection, request, tables: { known } }: Update): Promise<void> {
+  for (const [index, column] of segmentColumns(request.segments.length).entries()) {
+    const isKnown = `select value from ${known} where segment = ${index}`;
+    await connection.run(
+      `insert into ${known} select ${index}, ${column} from first_seen where ${column} not in (${isKnown}) group by ${column}
+        order by count(*) desc, ${column} limit greatest(0, ${SEGMENT_VALUES_MAX} - (select count(*) from ${known} where segment = ${index}))`,
+    );
+    await connection.run(`update first_seen set ${column} = ${text(OTHER_VALUES)} where ${column} not in (${isKnown})`);
+  }
+}
+
+const SEGMENT_VALUES_MAX = 100;
 
 /** Gives numbers to the groups of the units first seen that have none yet. */
 function numberCells({ cells }: KeptTables, groups: readonly string[]): string {
