@@ -168,7 +168,13 @@ it("is verified with one command, in every format, also after the key was replac
   // What the retired key signed is still as it signed it.
   const [, signature = ""] = String(old.headers["belay-signature"]).split(" ");
   expect(verify(null, Buffer.from(old.text), createPublicKey(keys[0].publicKey), Buffer.from(signature, "base64"))).toBe(true);
-  // The private half is in no answer and no audit row.
+  // The private half is in no answer, no export and no audit row.
+  const exported = await ask("GET", `${P}/export`);
+  expect([exported.status, exported.text.includes("checkout"), /PRIVATE|signing-key/.test(exported.text)]).toEqual([
+    200,
+    true,
+    false,
+  ]);
   const audit = (await ask("GET", `${P}/changes?kind=signing-key`)).text;
   expect([audit.includes("signing-key.create"), /PRIVATE/.test(audit), /PRIVATE/.test(JSON.stringify(keys))]).toEqual([
     true,
