@@ -45,6 +45,9 @@ interface Answer {
   readonly give: () => void;
 }
 
+/** Turns of the event loop, a few microseconds each where nothing else is to be done. */
+const GATHER_TURNS = 200;
+
 /**
  * The one place where state changes. Commands are decided one after another, each on the workspace that the ones before
  * it lead to, and what arrives together is committed together: one transaction, one fsync. The live workspace only ever
@@ -66,6 +69,8 @@ export class ControlPlane {
   readonly #settled: Set<string>;
   #position: ChangeId;
   #queue: Queued[] = [];
+  /** Commands of the batch before. */
+  #expected = 0;
   #running = false;
   #following: Promise<void> | undefined;
   #followers: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
@@ -176,8 +181,10 @@ export class ControlPlane {
   async #drain(): Promise<void> {
     while (this.#queue.length > 0 || this.#followers !== undefined) {
       await this.#followOnce();
+      await this.#gather();
       const batch = this.#queue;
       this.#queue = [];
+      this.#expected = batch.length;
       try {
         await this.#runBatch(batch);
       } catch (error) {
@@ -186,6 +193,17 @@ export class ControlPlane {
       }
     }
     this.#running = false;
+  }
+
+  /**
+   * Writers that were answered together come again together, but one by one off their sockets: who takes the first of them
+   * at once makes the others wait for a sync of their own. The batch before says how many to wait for; one writer alone
+   * waits for nobody.
+   */
+  async #gather(): Promise<void> {
+    for (let turn = 0; turn < GATHER_TURNS && this.#queue.length < this.#expected; turn += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   async #followOnce(): Promise<void> {
