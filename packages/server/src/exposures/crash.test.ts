@@ -41,7 +41,7 @@ test(
     expect((await once(server.process, "exit"))[0]).toBe(0);
     await folder.remove();
   },
-  60_000 + KILLS * 3_000,
+  60_000 + KILLS * 10_000,
 );
 
 /** Several SDK instances in one: each lane sends a batch at a time and repeats it, the same, until it is acknowledged. */
