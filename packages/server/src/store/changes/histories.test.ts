@@ -125,15 +125,10 @@ withPostgres("histories", (postgres) => {
 
     async function installation(count: number, seed: number) {
       const database = await postgres().database();
-      const nodes = await Promise.all(Array.from({ length: count }, () => startNode(database, redis().url)));
-      onTestFinished(async () => {
-        for (const { client, server, ways } of nodes) {
-          await client?.close({ deadlineMs: 100 });
-          process.kill(server.pid, "SIGCONT");
-          await server.kill();
-          await Promise.all(ways.map((way) => way.close()));
-        }
-      });
+      const starts = Array.from({ length: count }, () => startNode(database, redis().url));
+      // Where one does not start, the others are ended all the same.
+      await Promise.allSettled(starts);
+      const nodes = await Promise.all(starts);
       const first = nodes[0] as Node;
       const { secret } = await answerOf(ask(first, "POST", `${P}/keys`, { environment: "production", kind: "server" }));
       await ask(first, "POST", `${P}/flags`, { key: "checkout", type: "boolean" });
@@ -173,7 +168,14 @@ async function startNode(database: string, redis: string): Promise<Node> {
   const folder = await tempDir("history");
   onTestFinished(() => folder.remove());
   const server = await startServer({ env, dataDir: join(folder.path, "data"), hasMovableClock: true });
-  return { server, ways, env, client: undefined, decided: [], served: [[]] };
+  const node: Node = { server, ways, env, client: undefined, decided: [], served: [[]] };
+  onTestFinished(async () => {
+    await node.client?.close({ deadlineMs: 100 });
+    process.kill(node.server.pid, "SIGCONT");
+    await node.server.kill();
+    await Promise.all(ways.map((way) => way.close()));
+  });
+  return node;
 }
 
 function follow(node: Node, sdkKey: string): BelayClient {
