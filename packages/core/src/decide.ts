@@ -91,7 +91,7 @@ export function serve(serves: CompiledServe, flag: CompiledFlag, scope: Scope): 
  *
  * The boundary is counted, not searched: whether a unit is in or out is a coin toss to the processor, and a branch on it
  * would be mispredicted every second time, which costs a third of the hash. It stands in a field instead of a table, and
- * `isAbove` is written out: so all of deciding fits into what V8 inlines (see `hashAfter`).
+ * `isAbove` is written out: so all of deciding but the hash fits into what V8 inlines (see `hashAfter`).
  */
 export function outcomeOfTwo({ first, outcomes }: Line, hash: number): Outcome {
   const position = hash ^ BIAS;
