@@ -5,10 +5,10 @@ import type { Access } from "../access/access.ts";
 import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { answerWrite } from "../http/commands.ts";
-import { pageByKey } from "../http/cursor.ts";
 import { etagOf } from "../http/etag.ts";
-import { type PageQuery, PageQuerySchema, pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
+import { pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
+import { listOfProject } from "../http/project-list.ts";
 import { deleteTemplate, putTemplate, templateView } from "./templates.ts";
 
 interface Params {
@@ -27,18 +27,16 @@ export const templateRoutes: FastifyPluginAsync<{
   const one = `${all}/:template`;
   const params = pathParams("project", "template");
 
-  app.get<{ Params: { project: string }; Querystring: PageQuery }>(
-    all,
+  listOfProject(
+    app,
+    { access, control },
     {
-      onRequest: access.role("viewer"),
-      schema: { tags, summary: "List release templates", params: pathParams("project"), querystring: PageQuerySchema },
+      name: "release-templates",
+      tags,
+      summary: "List release templates",
+      documents: ({ releaseTemplates }) => releaseTemplates,
+      view: templateView,
     },
-    async ({ params: { project }, query }) =>
-      pageByKey(
-        "release-templates",
-        [...projectOf(control.workspace, project).releaseTemplates].map(([key, held]) => templateView(project, key, held)),
-        query,
-      ),
   );
 
   app.get<{ Params: Params }>(

@@ -15,10 +15,11 @@ import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import type { FillRandom } from "../flags/salts.ts";
 import { answerWrite } from "../http/commands.ts";
-import { decodeCursor, encodeCursor, PAGE_LIMIT_DEFAULT, pageByKey } from "../http/cursor.ts";
+import { decodeCursor, encodeCursor, PAGE_LIMIT_DEFAULT } from "../http/cursor.ts";
 import { etagOf } from "../http/etag.ts";
-import { type PageQuery, PageQuerySchema, pageFields, pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
+import { type PageQuery, pageFields, pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
+import { listOfProject } from "../http/project-list.ts";
 import type { Held, WebhookDocument, Workspace } from "../state/workspace.ts";
 import type { Delivery, DeliveryStore } from "../store/deliveries/index.ts";
 import type { Courier } from "./courier.ts";
@@ -60,24 +61,15 @@ export function webhookDoors(
 }
 
 function definitionRoutes(app: FastifyInstance, { access, control }: WebhookDoors): void {
-  app.get<{ Params: { project: string }; Querystring: PageQuery }>(
-    all,
+  listOfProject(
+    app,
+    { access, control },
     {
-      onRequest: access.role("viewer"),
-      schema: {
-        tags,
-        summary: "List webhooks, without their secrets",
-        params: pathParams("project"),
-        querystring: PageQuerySchema,
-      },
-    },
-    async ({ params: { project }, query }) => {
-      const { webhooks } = projectOf(control.workspace, project);
-      return pageByKey(
-        "webhooks",
-        [...webhooks].map(([key, held]) => webhookView(project, key, held)),
-        query,
-      );
+      name: "webhooks",
+      tags,
+      summary: "List webhooks, without their secrets",
+      documents: ({ webhooks }) => webhooks,
+      view: webhookView,
     },
   );
 
