@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { adminOf, startServer } from "@belay/testkit";
+import { adminOf, needPrograms, startServer } from "@belay/testkit";
 import { beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 
@@ -79,8 +79,8 @@ describe("the alerts", () => {
   });
 
   it("are rules to promtool, where it is installed", (context) => {
-    const { status, stdout, error } = spawnSync("promtool", ["check", "rules", RULES], { encoding: "utf8" });
-    if (error !== undefined) return context.skip("promtool (Debian: prometheus) is not installed");
+    needPrograms(context, "promtool");
+    const { status, stdout } = spawnSync("promtool", ["check", "rules", RULES], { encoding: "utf8" });
     expect([status, stdout]).toEqual([0, expect.stringContaining("24 rules found")]);
   });
 });

@@ -9,7 +9,7 @@ export {
   hasClickHouse,
   startClickHouse,
 } from "./engines/clickhouse.ts";
-export { mayMissEngines } from "./engines/engine-process.ts";
+export { mayMissEngines, needPrograms } from "./engines/engine-process.ts";
 export { hasPostgres, POSTGRES_HINT, type PostgresServer, startPostgres } from "./engines/postgres.ts";
 export { hasRedis, REDIS_HINT, type RedisServer, startRedis } from "./engines/redis.ts";
 export { hasZooKeeper, startZooKeeper, ZOOKEEPER_HINT, type ZooKeeper } from "./engines/zookeeper.ts";

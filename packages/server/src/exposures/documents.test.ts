@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type TempDir, tempDir } from "@belay/testkit";
+import { needPrograms, type TempDir, tempDir } from "@belay/testkit";
 import { DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import { tableFromIPC } from "apache-arrow";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -215,7 +215,8 @@ describe("a day's export", () => {
   });
 });
 
-test("the printed curl runs as it is, and the printed SQL finds the same rows in its file", async () => {
+test("the printed curl runs as it is, and the printed SQL finds the same rows in its file", async (context) => {
+  needPrograms(context, "curl");
   await doors.app.listen({ host: "127.0.0.1", port: 0 });
   const { port } = doors.app.server.address() as AddressInfo;
   const path = `/api/v1/projects/default/exposures/estimate?environment=production&unit=u%270&from=2026-11-22&format=parquet`;

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { answerUnreadable } from "./errors.ts";
 
@@ -13,7 +14,9 @@ export function watchBodies(app: FastifyInstance, limitMs: number): void {
   app.addHook("onRequest", (request, reply, done) => {
     const { raw, routeOptions } = request;
     const hasBody = raw.headers["content-length"] !== undefined || raw.headers["transfer-encoding"] !== undefined;
-    if (hasBody && !raw.complete && routeOptions.config.bodyTakesLong !== true) {
+    // A request that was injected within the process has no connection to give up.
+    const isSent = raw.socket instanceof Socket;
+    if (isSent && hasBody && !raw.complete && routeOptions.config.bodyTakesLong !== true) {
       const slow = Object.assign(new Error("slow"), { code: "ERR_HTTP_REQUEST_TIMEOUT" });
       const giveUp = (): void => {
         // A request may be answered before its body is there, for example with 401: a second answer would be taken for the next one's.

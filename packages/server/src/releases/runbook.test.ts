@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Release } from "@belay/protocol";
-import { adminOf, startServer, tempDir } from "@belay/testkit";
+import { adminOf, needPrograms, startServer, tempDir } from "@belay/testkit";
 import { expect, it } from "vitest";
 import { ERRORS } from "./release.fixture.ts";
 
@@ -11,7 +11,8 @@ const ENVIRONMENT = "/projects/default/environments/production";
 const CHECKOUT = `${ENVIRONMENT}/releases/checkout`;
 
 /** The built server and curl: commands are run as printed, the placeholder of the token aside. */
-it("prints commands that work when pasted", { timeout: 120_000 }, async () => {
+it("prints commands that work when pasted", { timeout: 120_000 }, async (context) => {
+  needPrograms(context, "bash", "curl", "openssl");
   const server = await startServer();
   const { send } = adminOf(server.url, server.adminToken);
   await send("POST", "/projects/default/flags", { key: "checkout" });

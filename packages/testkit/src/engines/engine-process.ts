@@ -76,6 +76,21 @@ export function mayMissEngines(): boolean {
   return required === undefined || required === "" ? CI !== "true" : required !== "1";
 }
 
+/**
+ * For a test that runs programs of the system, as its first line: where one is missing the test is skipped, or fails, see
+ * `mayMissEngines`.
+ *
+ * @example it("is verified by openssl", (context) => { needPrograms(context, "openssl"); ... })
+ * @throws Error where one is missing and must be there
+ */
+export function needPrograms(context: { skip(note: string): void }, ...names: readonly string[]): void {
+  const missing = names.filter((name) => programPath(name) === undefined);
+  if (missing.length === 0) return;
+  const what = `NOT INSTALLED: ${missing.join(", ")}`;
+  if (!mayMissEngines()) throw new Error(`${what}: BELAY_REQUIRE_ENGINES or CI says that it must be there`);
+  context.skip(what);
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);

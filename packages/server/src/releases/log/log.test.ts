@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { ReleaseMove } from "@belay/protocol";
-import { tempDir } from "@belay/testkit";
+import { needPrograms, tempDir } from "@belay/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { E, P } from "../../app.fixture.ts";
 import { recomputed } from "./independent.fixture.ts";
@@ -125,7 +125,8 @@ it("is the same to the byte when asked again, also for a moment of the past", as
   expect((await ask("GET", `${E}/releases/none/log`)).body.code).toBe("release_not_found");
 });
 
-it("is verified with one command, in every format, also after the key was replaced; a changed byte is found out", async () => {
+it("is verified with one command, in every format, also after the key was replaced; a changed byte is found out", async (context) => {
+  needPrograms(context, "bash", "openssl");
   const folder = await tempDir("signed-log");
   const before = (await ask("GET", `${CHECKOUT}/log`)).headers["belay-signature"];
   const [oldKey = ""] = String(before).split(" ");
