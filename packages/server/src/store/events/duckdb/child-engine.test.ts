@@ -56,6 +56,7 @@ test("killed 10 times while segments are loaded and read: every event is there o
 test("a pull goes on over the death of the process, with nothing lost or twice", async () => {
   const exposures = upTo(20_000).map((seq) => exposureOf(seq));
   await store.append(batchOf({ exposures }));
+  expect(await store.settle(60_000)).toBe(0);
   const { pages } = await store.pull({ kind: "exposures", project: "default", format: "ndjson" });
   let text = "";
   let kills = 0;
