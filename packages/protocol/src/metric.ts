@@ -1,6 +1,7 @@
 /** How a number is made from metric events, one value a unit: defined once per project, versioned. */
 
 import type { Reasoned } from "./api.ts";
+import type { ExperimentStatus } from "./experiment.ts";
 import type { Json } from "./json.ts";
 import type { Revision } from "./names.ts";
 
@@ -187,4 +188,7 @@ export interface MetricUse {
   readonly key: string;
   readonly as: "primary" | "secondary" | "guardrail";
   readonly version: number;
+  /** Of the experiment, as is its environment. */
+  readonly status: ExperimentStatus;
+  readonly environment: string;
 }

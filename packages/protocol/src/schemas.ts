@@ -58,6 +58,17 @@ export {
   IncidentDraftSchema,
   LayerCreationSchema,
 } from "./schemas/experiment.ts";
+export {
+  ExperimentSchema,
+  ForecastSchema,
+  HoldoutSchema,
+  IncidentSchema,
+  LayerSchema,
+  LooksSchema,
+  MetricPreviewSchema,
+  MetricSchema,
+  MetricUseSchema,
+} from "./schemas/experiment-answers.ts";
 export { ConditionSchema, JsonSchema, KeySchema, oneOf } from "./schemas/flag.ts";
 export { RestoreDraftSchema } from "./schemas/history.ts";
 export { LearningReportSchema, UncoveredListSchema } from "./schemas/learning.ts";

@@ -1,6 +1,7 @@
 import { type TSchema, Type } from "@sinclair/typebox";
 import type {
   AnalysisPlanDraft,
+  Baseline,
   DecisionDraft,
   DecisionOutcome,
   ExperimentCreation,
@@ -56,7 +57,7 @@ export const PredictionSchema: Schema<Prediction> = Type.Unsafe<Prediction>(
 
 const ppm = Type.Integer({ minimum: 0, maximum: SPACE_PPM, "x-error": "invalid_range" });
 
-const LayerClaimSchema: Schema<LayerClaim> = Type.Unsafe<LayerClaim>(
+export const LayerClaimSchema: Schema<LayerClaim> = Type.Unsafe<LayerClaim>(
   Type.Object({ layer: KeySchema, range: Type.Tuple([ppm, ppm], { "x-error": "invalid_range" }) }, closed),
 );
 
@@ -137,11 +138,11 @@ export const ExperimentEditSchema: Schema<ExperimentEdit> = Type.Unsafe<Experime
   ),
 );
 
-const OUTCOMES: readonly DecisionOutcome[] = ["ship", "do-not-ship", "inconclusive"];
+export const DecisionOutcomeSchema: Schema<DecisionOutcome> = oneOf(["ship", "do-not-ship", "inconclusive"]);
 
 export const DecisionDraftSchema: Schema<DecisionDraft> = Type.Object(
   {
-    outcome: oneOf(OUTCOMES),
+    outcome: DecisionOutcomeSchema,
     variant: Type.Optional(KeySchema),
     reason: Type.String({ minLength: 1, maxLength: 1_000 }),
     againstAdvice: Type.Optional(Type.Boolean({ description: "Ship although the results do not say so" })),
@@ -149,7 +150,7 @@ export const DecisionDraftSchema: Schema<DecisionDraft> = Type.Object(
   closed,
 );
 
-const BaselineSchema = Type.Object(
+export const BaselineSchema: Schema<Baseline> = Type.Object(
   { mean: Type.Number(), sd: Type.Number({ exclusiveMinimum: 0 }) },
   { ...closed, description: "Mean and standard deviation over units" },
 );

@@ -54,7 +54,11 @@ const effectFields = { value: number, standardError: Type.Number({ minimum: 0 })
 export const StatedEffectSchema: Schema<Stated<StatedEffect>> = statedSchema<StatedEffect>(effectFields);
 
 const ADVICE: readonly Advice["advice"][] = ["ship", "do-not-ship", "not-enough-yet", "fix-quality-first"];
-const adviceFields = { advice: oneOf(ADVICE), because: Type.Array(text) };
+/** What the ship rule says, as fields of what carries it. */
+export const adviceFields: { advice: Schema<Advice["advice"]>; because: Schema<readonly string[]> } = {
+  advice: oneOf(ADVICE),
+  because: Type.Array(text),
+};
 
 const VERDICTS: readonly LossReport["verdict"][] = ["even", "skewed-assignment", "skewed-loss", "skewed-both", "unknown"];
 
@@ -209,12 +213,12 @@ const IncidentReportSchema: Schema<IncidentReport> = Type.Object(
   closed,
 );
 
-const PhaseSchema: Schema<Phase> = Type.Object(
+export const PhaseSchema: Schema<Phase> = Type.Object(
   { epoch: count, from: time, weights: Type.Optional(Type.Record(Type.String(), Type.Number({ minimum: 0 }))) },
   closed,
 );
 
-const LookSchema: Schema<Look> = Type.Unsafe<Look>(
+export const LookSchema: Schema<Look> = Type.Unsafe<Look>(
   Type.Object(
     {
       at: time,
@@ -238,7 +242,7 @@ const PriorSchema: Schema<ExperimentResults["prior"]> = Type.Object(
   closed,
 );
 
-const STATUSES: readonly ExperimentStatus[] = ["draft", "running", "stopped", "decided"];
+export const ExperimentStatusSchema: Schema<ExperimentStatus> = oneOf(["draft", "running", "stopped", "decided"]);
 
 export const ExperimentResultsSchema: Schema<ExperimentResults> = Type.Unsafe<ExperimentResults>(
   Type.Object(
@@ -246,7 +250,7 @@ export const ExperimentResultsSchema: Schema<ExperimentResults> = Type.Unsafe<Ex
       project: text,
       experiment: text,
       hypothesis: text,
-      status: oneOf(STATUSES),
+      status: ExperimentStatusSchema,
       control: text,
       at: time,
       lagMs: Type.Number({ minimum: 0 }),

@@ -12,8 +12,12 @@ import {
   DecisionDraftSchema,
   ExperimentCreationSchema,
   ExperimentEditSchema,
+  ExperimentSchema,
   ForecastRequestSchema,
+  ForecastSchema,
+  LooksSchema,
   oneOf,
+  pageSchema,
   ReasonSchema,
   type Schema,
 } from "@belay/protocol/schemas";
@@ -87,7 +91,13 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
     all,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "List experiments", params: pathParams("project"), querystring: ListQuerySchema },
+      schema: {
+        tags,
+        response: { 200: pageSchema(ExperimentSchema) },
+        summary: "List experiments",
+        params: pathParams("project"),
+        querystring: ListQuerySchema,
+      },
     },
     async ({ params: { project }, query, actor }) => {
       const { experiments } = projectOf(control.workspace, project);
@@ -105,6 +115,7 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
       onRequest: access.role("editor"),
       schema: {
         tags,
+        response: { 201: ExperimentSchema },
         summary: "Draft an experiment on a flag's split",
         params: pathParams("project"),
         body: ExperimentCreationSchema,
@@ -119,7 +130,10 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
 
   app.get<{ Params: ExperimentParams }>(
     one,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "Read an experiment", params } },
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, response: { 200: ExperimentSchema }, summary: "Read an experiment", params },
+    },
     async (request, reply) => {
       const { held } = seen(control, request);
       reply.header("etag", etagOf(held.revision));
@@ -133,6 +147,7 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
       onRequest: access.role("editor"),
       schema: {
         tags,
+        response: { 200: ExperimentSchema },
         summary: "Edit a draft; once started only owner, tags and alert route",
         params,
         body: ExperimentEditSchema,
@@ -151,6 +166,7 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
       onRequest: access.role("editor"),
       schema: {
         tags,
+        response: { 200: ExperimentSchema },
         summary: "Start an experiment: freezes its definition, metrics and prediction",
         params,
         body: ReasonSchema,
@@ -167,7 +183,13 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
     `${one}/stop`,
     {
       onRequest: access.role("editor"),
-      schema: { tags, summary: "Stop looking at an experiment; the flag goes on as it decides", params, body: ReasonSchema },
+      schema: {
+        tags,
+        response: { 200: ExperimentSchema },
+        summary: "Stop looking at an experiment; the flag goes on as it decides",
+        params,
+        body: ReasonSchema,
+      },
     },
     async (request, reply) => {
       const opened = await openedSince(request);
@@ -191,6 +213,7 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
       onRequest: access.role("editor"),
       schema: {
         tags,
+        response: { 200: ExperimentSchema },
         summary: "Record what was decided and why; against the advice of the results only with `againstAdvice`",
         params,
         body: DecisionDraftSchema,
@@ -219,6 +242,7 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
       onRequest: access.role("analyst"),
       schema: {
         tags,
+        response: { 200: ForecastSchema },
         summary: "How long it would run, what it could see, and which running experiments share its units",
         params,
         body: ForecastRequestSchema,
@@ -252,7 +276,12 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
     `${one}/looks`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "The look ledger: every look of the scheduler, with what it used up", params },
+      schema: {
+        tags,
+        response: { 200: LooksSchema },
+        summary: "The look ledger: every look of the scheduler, with what it used up",
+        params,
+      },
     },
     async (request): Promise<{ readonly items: readonly Look[] }> => {
       const { state } = seen(control, request);

@@ -1,5 +1,5 @@
 import type { IncidentDraft } from "@belay/protocol";
-import { IncidentDraftSchema, ReasonSchema } from "@belay/protocol/schemas";
+import { IncidentDraftSchema, IncidentSchema, pageSchema, ReasonSchema } from "@belay/protocol/schemas";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
@@ -27,7 +27,13 @@ export const incidentRoutes: FastifyPluginAsync<IncidentDoors> = async (app, { a
     all,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "List incidents", params: pathParams("project"), querystring: PageQuerySchema },
+      schema: {
+        tags,
+        response: { 200: pageSchema(IncidentSchema) },
+        summary: "List incidents",
+        params: pathParams("project"),
+        querystring: PageQuerySchema,
+      },
     },
     async ({ params: { project }, query }) => {
       const { incidents } = projectOf(control.workspace, project);
@@ -42,6 +48,7 @@ export const incidentRoutes: FastifyPluginAsync<IncidentDoors> = async (app, { a
       onRequest: access.role("operator"),
       schema: {
         tags,
+        response: { 201: IncidentSchema },
         summary: "Record an incident, also one that is over",
         params: pathParams("project"),
         body: IncidentDraftSchema,
@@ -59,7 +66,13 @@ export const incidentRoutes: FastifyPluginAsync<IncidentDoors> = async (app, { a
     `${all}/:incident/end`,
     {
       onRequest: access.role("operator"),
-      schema: { tags, summary: "Say that an incident is over", params: pathParams("project", "incident"), body: ReasonSchema },
+      schema: {
+        tags,
+        response: { 200: IncidentSchema },
+        summary: "Say that an incident is over",
+        params: pathParams("project", "incident"),
+        body: ReasonSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {

@@ -1,5 +1,12 @@
 import type { HoldoutCreation, LayerCreation } from "@belay/protocol";
-import { HoldoutCreationSchema, LayerCreationSchema, ReasonSchema } from "@belay/protocol/schemas";
+import {
+  HoldoutCreationSchema,
+  HoldoutSchema,
+  LayerCreationSchema,
+  LayerSchema,
+  pageSchema,
+  ReasonSchema,
+} from "@belay/protocol/schemas";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
@@ -29,7 +36,13 @@ export const layerRoutes: FastifyPluginAsync<LayerDoors> = async (app, { access,
     layers,
     {
       onRequest: access.role("viewer"),
-      schema: { tags: ["layers"], summary: "List layers with the ranges experiments hold", params, querystring: PageQuerySchema },
+      schema: {
+        tags: ["layers"],
+        response: { 200: pageSchema(LayerSchema) },
+        summary: "List layers with the ranges experiments hold",
+        params,
+        querystring: PageQuerySchema,
+      },
     },
     async ({ params: { project }, query }) => {
       const state = projectOf(control.workspace, project);
@@ -42,7 +55,13 @@ export const layerRoutes: FastifyPluginAsync<LayerDoors> = async (app, { access,
     layers,
     {
       onRequest: access.role("editor"),
-      schema: { tags: ["layers"], summary: "Create a layer: a space that experiments share", params, body: LayerCreationSchema },
+      schema: {
+        tags: ["layers"],
+        response: { 201: LayerSchema },
+        summary: "Create a layer: a space that experiments share",
+        params,
+        body: LayerCreationSchema,
+      },
     },
     async (request, reply) => {
       const { split: space } = newSpaces(fillRandom, request.body.by);
@@ -58,7 +77,13 @@ export const layerRoutes: FastifyPluginAsync<LayerDoors> = async (app, { access,
     holdouts,
     {
       onRequest: access.role("viewer"),
-      schema: { tags: ["holdouts"], summary: "List holdouts", params, querystring: PageQuerySchema },
+      schema: {
+        tags: ["holdouts"],
+        response: { 200: pageSchema(HoldoutSchema) },
+        summary: "List holdouts",
+        params,
+        querystring: PageQuerySchema,
+      },
     },
     async ({ params: { project }, query }) => {
       const state = projectOf(control.workspace, project);
@@ -73,6 +98,7 @@ export const layerRoutes: FastifyPluginAsync<LayerDoors> = async (app, { access,
       onRequest: access.role("editor"),
       schema: {
         tags: ["holdouts"],
+        response: { 201: HoldoutSchema },
         summary: "Keep a share of units out of new treatments: no experiment starts that takes them",
         params,
         body: HoldoutCreationSchema,
@@ -92,7 +118,13 @@ export const layerRoutes: FastifyPluginAsync<LayerDoors> = async (app, { access,
     `${holdouts}/:holdout/end`,
     {
       onRequest: access.role("editor"),
-      schema: { tags: ["holdouts"], summary: "End a holdout", params: pathParams("project", "holdout"), body: ReasonSchema },
+      schema: {
+        tags: ["holdouts"],
+        response: { 200: HoldoutSchema },
+        summary: "End a holdout",
+        params: pathParams("project", "holdout"),
+        body: ReasonSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {

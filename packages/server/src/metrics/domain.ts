@@ -81,10 +81,7 @@ function liveMetric(project: ProjectState, key: MetricKey): Held<MetricDocument>
 }
 
 /** Experiments that measure by it, in the order of their keys. */
-export function usesOfMetric(
-  { experiments, metrics }: ProjectState,
-  key: MetricKey,
-): (MetricUse & Pick<ExperimentDocument, "status" | "environment">)[] {
+export function usesOfMetric({ experiments, metrics }: ProjectState, key: MetricKey): MetricUse[] {
   const uses = [...experiments].flatMap(([experiment, { body }]) => {
     const as = roleOf(body, key);
     if (as === undefined) return [];

@@ -1,5 +1,14 @@
 import type { MeasureDraft, MetricCreation, MetricEdit, MetricPreview, MetricPreviewRequest } from "@belay/protocol";
-import { MetricCreationSchema, MetricEditSchema, MetricPreviewRequestSchema, ReasonSchema } from "@belay/protocol/schemas";
+import {
+  MetricCreationSchema,
+  MetricEditSchema,
+  MetricPreviewRequestSchema,
+  MetricPreviewSchema,
+  MetricSchema,
+  MetricUseSchema,
+  pageSchema,
+  ReasonSchema,
+} from "@belay/protocol/schemas";
 import type { FastifyPluginAsync } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
 import type { Precondition } from "../control/command.ts";
@@ -50,7 +59,13 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
     all,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "List metrics", params: pathParams("project"), querystring: PageQuerySchema },
+      schema: {
+        tags,
+        response: { 200: pageSchema(MetricSchema) },
+        summary: "List metrics",
+        params: pathParams("project"),
+        querystring: PageQuerySchema,
+      },
     },
     async ({ params: { project }, query }) => {
       const { metrics } = projectOf(control.workspace, project);
@@ -65,6 +80,7 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
       onRequest: access.role("editor"),
       schema: {
         tags,
+        response: { 201: MetricSchema },
         summary: "Define a metric; refused when no event of the last 7 days fits it, unless `unseen` is true",
         params: pathParams("project"),
         body: MetricCreationSchema,
@@ -88,6 +104,7 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
       onRequest: access.role("analyst"),
       schema: {
         tags,
+        response: { 200: MetricPreviewSchema },
         summary: "How many units and values a metric would have had in the last days",
         params: pathParams("project"),
         body: MetricPreviewRequestSchema,
@@ -108,7 +125,7 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
 
   app.get<{ Params: MetricParams }>(
     one,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "Read a metric", params } },
+    { onRequest: access.role("viewer"), schema: { tags, response: { 200: MetricSchema }, summary: "Read a metric", params } },
     async ({ params: { project, metric } }, reply) => {
       const held = projectOf(control.workspace, project).metrics.get(metric);
       if (held === undefined) throw new ProblemError("metric_not_found", { key: metric });
@@ -123,6 +140,7 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
       onRequest: access.role("editor"),
       schema: {
         tags,
+        response: { 200: MetricSchema },
         summary: "Edit a metric: a new version where what is measured changes; started experiments keep theirs",
         params,
         body: MetricEditSchema,
@@ -151,6 +169,7 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
         onRequest: access.role("editor"),
         schema: {
           tags,
+          response: { 200: MetricSchema },
           summary: archived ? "Archive a metric that no draft or running experiment uses" : "Bring an archived metric back",
           params,
           body: ReasonSchema,
@@ -168,7 +187,13 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
     `${one}/uses`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "Experiments that measure by a metric", params, querystring: PageQuerySchema },
+      schema: {
+        tags,
+        response: { 200: pageSchema(MetricUseSchema) },
+        summary: "Experiments that measure by a metric",
+        params,
+        querystring: PageQuerySchema,
+      },
     },
     async ({ params: { project, metric }, query, actor }) => {
       const state = projectOf(control.workspace, project);
