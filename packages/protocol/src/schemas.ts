@@ -15,6 +15,7 @@ export {
   SdkKeySchema,
   SegmentSchema,
   SessionSchema,
+  StaleRuleReadSchema,
   TokenCreatedSchema,
   TokenSchema,
 } from "./schemas/answers.ts";
@@ -74,7 +75,7 @@ export { RestoreDraftSchema } from "./schemas/history.ts";
 export { LearningReportSchema, UncoveredListSchema } from "./schemas/learning.ts";
 export { MeasureSchema, MetricCreationSchema, MetricEditSchema, MetricPreviewRequestSchema } from "./schemas/metric.ts";
 export { PreviewRequestSchema } from "./schemas/preview.ts";
-export { ReceiptSchema } from "./schemas/receipt.ts";
+export { InstanceSchema, ReceiptSchema } from "./schemas/receipt.ts";
 export { RelayBriefSchema, RelayedEnvelopeSchema, RelayedEventsSchema, RelayedReceiptsSchema } from "./schemas/relay.ts";
 export {
   AdvanceDraftSchema,
@@ -86,7 +87,15 @@ export {
   ReleaseTriggerCreationSchema,
   RollbackSinceDraftSchema,
 } from "./schemas/release.ts";
-export { GuardrailStatesSchema } from "./schemas/release-answers.ts";
+export {
+  DrillRecordSchema,
+  GuardrailStatesSchema,
+  ReleaseSchema,
+  ReleaseStateSchema,
+  ReleaseTemplateSchema,
+  ReleaseTriggerCreatedSchema,
+  ReleaseTriggersSchema,
+} from "./schemas/release-answers.ts";
 export { ReleaseHoldoutSchema, ReleaseInterferenceSchema } from "./schemas/release-effects.ts";
 export {
   LessonDraftSchema,
@@ -109,4 +118,10 @@ export {
   InteractionScreenSchema,
 } from "./schemas/results.ts";
 export { reference, type Schema } from "./schemas/schema.ts";
-export { WebhookCreationSchema, WebhookEditSchema } from "./schemas/webhooks.ts";
+export {
+  WebhookCreatedSchema,
+  WebhookCreationSchema,
+  WebhookDeliverySchema,
+  WebhookEditSchema,
+  WebhookSchema,
+} from "./schemas/webhooks.ts";

@@ -14,6 +14,7 @@ import type {
   Segment,
   Session,
   StaleReason,
+  StaleRule,
   Token,
   TokenCreated,
 } from "../api.ts";
@@ -88,6 +89,14 @@ export const FlagSchema: Schema<Flag> = Type.Object(
     stale: Type.Optional(Type.Array(StaleReasonSchema)),
     revision,
   },
+  closed,
+);
+
+const days = Type.Integer({ minimum: 1 });
+
+/** When flags count as stale, as it is or as it is by default. */
+export const StaleRuleReadSchema: Schema<Required<Omit<StaleRule, "reason">>> = Type.Object(
+  { fullDays: days, unseenDays: days },
   closed,
 );
 

@@ -30,7 +30,7 @@ const optionalTime = Type.Optional(time);
 const count = Type.Integer({ minimum: 0 });
 const ms = Type.Optional(Type.Number({ description: "Milliseconds" }));
 
-const ReleaseReasonSchema: Schema<ReleaseReason> = Type.Object(
+export const ReleaseReasonSchema: Schema<ReleaseReason> = Type.Object(
   {
     code: Type.Unsafe<ReleaseReason["code"]>(text),
     subject: optionalText,
@@ -40,7 +40,7 @@ const ReleaseReasonSchema: Schema<ReleaseReason> = Type.Object(
   closed,
 );
 
-const PropagationSchema: Schema<Propagation> = Type.Object(
+export const PropagationSchema: Schema<Propagation> = Type.Object(
   {
     revision: count,
     detectedAt: optionalTime,
@@ -174,7 +174,7 @@ const ImprovementSchema: Schema<Improvement> = Type.Object(
   closed,
 );
 
-const LessonSchema: Schema<Lesson> = Type.Object({ at: time, by: text, taught: text, better: optionalText }, closed);
+export const LessonSchema: Schema<Lesson> = Type.Object({ at: time, by: text, taught: text, better: optionalText }, closed);
 
 export const ReleaseLogSchema: Schema<ReleaseLog> = Type.Object(
   {

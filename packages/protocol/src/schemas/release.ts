@@ -28,7 +28,7 @@ const seconds = Type.Integer({ minimum: 0, maximum: 31_536_000 });
 const GATES: readonly GateId[] = ["rollback-readiness", "monitoring", "learning", "team", "impact", "non-inferiority"];
 const ROLES: readonly Role[] = ["viewer", "analyst", "operator", "editor", "admin"];
 
-const StageSchema: Schema<Stage> = Type.Object(
+export const StageSchema: Schema<Stage> = Type.Object(
   {
     name: text,
     percentage: Type.Number({ minimum: 0, maximum: 100 }),
@@ -49,7 +49,7 @@ const StageSchema: Schema<Stage> = Type.Object(
 const eventName = Type.String({ minLength: 1, maxLength: 128 });
 const above0 = Type.Number({ exclusiveMinimum: 0 });
 
-const MeasureSchema: Schema<GuardrailMeasure> = Type.Unsafe<GuardrailMeasure>(
+export const GuardrailMeasureSchema: Schema<GuardrailMeasure> = Type.Unsafe<GuardrailMeasure>(
   Type.Union([
     Type.Object({ kind: Type.Literal("failures"), event: eventName }, closed),
     Type.Object({ kind: Type.Literal("values"), event: eventName, cap: above0, scale: above0 }, closed),
@@ -59,7 +59,7 @@ const MeasureSchema: Schema<GuardrailMeasure> = Type.Unsafe<GuardrailMeasure>(
 const GuardrailSchema: Schema<GuardrailDraft> = Type.Object(
   {
     metric: KeySchema,
-    measure: Type.Optional(MeasureSchema),
+    measure: Type.Optional(GuardrailMeasureSchema),
     harm: Type.Optional(oneOf<Guardrail["harm"]>(["increase", "decrease"])),
     tolerance: Type.Optional(Type.Number({ minimum: 0 })),
     margin: Type.Optional(above0),

@@ -1,5 +1,13 @@
 import { Type } from "@sinclair/typebox";
-import type { WebhookCreation, WebhookEdit, WebhookFormat } from "../webhooks.ts";
+import type {
+  DeliveryAttempt,
+  Webhook,
+  WebhookCreated,
+  WebhookCreation,
+  WebhookDelivery,
+  WebhookEdit,
+  WebhookFormat,
+} from "../webhooks.ts";
 import { ReasonSchema } from "./api.ts";
 import { KeySchema, oneOf } from "./flag.ts";
 import type { Schema } from "./schema.ts";
@@ -26,5 +34,55 @@ export const WebhookCreationSchema: Schema<WebhookCreation> = Type.Object(
 
 export const WebhookEditSchema: Schema<WebhookEdit> = Type.Object(
   { name, url: Type.Optional(url), types, environments, format, enabled: Type.Optional(Type.Boolean()), reason },
+  closed,
+);
+
+const text = Type.String();
+const texts = Type.Array(text);
+const time = Type.String({ description: "RFC 3339, in UTC" });
+
+const webhook = {
+  project: text,
+  key: text,
+  name: text,
+  url: text,
+  types: texts,
+  environments: texts,
+  format: WebhookFormatSchema,
+  enabled: Type.Boolean(),
+  createdAt: time,
+  revision: Type.Integer({ minimum: 0, description: "Revision at which this last changed: its ETag" }),
+};
+
+export const WebhookSchema: Schema<Webhook> = Type.Object(webhook, closed);
+
+export const WebhookCreatedSchema: Schema<WebhookCreated> = Type.Object(
+  {
+    ...webhook,
+    secret: Type.Optional(Type.String({ description: "Shown once; left out when a request is repeated" })),
+  },
+  closed,
+);
+
+const AttemptSchema: Schema<DeliveryAttempt> = Type.Object(
+  {
+    at: time,
+    durationMs: Type.Number({ minimum: 0 }),
+    status: Type.Optional(Type.Integer({ description: "HTTP status of the answer; absent where none came" })),
+    fault: Type.Optional(text),
+  },
+  closed,
+);
+
+export const WebhookDeliverySchema: Schema<WebhookDelivery> = Type.Object(
+  {
+    id: text,
+    webhook: text,
+    type: text,
+    createdAt: time,
+    status: oneOf<WebhookDelivery["status"]>(["pending", "delivered", "dead"]),
+    attempts: Type.Array(AttemptSchema),
+    nextAttemptAt: Type.Optional(time),
+  },
   closed,
 );

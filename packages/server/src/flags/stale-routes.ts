@@ -1,5 +1,5 @@
 import type { StaleRule } from "@belay/protocol";
-import { StaleRuleSchema } from "@belay/protocol/schemas";
+import { StaleRuleReadSchema, StaleRuleSchema } from "@belay/protocol/schemas";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
@@ -21,7 +21,10 @@ export const staleRoutes: FastifyPluginAsync<StaleDoors> = async (app, { access,
 
   app.get<{ Params: { project: string } }>(
     path,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "Read when flags count as stale", params } },
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, response: { 200: StaleRuleReadSchema }, summary: "Read when flags count as stale", params },
+    },
     async ({ params: { project } }) => staleRuleOf(projectOf(control.workspace, project)),
   );
 
@@ -29,7 +32,13 @@ export const staleRoutes: FastifyPluginAsync<StaleDoors> = async (app, { access,
     path,
     {
       onRequest: access.role("editor"),
-      schema: { tags, summary: "Say when flags count as stale", params, body: StaleRuleSchema },
+      schema: {
+        tags,
+        response: { 200: StaleRuleReadSchema },
+        summary: "Say when flags count as stale",
+        params,
+        body: StaleRuleSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {

@@ -1,3 +1,4 @@
+import { pageSchema, type Schema } from "@belay/protocol/schemas";
 import type { FastifyInstance } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
@@ -11,6 +12,8 @@ export interface ProjectList<T, V extends { readonly key: string }> {
   readonly name: string;
   readonly tags: readonly string[];
   readonly summary: string;
+  /** One of them, as `view` answers it. */
+  readonly schema: Schema<V>;
   readonly documents: (project: ProjectState) => ReadonlyMap<string, Held<T>>;
   readonly view: (project: string, key: string, held: Held<T>) => V;
 }
@@ -19,13 +22,19 @@ export interface ProjectList<T, V extends { readonly key: string }> {
 export function listOfProject<T, V extends { readonly key: string }>(
   app: FastifyInstance,
   { access, control }: { readonly access: Pick<Access, "role">; readonly control: ControlPlane },
-  { name, tags, summary, documents, view }: ProjectList<T, V>,
+  { name, tags, summary, schema, documents, view }: ProjectList<T, V>,
 ): void {
   app.get<{ Params: { project: string }; Querystring: PageQuery }>(
     `/api/v1/projects/:project/${name}`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary, params: pathParams("project"), querystring: PageQuerySchema },
+      schema: {
+        tags,
+        response: { 200: pageSchema(schema) },
+        summary,
+        params: pathParams("project"),
+        querystring: PageQuerySchema,
+      },
     },
     async ({ params: { project }, query }) => {
       const held = [...documents(projectOf(control.workspace, project))];

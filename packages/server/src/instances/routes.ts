@@ -1,5 +1,5 @@
 import type { Instance, Receipt } from "@belay/protocol";
-import { ReceiptSchema } from "@belay/protocol/schemas";
+import { InstanceSchema, pageSchema, ReceiptSchema } from "@belay/protocol/schemas";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
 import { pageByKey } from "../http/cursor.ts";
@@ -21,6 +21,7 @@ export const instanceRoutes: FastifyPluginAsync<InstanceDoors> = async (app, { a
       onRequest: access.role("viewer"),
       schema: {
         tags: ["instances"],
+        response: { 200: pageSchema(InstanceSchema) },
         summary: "List running SDKs and the revision each decides with",
         params: pathParams("project"),
         querystring: PageQuerySchema,

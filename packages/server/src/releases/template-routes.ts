@@ -1,5 +1,6 @@
 import type { ReleaseTemplateDraft } from "@belay/protocol";
-import { ReleaseTemplateDraftSchema } from "@belay/protocol/schemas";
+import { ReleaseTemplateDraftSchema, ReleaseTemplateSchema } from "@belay/protocol/schemas";
+import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { Precondition } from "../control/command.ts";
@@ -34,6 +35,7 @@ export const templateRoutes: FastifyPluginAsync<{
       name: "release-templates",
       tags,
       summary: "List release templates",
+      schema: ReleaseTemplateSchema,
       documents: ({ releaseTemplates }) => releaseTemplates,
       view: templateView,
     },
@@ -41,7 +43,10 @@ export const templateRoutes: FastifyPluginAsync<{
 
   app.get<{ Params: Params }>(
     one,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "Read a release template", params } },
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, response: { 200: ReleaseTemplateSchema }, summary: "Read a release template", params },
+    },
     async ({ params: { project, template } }, reply) => {
       const held = projectOf(control.workspace, project).releaseTemplates.get(template);
       if (held === undefined) throw new ProblemError("template_not_found", { key: template });
@@ -54,7 +59,13 @@ export const templateRoutes: FastifyPluginAsync<{
     one,
     {
       onRequest: access.role("editor"),
-      schema: { tags, summary: "Make a release template, or replace it", params, body: ReleaseTemplateDraftSchema },
+      schema: {
+        tags,
+        response: { 200: ReleaseTemplateSchema },
+        summary: "Make a release template, or replace it",
+        params,
+        body: ReleaseTemplateDraftSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {
@@ -67,7 +78,13 @@ export const templateRoutes: FastifyPluginAsync<{
     one,
     {
       onRequest: access.role("editor"),
-      schema: { tags, summary: "Delete a release template; releases made from it stay", params, querystring: ReasonQuerySchema },
+      schema: {
+        tags,
+        response: { 204: Type.Null() },
+        summary: "Delete a release template; releases made from it stay",
+        params,
+        querystring: ReasonQuerySchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {

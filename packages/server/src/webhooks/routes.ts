@@ -7,7 +7,16 @@ import type {
   WebhookDelivery,
   WebhookEdit,
 } from "@belay/protocol";
-import { oneOf, type Schema, WebhookCreationSchema, WebhookEditSchema } from "@belay/protocol/schemas";
+import {
+  oneOf,
+  pageSchema,
+  type Schema,
+  WebhookCreatedSchema,
+  WebhookCreationSchema,
+  WebhookDeliverySchema,
+  WebhookEditSchema,
+  WebhookSchema,
+} from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
@@ -68,6 +77,7 @@ function definitionRoutes(app: FastifyInstance, { access, control }: WebhookDoor
       name: "webhooks",
       tags,
       summary: "List webhooks, without their secrets",
+      schema: WebhookSchema,
       documents: ({ webhooks }) => webhooks,
       view: webhookView,
     },
@@ -75,7 +85,7 @@ function definitionRoutes(app: FastifyInstance, { access, control }: WebhookDoor
 
   app.get<{ Params: WebhookParams }>(
     one,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "Read a webhook", params } },
+    { onRequest: access.role("viewer"), schema: { tags, response: { 200: WebhookSchema }, summary: "Read a webhook", params } },
     async ({ params: { project, webhook } }, reply) => {
       const held = webhookOf(control.workspace, project, webhook);
       reply.header("etag", etagOf(held.revision));
@@ -87,7 +97,7 @@ function definitionRoutes(app: FastifyInstance, { access, control }: WebhookDoor
     one,
     {
       onRequest: access.role("admin"),
-      schema: { tags, summary: "Edit a webhook, or pause it", params, body: WebhookEditSchema },
+      schema: { tags, response: { 200: WebhookSchema }, summary: "Edit a webhook, or pause it", params, body: WebhookEditSchema },
     },
     async (request, reply) =>
       answerWrite<Webhook>(control, request, reply, {
@@ -103,7 +113,13 @@ function definitionRoutes(app: FastifyInstance, { access, control }: WebhookDoor
     one,
     {
       onRequest: access.role("admin"),
-      schema: { tags, summary: "Delete a webhook; what it was not told yet is not sent", params, querystring: ReasonQuerySchema },
+      schema: {
+        tags,
+        response: { 204: Type.Null() },
+        summary: "Delete a webhook; what it was not told yet is not sent",
+        params,
+        querystring: ReasonQuerySchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {
@@ -123,6 +139,7 @@ function secretRoutes(app: FastifyInstance, { access, control, fillRandom, now }
       onRequest: access.role("admin"),
       schema: {
         tags,
+        response: { 201: WebhookCreatedSchema },
         summary: "Create a webhook; the secret that signs its messages is shown once",
         params: pathParams("project"),
         body: WebhookCreationSchema,
@@ -147,6 +164,7 @@ function secretRoutes(app: FastifyInstance, { access, control, fillRandom, now }
       onRequest: access.role("admin"),
       schema: {
         tags,
+        response: { 201: WebhookCreatedSchema },
         summary: "Make a new signing secret; the one before signs beside it for a day",
         params,
         querystring: ReasonQuerySchema,
@@ -181,6 +199,7 @@ function deliveryRoutes(app: FastifyInstance, { access, control, store, courier,
       onRequest: access.role("viewer"),
       schema: {
         tags,
+        response: { 200: pageSchema(WebhookDeliverySchema) },
         summary: "What became of a webhook's messages, the newest first",
         params,
         querystring: DeliveryQuerySchema,
@@ -206,6 +225,7 @@ function deliveryRoutes(app: FastifyInstance, { access, control, store, courier,
       onRequest: access.role("operator"),
       schema: {
         tags,
+        response: { 202: WebhookDeliverySchema },
         summary: "Send a message again, whatever became of it",
         params: pathParams("project", "webhook", "delivery"),
       },
@@ -224,9 +244,14 @@ function deliveryRoutes(app: FastifyInstance, { access, control, store, courier,
     `${one}/test`,
     {
       onRequest: access.role("operator"),
-      schema: { tags, summary: "Send a test message now and say what the receiver answered", params },
+      schema: {
+        tags,
+        response: { 200: TestAnswerSchema },
+        summary: "Send a test message now and say what the receiver answered",
+        params,
+      },
     },
-    async ({ id: requestId, params: { project, webhook } }) => {
+    async ({ id: requestId, params: { project, webhook } }): Promise<TestAnswer> => {
       const { body: document } = webhookOf(control.workspace, project, webhook);
       const at = now();
       const id = `msg_${project}_${webhook}_test_${requestId}`;
@@ -243,6 +268,24 @@ function deliveryRoutes(app: FastifyInstance, { access, control, store, courier,
     },
   );
 }
+
+/** What the receiver of a test message answered. */
+interface TestAnswer {
+  readonly id: string;
+  readonly delivered: boolean;
+  readonly status?: number;
+  readonly fault?: string;
+}
+
+const TestAnswerSchema: Schema<TestAnswer> = Type.Object(
+  {
+    id: Type.String(),
+    delivered: Type.Boolean(),
+    status: Type.Optional(Type.Integer({ description: "HTTP status of the answer; absent where none came" })),
+    fault: Type.Optional(Type.String()),
+  },
+  { additionalProperties: false },
+);
 
 function webhookOf(workspace: Workspace, project: string, key: string): Held<WebhookDocument> {
   const held = projectOf(workspace, project).webhooks.get(key);
