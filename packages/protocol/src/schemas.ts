@@ -101,12 +101,15 @@ export {
   LessonDraftSchema,
   LessonsSchema,
   ReleaseLogSchema,
+  ReleaseReasonSchema,
   SigningKeySchema,
   SigningKeysSchema,
 } from "./schemas/release-log.ts";
 export {
   ApprovalDraftSchema,
   ApprovalRuleSchema,
+  ChangeRequestSchema,
+  ListedRequestSchema,
   RequestDraftSchema,
   RequestEditSchema,
   RequestStateSchema,

@@ -1,9 +1,15 @@
 import { Type } from "@sinclair/typebox";
 import type {
+  Approval,
   ApprovalDraft,
   ApprovalRule,
+  ChangeRequest,
+  ListedRequest,
+  Person,
   RequestDraft,
   RequestEdit,
+  RequestEnd,
+  RequestedChange,
   RequestOperation,
   RequestState,
   WallTime,
@@ -65,5 +71,55 @@ export const ApprovalDraftSchema: Schema<ApprovalDraft> = Type.Object(
 
 export const ApprovalRuleSchema: Schema<ApprovalRule> = Type.Object(
   { required: Type.Integer({ minimum: 0, maximum: 20 }), reason },
+  closed,
+);
+
+const text = Type.String();
+const optionalText = Type.Optional(text);
+const time = Type.String({ description: "RFC 3339, in UTC" });
+const person = { id: text, name: text };
+
+const PersonSchema: Schema<Person> = Type.Object(person, closed);
+
+export const ApprovalSchema: Schema<Approval> = Type.Object({ ...person, at: time }, closed);
+
+const RequestedChangeSchema: Schema<RequestedChange> = Type.Object(
+  {
+    kind: text,
+    key: text,
+    environment: optionalText,
+    before: Type.Optional(JsonSchema),
+    after: Type.Optional(JsonSchema),
+  },
+  closed,
+);
+
+const EndSchema: Schema<RequestEnd> = Type.Object(
+  { at: time, by: Type.Optional(PersonSchema), code: optionalText, reason: optionalText },
+  closed,
+);
+
+const listed = {
+  id: text,
+  project: text,
+  environment: text,
+  operation: RequestOperationSchema,
+  key: optionalText,
+  state: RequestStateSchema,
+  author: PersonSchema,
+  reason: optionalText,
+  createdAt: time,
+  hash: text,
+  needed: Type.Integer({ minimum: 0 }),
+  approvals: Type.Array(ApprovalSchema),
+  schedule: Type.Optional(Type.Object({ at: text, zone: text, due: time }, closed)),
+  end: Type.Optional(EndSchema),
+  revision: Type.Integer({ minimum: 0, description: "Revision at which this last changed: its ETag" }),
+};
+
+export const ListedRequestSchema: Schema<ListedRequest> = Type.Object(listed, closed);
+
+export const ChangeRequestSchema: Schema<ChangeRequest> = Type.Object(
+  { ...listed, body: JsonSchema, changes: Type.Array(RequestedChangeSchema) },
   closed,
 );

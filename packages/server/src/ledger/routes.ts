@@ -1,5 +1,5 @@
 import type { Page } from "@belay/protocol";
-import type { Schema } from "@belay/protocol/schemas";
+import { pageSchema, type Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
@@ -8,7 +8,8 @@ import { pageByKey } from "../http/cursor.ts";
 import { environmentOf, type PageQuery, pageFields, pathParams, projectOf } from "../http/params.ts";
 import type { EventStore } from "../store/events/index.ts";
 import { designOf } from "./design.ts";
-import { type ArmAccount, accountOf, type InstanceAccount, type SkewReport, skewsOf, sumByArm } from "./domain.ts";
+import { accountOf, type InstanceAccount, skewsOf, sumByArm } from "./domain.ts";
+import { InstanceAccountSchema, type LedgerReport, LedgerReportSchema } from "./views.ts";
 
 export interface LedgerDoors {
   readonly access: Pick<Access, "role">;
@@ -21,14 +22,6 @@ interface LedgerFilter {
   readonly experiment?: string;
   readonly release?: string;
   readonly silentAfterS?: number;
-}
-
-/** What the applications of an environment made, and where it is. One entry per arm: bounded, fit for a metrics scraper. */
-export interface LedgerReport {
-  readonly at: string;
-  readonly silentAfterS: number;
-  readonly arms: readonly ArmAccount[];
-  readonly skews: readonly SkewReport[];
 }
 
 const filters = {
@@ -78,7 +71,7 @@ export const ledgerRoutes: FastifyPluginAsync<LedgerDoors> = async (app, { acces
       onRequest: access.role("analyst"),
       schema: {
         tags,
-        summary: "What became of the exposures that were made, by arm, and whether assignment or loss is skewed",
+        response: { 200: LedgerReportSchema }, summary: "What became of the exposures that were made, by arm, and whether assignment or loss is skewed",
         params,
         querystring: LedgerFilterSchema,
       },
@@ -100,7 +93,7 @@ export const ledgerRoutes: FastifyPluginAsync<LedgerDoors> = async (app, { acces
     `${path}/instances`,
     {
       onRequest: access.role("analyst"),
-      schema: { tags, summary: "The same by instance and arm", params, querystring: InstancesQuerySchema },
+      schema: { tags, response: { 200: pageSchema(InstanceAccountSchema) }, summary: "The same by instance and arm", params, querystring: InstancesQuerySchema },
     },
     async ({ params: of, query: { limit, cursor, ...filter } }): Promise<Page<InstanceAccount>> => {
       const keyed = (await accounts(of, filter)).map((account) => ({ key: keyOf(account), ...account }));

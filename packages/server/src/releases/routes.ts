@@ -8,15 +8,7 @@ import type {
   ReleaseEvidence,
   ReleaseReason,
 } from "@belay/protocol";
-import {
-  AdvanceDraftSchema,
-  EvidenceDraftSchema,
-  KeySchema,
-  ReasonSchema,
-  ReleaseCreationSchema,
-  ReleaseEditSchema,
-  type Schema,
-} from "@belay/protocol/schemas";
+import { AdvanceDraftSchema, DrillRecordSchema, EvidenceDraftSchema, KeySchema, oneOf, pageSchema, ReasonSchema, ReleaseCreationSchema, ReleaseEditSchema, ReleaseReasonSchema, ReleaseSchema, type Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
@@ -34,6 +26,7 @@ import type { ReleaseDesk } from "./desk.ts";
 import { heldRelease, type ReleasePlace, releaseView } from "./document.ts";
 import { createRelease, editRelease } from "./drafts.ts";
 import { runDrill } from "./drill.ts";
+import type { Plan } from "./facts.ts";
 import { openWindow } from "./gather.ts";
 import { plan } from "./plan.ts";
 import { planLines } from "./plan-text.ts";
@@ -55,11 +48,21 @@ interface Params {
 
 /** What the planner would do now, and why. */
 interface PlanView {
-  readonly kind: string;
+  readonly kind: Plan["kind"];
   readonly isAlarm: boolean;
   readonly reasons: readonly ReleaseReason[];
   readonly text: string;
 }
+
+const PlanViewSchema: Schema<PlanView> = Type.Object(
+  {
+    kind: oneOf<Plan["kind"]>(["nothing", "hold", "advance", "finish", "rollback"]),
+    isAlarm: Type.Boolean(),
+    reasons: Type.Array(ReleaseReasonSchema),
+    text: Type.String({ description: "The same in lines for people" }),
+  },
+  { additionalProperties: false },
+);
 
 interface DrillDraft {
   readonly flag?: string;
@@ -113,7 +116,7 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       onRequest: access.role("viewer"),
       schema: {
         tags,
-        summary: "List the releases of an environment",
+        response: { 200: pageSchema(ReleaseSchema) }, summary: "List the releases of an environment",
         params: pathParams("project", "environment"),
         querystring: PageQuerySchema,
       },
@@ -134,7 +137,7 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       onRequest: access.role("editor"),
       schema: {
         tags,
-        summary: "Draft a release; what is left out is taken from the default ladder",
+        response: { 201: ReleaseSchema }, summary: "Draft a release; what is left out is taken from the default ladder",
         params: pathParams("project", "environment"),
         body: ReleaseCreationSchema,
       },
@@ -154,7 +157,7 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
     one,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "Read a release, with the receipts of its rollback as they come in", params },
+      schema: { tags, response: { 200: ReleaseSchema }, summary: "Read a release, with the receipts of its rollback as they come in", params },
     },
     async ({ params: at }, reply) => {
       const view = read(at);
@@ -167,7 +170,7 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
     `${one}/plan`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "Ask what the release would do now, and what keeps it from more", params },
+      schema: { tags, response: { 200: PlanViewSchema }, summary: "Ask what the release would do now, and what keeps it from more", params },
     },
     async ({ params: at }): Promise<PlanView> => {
       const view = read(at);
@@ -188,7 +191,7 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
     one,
     {
       onRequest: access.role("editor"),
-      schema: { tags, summary: "Edit a release that has not started; it is a draft again", params, body: ReleaseEditSchema },
+      schema: { tags, response: { 200: ReleaseSchema }, summary: "Edit a release that has not started; it is a draft again", params, body: ReleaseEditSchema },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {
@@ -264,7 +267,16 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
   for (const { verb, role, summary, decide, whenAway } of commands) {
     app.post<{ Params: Params; Body: { reason?: string } }>(
       `${one}/${verb}`,
-      { onRequest: access.role(role), schema: { tags, summary, params, body: ReasonSchema } },
+      {
+        onRequest: access.role(role),
+        schema: {
+          tags,
+          response: { 200: ReleaseSchema, ...(whenAway === undefined ? {} : { 202: ReleaseSchema }) },
+          summary,
+          params,
+          body: ReasonSchema,
+        },
+      },
       async (request, reply) => {
         try {
           return await answerWrite(control, request, reply, {
@@ -286,7 +298,7 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       onRequest: access.role("operator"),
       schema: {
         tags,
-        summary: "Go one stage on before the time is over; gates must be open, unless an admin overrides them",
+        response: { 200: ReleaseSchema }, summary: "Go one stage on before the time is over; gates must be open, unless an admin overrides them",
         params,
         body: AdvanceDraftSchema,
       },
@@ -314,7 +326,7 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       onRequest: access.role("operator"),
       schema: {
         tags,
-        summary: "An alert from outside trips a guardrail: what its breach does is done now",
+        response: { 200: ReleaseSchema }, summary: "An alert from outside trips a guardrail: what its breach does is done now",
         params,
         body: TripDraftSchema,
       },
@@ -334,7 +346,7 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       onRequest: access.role("operator"),
       schema: {
         tags,
-        summary: "Give evidence that a gate asks for: a test alert arrived, the runbook was tried, a note was sent, power",
+        response: { 200: ReleaseSchema }, summary: "Give evidence that a gate asks for: a test alert arrived, the runbook was tried, a note was sent, power",
         params,
         body: EvidenceDraftSchema,
       },
@@ -357,7 +369,7 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       onRequest: access.role("operator"),
       schema: {
         tags,
-        summary: "Switch a flag off and on again, time it until every instance acknowledged, and file that as evidence",
+        response: { 200: DrillRecordSchema }, summary: "Switch a flag off and on again, time it until every instance acknowledged, and file that as evidence",
         params,
         body: DrillDraftSchema,
       },

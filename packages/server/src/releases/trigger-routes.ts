@@ -1,5 +1,6 @@
 import type { Release, ReleaseTriggerCreated, ReleaseTriggerCreation } from "@belay/protocol";
-import { ReleaseTriggerCreationSchema, type Schema } from "@belay/protocol/schemas";
+import { ReleaseTriggerCreatedSchema, ReleaseTriggerCreationSchema, ReleaseTriggersSchema, type Schema } from "@belay/protocol/schemas";
+import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
@@ -44,7 +45,7 @@ function definitionRoutes(app: FastifyInstance, { access, control, fillRandom }:
 
   app.get<{ Params: Params }>(
     all,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "List a release's triggers, without their secrets", params } },
+    { onRequest: access.role("viewer"), schema: { tags, response: { 200: ReleaseTriggersSchema }, summary: "List a release's triggers, without their secrets", params } },
     async ({ params: at }) => {
       const place = placeOf(control.workspace, at);
       const held = heldRelease(place);
@@ -59,7 +60,7 @@ function definitionRoutes(app: FastifyInstance, { access, control, fillRandom }:
       onRequest: access.role("operator"),
       schema: {
         tags,
-        summary: "Make an address that trips a guardrail when a monitoring tool calls it; its secret is shown once",
+        response: { 201: ReleaseTriggerCreatedSchema }, summary: "Make an address that trips a guardrail when a monitoring tool calls it; its secret is shown once",
         params,
         body: ReleaseTriggerCreationSchema,
       },
@@ -81,7 +82,7 @@ function definitionRoutes(app: FastifyInstance, { access, control, fillRandom }:
       onRequest: access.role("operator"),
       schema: {
         tags,
-        summary: "Delete a trigger: its address trips nothing from then on",
+        response: { 204: Type.Null() }, summary: "Delete a trigger: its address trips nothing from then on",
         params: pathParams("project", "environment", "release", "trigger"),
         querystring: ReasonQuerySchema,
       },

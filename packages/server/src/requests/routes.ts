@@ -11,15 +11,7 @@ import type {
   RequestEdit,
   RequestState,
 } from "@belay/protocol";
-import {
-  ApprovalDraftSchema,
-  ApprovalRuleSchema,
-  ReasonSchema,
-  RequestDraftSchema,
-  RequestEditSchema,
-  RequestStateSchema,
-  type Schema,
-} from "@belay/protocol/schemas";
+import { ApprovalDraftSchema, ApprovalRuleSchema, ChangeRequestSchema, EnvironmentSchema, ListedRequestSchema, pageSchema, ReasonSchema, RequestDraftSchema, RequestEditSchema, RequestStateSchema, type Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
@@ -102,7 +94,7 @@ function ruleRoute(app: FastifyInstance, { access, control }: RequestDoors): voi
       onRequest: access.role("admin"),
       schema: {
         tags,
-        summary: "Say how many people must approve an edit that may raise exposure",
+        response: { 200: EnvironmentSchema }, summary: "Say how many people must approve an edit that may raise exposure",
         params: placeParams,
         body: ApprovalRuleSchema,
       },
@@ -122,7 +114,7 @@ function listRoutes(app: FastifyInstance, { access, control }: RequestDoors): vo
     all,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "List change requests, oldest first", params: placeParams, querystring: RequestQuerySchema },
+      schema: { tags, response: { 200: pageSchema(ListedRequestSchema) }, summary: "List change requests, oldest first", params: placeParams, querystring: RequestQuerySchema },
     },
     async ({ params: at, query }) => {
       const own = [...projectOf(control.workspace, at.project).requests].filter(
@@ -138,7 +130,7 @@ function listRoutes(app: FastifyInstance, { access, control }: RequestDoors): vo
     one,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "Read a change request: what it would do, and who approved that", params },
+      schema: { tags, response: { 200: ChangeRequestSchema }, summary: "Read a change request: what it would do, and who approved that", params },
     },
     async ({ params: at }, reply): Promise<ChangeRequest> => {
       const held = heldRequest(control.workspace, at);
@@ -157,7 +149,7 @@ function authorRoutes(app: FastifyInstance, doors: RequestDoors): void {
       bodyLimit: BODY_LIMIT_BYTES,
       schema: {
         tags,
-        summary: "Ask for an edit, to be approved or made at a time",
+        response: { 201: ChangeRequestSchema }, summary: "Ask for an edit, to be approved or made at a time",
         params: placeParams,
         body: RequestDraftSchema,
       },
@@ -181,7 +173,7 @@ function authorRoutes(app: FastifyInstance, doors: RequestDoors): void {
     {
       onRequest: access.role("operator"),
       bodyLimit: BODY_LIMIT_BYTES,
-      schema: { tags, summary: "Edit your request: approvals given before are gone", params, body: RequestEditSchema },
+      schema: { tags, response: { 200: ChangeRequestSchema }, summary: "Edit your request: approvals given before are gone", params, body: RequestEditSchema },
     },
     async (request, reply) => {
       const { body } = heldRequest(control.workspace, request.params);
@@ -210,7 +202,7 @@ function approverRoutes(app: FastifyInstance, doors: RequestDoors): void {
       onRequest: access.role("operator"),
       schema: {
         tags,
-        summary: "Approve what the hash names; the last approval it takes makes it",
+        response: { 200: ChangeRequestSchema }, summary: "Approve what the hash names; the last approval it takes makes it",
         params,
         body: ApprovalDraftSchema,
       },
@@ -235,7 +227,10 @@ function approverRoutes(app: FastifyInstance, doors: RequestDoors): void {
   ] as const) {
     app.post<{ Params: Params; Body: { reason?: string } }>(
       `${one}/${event}`,
-      { onRequest: access.role("operator"), schema: { tags, summary, params, body: ReasonSchema } },
+      {
+        onRequest: access.role("operator"),
+        schema: { tags, response: { 200: ChangeRequestSchema }, summary, params, body: ReasonSchema },
+      },
       async (request, reply) => {
         const { reason } = request.body;
         assertAuthority(request, heldRequest(control.workspace, request.params).body);
