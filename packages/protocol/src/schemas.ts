@@ -71,7 +71,7 @@ export {
   MetricUseSchema,
 } from "./schemas/experiment-answers.ts";
 export { ConditionSchema, JsonSchema, KeySchema, oneOf } from "./schemas/flag.ts";
-export { RestoreDraftSchema } from "./schemas/history.ts";
+export { PastStateSchema, RestoreDraftSchema, RestoreResultSchema, StateDiffSchema } from "./schemas/history.ts";
 export { LearningReportSchema, UncoveredListSchema } from "./schemas/learning.ts";
 export { MeasureSchema, MetricCreationSchema, MetricEditSchema, MetricPreviewRequestSchema } from "./schemas/metric.ts";
 export { PreviewRequestSchema } from "./schemas/preview.ts";

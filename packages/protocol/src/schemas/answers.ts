@@ -56,7 +56,7 @@ export const EnvironmentSchema: Schema<Environment> = Type.Object(
   closed,
 );
 
-const SpaceSchema: Schema<Space> = Type.Object(
+export const SpaceSchema: Schema<Space> = Type.Object(
   {
     salt: text,
     by: optionalText,
@@ -109,7 +109,7 @@ const RuleSchema: Schema<Rule> = Type.Object(
   closed,
 );
 
-const TargetingSchema: Schema<Targeting> = Type.Object(
+export const TargetingSchema: Schema<Targeting> = Type.Object(
   {
     enabled: Type.Boolean(),
     off: optionalText,

@@ -6,6 +6,7 @@ import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import type { History } from "../history/history.ts";
 import { environmentOf, pathParams, projectOf } from "../http/params.ts";
+import { ExplanationSchema } from "./views.ts";
 
 export interface ExplainDoors {
   readonly access: Access;
@@ -30,7 +31,7 @@ export const explainRoutes: FastifyPluginAsync<ExplainDoors> = async (app, { acc
       onRequest: access.role("viewer"),
       schema: {
         tags: ["targeting"],
-        summary: "Explain what a flag decides for a context, or did, and why",
+        response: { 200: ExplanationSchema }, summary: "Explain what a flag decides for a context, or did, and why",
         params: pathParams("project", "environment"),
         body: ExplainRequestSchema,
       },

@@ -1,5 +1,5 @@
 import type { PastState, RestoreDraft, Revision, StateDiff } from "@belay/protocol";
-import { RestoreDraftSchema, type Schema } from "@belay/protocol/schemas";
+import { PastStateSchema, RestoreDraftSchema, RestoreResultSchema, type Schema, StateDiffSchema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
@@ -52,7 +52,7 @@ export const historyRoutes: FastifyPluginAsync<HistoryDoors> = async (app, { acc
     `${one}/state`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "Read an environment as it was at a revision or a time", params, querystring: MomentQuerySchema },
+      schema: { tags, response: { 200: PastStateSchema }, summary: "Read an environment as it was at a revision or a time", params, querystring: MomentQuerySchema },
     },
     async ({ params: place, query }): Promise<PastState> => {
       const past = await history.read(place, query);
@@ -70,7 +70,7 @@ export const historyRoutes: FastifyPluginAsync<HistoryDoors> = async (app, { acc
     `${one}/diff`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "Say what differs between two revisions", params, querystring: DiffQuerySchema },
+      schema: { tags, response: { 200: StateDiffSchema }, summary: "Say what differs between two revisions", params, querystring: DiffQuerySchema },
     },
     async ({ params: place, query: { from, to } }): Promise<StateDiff> => {
       const before = await history.read(place, { revision: from });
@@ -85,7 +85,7 @@ export const historyRoutes: FastifyPluginAsync<HistoryDoors> = async (app, { acc
       onRequest: access.role("editor"),
       schema: {
         tags,
-        summary: "Bring targetings back to what they were at a revision, as a new change",
+        response: { 200: RestoreResultSchema }, summary: "Bring targetings back to what they were at a revision, as a new change",
         params,
         body: RestoreDraftSchema,
       },

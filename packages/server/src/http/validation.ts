@@ -5,10 +5,11 @@ import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
 import type { FastifySchemaCompiler } from "fastify";
+import { ExplainedConditionSchema } from "../explain/views.ts";
 import { ProblemError } from "./problem.ts";
 
 /** Schemas that others refer to by their `$id`. */
-export const SHARED_SCHEMAS: readonly TSchema[] = [ConditionSchema];
+export const SHARED_SCHEMAS: readonly TSchema[] = [ConditionSchema, ExplainedConditionSchema];
 
 /**
  * Checks what arrives against its schema and never changes a body: nothing is coerced, filled in or left out. Only what
