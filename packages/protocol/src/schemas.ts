@@ -74,7 +74,7 @@ export { ConditionSchema, JsonSchema, KeySchema, oneOf } from "./schemas/flag.ts
 export { PastStateSchema, RestoreDraftSchema, RestoreResultSchema, StateDiffSchema } from "./schemas/history.ts";
 export { LearningReportSchema, UncoveredListSchema } from "./schemas/learning.ts";
 export { MeasureSchema, MetricCreationSchema, MetricEditSchema, MetricPreviewRequestSchema } from "./schemas/metric.ts";
-export { PreviewRequestSchema } from "./schemas/preview.ts";
+export { PreviewRequestSchema, PreviewSchema, PromotionSchema } from "./schemas/preview.ts";
 export { InstanceSchema, ReceiptSchema } from "./schemas/receipt.ts";
 export { RelayBriefSchema, RelayedEnvelopeSchema, RelayedEventsSchema, RelayedReceiptsSchema } from "./schemas/relay.ts";
 export {

@@ -1,6 +1,6 @@
 import type { CompileOptions } from "@belay/core";
 import type { Promotion, PromotionDraft } from "@belay/protocol";
-import { KeySchema, PromotionDraftSchema, type Schema } from "@belay/protocol/schemas";
+import { FlagTargetingSchema, KeySchema, PromotionDraftSchema, PromotionSchema, type Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
@@ -35,7 +35,7 @@ export const promotionRoutes: FastifyPluginAsync<PromotionDoors> = async (app, {
       onRequest: access.role("viewer"),
       schema: {
         tags,
-        summary: "Say what promoting a flag from another environment would change",
+        response: { 200: PromotionSchema }, summary: "Say what promoting a flag from another environment would change",
         params,
         querystring: FromSchema,
       },
@@ -61,7 +61,7 @@ export const promotionRoutes: FastifyPluginAsync<PromotionDoors> = async (app, {
     path,
     {
       onRequest: access.role("editor"),
-      schema: { tags, summary: "Promote a flag from another environment as planned", params, body: PromotionDraftSchema },
+      schema: { tags, response: { 200: FlagTargetingSchema }, summary: "Promote a flag from another environment as planned", params, body: PromotionDraftSchema },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {

@@ -138,7 +138,6 @@ const UNDESCRIBED: readonly RegExp[] = [
   /^\/api\/v1\/projects\/\{project\}\/(changes|suspects|rollback-since|freeze)/,
   /^\/api\/v1\/projects\/\{project\}\/(export|import|erasures|units|retention)/,
   /^\/api\/v1\/projects\/\{project\}\/(exposures|metric-events|events)/,
-  /\/flags\/\{flag\}\/(preview|promotion)$/,
   /^\/(sdk|ofrep|triggers|relay\/v1\/stream)/,
   /^\/(signin\/oidc|metrics$|api\/v1\/backup$)/,
 ];

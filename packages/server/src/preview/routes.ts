@@ -1,6 +1,6 @@
 import type { CompileOptions } from "@belay/core";
 import type { Movement, Preview, PreviewRequest, Targeting, TargetingDraft } from "@belay/protocol";
-import { PreviewRequestSchema } from "@belay/protocol/schemas";
+import { PreviewRequestSchema, PreviewSchema } from "@belay/protocol/schemas";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import { rehearse } from "../control/consequence.ts";
@@ -27,7 +27,7 @@ export const previewRoutes: FastifyPluginAsync<PreviewDoors> = async (app, { acc
       onRequest: access.role("viewer"),
       schema: {
         tags: ["targeting"],
-        summary: "Say which share of units an edit would move, before it is made",
+        response: { 200: PreviewSchema }, summary: "Say which share of units an edit would move, before it is made",
         params: pathParams("project", "environment", "flag"),
         body: PreviewRequestSchema,
       },
