@@ -40,6 +40,7 @@ export {
   TokenCreationSchema,
 } from "./schemas/api.ts";
 export { ImportDraftSchema, ImportRequestSchema, PromotionDraftSchema } from "./schemas/bundle.ts";
+export { ChangeSchema } from "./schemas/changes.ts";
 export {
   ArmLedgerSchema,
   BatchReceiptSchema,
@@ -89,12 +90,14 @@ export {
 } from "./schemas/release.ts";
 export {
   DrillRecordSchema,
+  FreezeSchema,
   GuardrailStatesSchema,
   ReleaseSchema,
   ReleaseStateSchema,
   ReleaseTemplateSchema,
   ReleaseTriggerCreatedSchema,
   ReleaseTriggersSchema,
+  SuspectsSchema,
 } from "./schemas/release-answers.ts";
 export { ReleaseHoldoutSchema, ReleaseInterferenceSchema } from "./schemas/release-effects.ts";
 export {

@@ -1,6 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import type {
   DrillRecord,
+  Freeze,
+  FreezeWindow,
   Guardrail,
   GuardrailState,
   Release,
@@ -10,6 +12,7 @@ import type {
   ReleaseTemplate,
   ReleaseTrigger,
   ReleaseTriggerCreated,
+  Suspect,
   Witnessed,
 } from "../release.ts";
 import { RoleSchema } from "./api.ts";
@@ -162,5 +165,39 @@ export const ReleaseTriggersSchema: Schema<{ readonly items: readonly ReleaseTri
 
 export const ReleaseTriggerCreatedSchema: Schema<ReleaseTriggerCreated> = Type.Object(
   { ...trigger, secret: Type.Optional(Type.String({ description: "Shown once; left out when a request is repeated" })) },
+  closed,
+);
+
+const FreezeWindowSchema: Schema<FreezeWindow> = Type.Object(
+  { from: time, to: optionalTime, reason: text, by: text, byId: optionalText, endedBy: optionalText },
+  closed,
+);
+
+export const FreezeSchema: Schema<Freeze> = Type.Object(
+  {
+    project: text,
+    active: Type.Boolean(),
+    windows: Type.Array(FreezeWindowSchema),
+    secondPerson: Type.Boolean(),
+    revision,
+  },
+  closed,
+);
+
+const SuspectSchema: Schema<Suspect> = Type.Object(
+  {
+    environment: text,
+    release: text,
+    flag: text,
+    percentage: Type.Number({ minimum: 0, maximum: 100 }),
+    raisedAt: time,
+    weight: Type.Number({ minimum: 0 }),
+  },
+  closed,
+);
+
+/** All of them: no page follows. */
+export const SuspectsSchema: Schema<{ readonly items: readonly Suspect[] }> = Type.Object(
+  { items: Type.Array(SuspectSchema) },
   closed,
 );

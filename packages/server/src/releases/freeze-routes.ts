@@ -1,5 +1,5 @@
 import type { Freeze, FreezeDraft, Release, RollbackSinceDraft, Suspect } from "@belay/protocol";
-import { FreezeDraftSchema, ReasonSchema, RollbackSinceDraftSchema, type Schema } from "@belay/protocol/schemas";
+import { FreezeDraftSchema, FreezeSchema, ReasonSchema, ReleaseStateSchema, RollbackSinceDraftSchema, type Schema, SuspectsSchema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
@@ -35,6 +35,22 @@ interface Outcome {
   readonly isLowered?: true;
 }
 
+const OutcomeSchema: Schema<Outcome> = Type.Object(
+  {
+    environment: Type.String(),
+    release: Type.String(),
+    state: Type.Optional(ReleaseStateSchema),
+    refused: Type.Optional(Type.String({ description: "Code of the error it was refused for" })),
+    isLowered: Type.Optional(Type.Literal(true, { description: "The change log is away: the rollback follows" })),
+  },
+  { additionalProperties: false },
+);
+
+const OutcomesSchema: Schema<{ readonly items: readonly Outcome[] }> = Type.Object(
+  { items: Type.Array(OutcomeSchema) },
+  { additionalProperties: false },
+);
+
 interface FreezePolicy {
   readonly secondPerson: boolean;
   readonly reason?: string;
@@ -61,7 +77,7 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
     `${base}/freeze`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, summary: "Read whether the project is frozen, and when it was", params },
+      schema: { tags, response: { 200: FreezeSchema }, summary: "Read whether the project is frozen, and when it was", params },
     },
     async ({ params: { project } }): Promise<Freeze> => freezeView(projectOf(control.workspace, project)),
   );
@@ -70,7 +86,7 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
     `${base}/freeze`,
     {
       onRequest: access.role("operator"),
-      schema: { tags, summary: "Freeze: ladders stand, nothing is raised, lowering works", params, body: FreezeDraftSchema },
+      schema: { tags, response: { 200: FreezeSchema }, summary: "Freeze: ladders stand, nothing is raised, lowering works", params, body: FreezeDraftSchema },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {
@@ -88,7 +104,7 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
     `${base}/freeze/leave`,
     {
       onRequest: access.role("operator"),
-      schema: { tags, summary: "Leave the freeze: ladders climb on", params, body: ReasonSchema },
+      schema: { tags, response: { 200: FreezeSchema }, summary: "Leave the freeze: ladders climb on", params, body: ReasonSchema },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {
@@ -103,7 +119,7 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
       onRequest: access.role("admin"),
       schema: {
         tags,
-        summary: "Say whether leaving a freeze takes a second person",
+        response: { 200: FreezeSchema }, summary: "Say whether leaving a freeze takes a second person",
         params,
         body: FreezePolicySchema,
       },
@@ -120,7 +136,7 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
       onRequest: access.role("viewer"),
       schema: {
         tags,
-        summary: "List live releases that raised exposure since a moment, by reach and recency",
+        response: { 200: SuspectsSchema }, summary: "List live releases that raised exposure since a moment, by reach and recency",
         params,
         querystring: SinceQuerySchema,
       },
@@ -137,7 +153,7 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
       onRequest: access.role("operator"),
       schema: {
         tags,
-        summary: "Roll back every live release that raised exposure since a moment, or those chosen of them",
+        response: { 200: OutcomesSchema }, summary: "Roll back every live release that raised exposure since a moment, or those chosen of them",
         params,
         body: RollbackSinceDraftSchema,
       },
