@@ -39,7 +39,7 @@ export {
   TargetingDraftSchema,
   TokenCreationSchema,
 } from "./schemas/api.ts";
-export { ImportDraftSchema, ImportRequestSchema, PromotionDraftSchema } from "./schemas/bundle.ts";
+export { BundleSchema, ImportDraftSchema, ImportPlanSchema, ImportRequestSchema, ImportResultSchema, PromotionDraftSchema } from "./schemas/bundle.ts";
 export { ChangeSchema } from "./schemas/changes.ts";
 export {
   ArmLedgerSchema,

@@ -1,9 +1,19 @@
 import { Type } from "@sinclair/typebox";
-import type { Bundle, BundledFlag, BundledTargeting, ImportDraft, ImportRequest, PromotionDraft } from "../bundle.ts";
+import type {
+  Bundle,
+  BundledFlag,
+  BundledTargeting,
+  ImportDraft,
+  ImportPlan,
+  ImportRequest,
+  ImportResult,
+  PlannedChange,
+  PromotionDraft,
+} from "../bundle.ts";
 import type { Condition, Space } from "../flag.ts";
 import { FlagCreationSchema, ReasonSchema, TargetingDraftSchema } from "./api.ts";
 import { ExperimentDefinitionSchema } from "./experiment.ts";
-import { FlagKindSchema, FlagMetadataSchema, FlagTypeSchema, JsonSchema, KeySchema } from "./flag.ts";
+import { FlagKindSchema, FlagMetadataSchema, FlagTypeSchema, JsonSchema, KeySchema, oneOf } from "./flag.ts";
 import { BundledMetricSchema } from "./metric.ts";
 import { reference, type Schema } from "./schema.ts";
 
@@ -47,7 +57,7 @@ const holdout = {
   endedAt: Type.Optional(Type.String({ maxLength: 64 })),
 };
 
-const BundleSchema: Schema<Bundle> = Type.Unsafe<Bundle>(
+export const BundleSchema: Schema<Bundle> = Type.Unsafe<Bundle>(
   Type.Object(
     {
       format: Type.Literal(1),
@@ -92,4 +102,35 @@ export const ImportDraftSchema: Schema<ImportDraft> = Type.Unsafe<ImportDraft>(T
 
 export const PromotionDraftSchema: Schema<PromotionDraft> = Type.Unsafe<PromotionDraft>(
   Type.Object({ from: KeySchema, plan, newEpoch, reason }, closed),
+);
+
+const KINDS: readonly PlannedChange["kind"][] = [
+  "project",
+  "flag",
+  "segment",
+  "targeting",
+  "layer",
+  "holdout",
+  "metric",
+  "experiment",
+];
+
+const PlannedChangeSchema: Schema<PlannedChange> = Type.Object(
+  {
+    kind: oneOf(KINDS),
+    key: Type.String(),
+    environment: Type.Optional(Type.String()),
+    before: Type.Optional(JsonSchema),
+    after: JsonSchema,
+  },
+  closed,
+);
+
+const planned = { project: Type.String(), plan: Type.String(), changes: Type.Array(PlannedChangeSchema) };
+
+export const ImportPlanSchema: Schema<ImportPlan> = Type.Object(planned, closed);
+
+export const ImportResultSchema: Schema<ImportResult> = Type.Object(
+  { ...planned, revision: Type.Integer({ minimum: 0 }) },
+  closed,
 );

@@ -107,6 +107,13 @@ const ExportQuerySchema: Schema<ExportQuery> = Type.Unsafe<ExportQuery>(
   ),
 );
 
+const BINARY = Type.String({ format: "binary" });
+
+const FILE = {
+  description: "The rows, as Parquet",
+  content: { [FORMATS.parquet.mediaTypes[0] as string]: { schema: BINARY } },
+};
+
 const DAY_MS = 86_400_000;
 
 /**
@@ -121,7 +128,7 @@ function exportRoute(app: FastifyInstance, doors: PullDoors): void {
       exposeHeadRoute: false,
       schema: {
         tags: ["events"],
-        summary: "What was received on one day in UTC, as Parquet; `belay-final: true` once the day is over",
+        response: { 200: FILE }, summary: "What was received on one day in UTC, as Parquet; `belay-final: true` once the day is over",
         params: pathParams("project", "day"),
         querystring: ExportQuerySchema,
       },

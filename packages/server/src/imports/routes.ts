@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Page } from "@belay/protocol";
-import type { Schema } from "@belay/protocol/schemas";
+import { pageSchema, type Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
@@ -167,7 +167,7 @@ function readRoutes(app: FastifyInstance, doors: ImportDoors): void {
     path,
     {
       onRequest: access.role("analyst"),
-      schema: { tags, summary: "List the imports of a project", params: pathParams("project"), querystring: PageQuerySchema },
+      schema: { tags, response: { 200: pageSchema(ImportViewSchema) }, summary: "List the imports of a project", params: pathParams("project"), querystring: PageQuerySchema },
     },
     async (request): Promise<Page<ImportView>> => {
       const visible = (await everywhere(doors, request.params.project)).filter((record) => isVisible(request, record));
@@ -204,7 +204,7 @@ function rejectedRoute(app: FastifyInstance, doors: ImportDoors): void {
       exposeHeadRoute: false,
       schema: {
         tags,
-        summary:
+        response: { 200: REJECTED }, summary:
           "The rows that were not fit to be stored, each with its number, field, value and what is wrong; the first 100,000",
         params: pathParams("project", "import"),
         querystring: RejectedQuerySchema,
@@ -222,6 +222,11 @@ function rejectedRoute(app: FastifyInstance, doors: ImportDoors): void {
     },
   );
 }
+
+const REJECTED = {
+  description: "The rows, in the format asked for",
+  content: { "text/csv": { schema: Type.String() }, "application/x-ndjson": { schema: Type.String() } },
+};
 
 const RejectedQuerySchema: Schema<{ format?: RejectedFormat }> = Type.Unsafe<{ format?: RejectedFormat }>(
   Type.Object(

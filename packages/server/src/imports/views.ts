@@ -33,23 +33,26 @@ const text = (description: string) => Type.String({ description });
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
 export const ImportViewSchema: Schema<ImportView> = Type.Unsafe<ImportView>(
-  Type.Object({
-    id: text("The same for the same file under the same mapping"),
-    state: text("waiting, checking, reading, finished, failed or cancelled; elsewhere where another server reads it"),
-    kind: text("exposures or metric-events"),
-    format: text("csv, ndjson or parquet"),
-    environment: text("Where the events belong"),
-    instance: text("The instance of its events"),
-    bytes: count("Of the file, inflated"),
-    rowsTotal: Type.Optional(count("Rows of the file; absent until it was read through once")),
-    rows: count("Rows read so far"),
-    accepted: count("Of these, stored"),
-    rejected: count("Of these, not fit to be stored"),
-    createdAt: text("RFC 3339"),
-    endedAt: Type.Optional(text("RFC 3339")),
-    fault: Type.Optional(text("Why it failed, or what it waits for")),
-    server: Type.Optional(text("Host of the server that has its file, where that is another one: it alone knows how far it is")),
-  }),
+  Type.Object(
+    {
+      id: text("The same for the same file under the same mapping"),
+      state: text("waiting, checking, reading, finished, failed or cancelled; elsewhere where another server reads it"),
+      kind: text("exposures or metric-events"),
+      format: text("csv, ndjson or parquet"),
+      environment: text("Where the events belong"),
+      instance: text("The instance of its events"),
+      bytes: count("Of the file, inflated"),
+      rowsTotal: Type.Optional(count("Rows of the file; absent until it was read through once")),
+      rows: count("Rows read so far"),
+      accepted: count("Of these, stored"),
+      rejected: count("Of these, not fit to be stored"),
+      createdAt: text("RFC 3339"),
+      endedAt: Type.Optional(text("RFC 3339")),
+      fault: Type.Optional(text("Why it failed, or what it waits for")),
+      server: Type.Optional(text("Host of the server that has its file, where that is another one: it alone knows how far it is")),
+    },
+    { additionalProperties: false },
+  ),
 );
 
 export function viewOf(record: ImportRecord & { readonly server?: string }): ImportView {

@@ -35,6 +35,8 @@ const RetentionEditSchema: Schema<RetentionEdit> = Type.Object(
   { additionalProperties: false },
 );
 
+const RetentionSchema: Schema<Retention> = Type.Object({ days: Type.Integer({ minimum: 1 }) }, { additionalProperties: false });
+
 const tags: readonly string[] = ["events"];
 
 /** For how long a project keeps its events. */
@@ -44,7 +46,7 @@ export const retentionRoutes: FastifyPluginAsync<RetentionDoors> = async (app, {
 
   app.get<{ Params: { project: string } }>(
     path,
-    { onRequest: access.role("viewer"), schema: { tags, summary: "For how many days events are kept", params } },
+    { onRequest: access.role("viewer"), schema: { tags, response: { 200: RetentionSchema }, summary: "For how many days events are kept", params } },
     async ({ params: { project } }) => retentionOf(projectOf(control.workspace, project)),
   );
 
@@ -52,7 +54,7 @@ export const retentionRoutes: FastifyPluginAsync<RetentionDoors> = async (app, {
     path,
     {
       onRequest: access.role("admin"),
-      schema: { tags, summary: "Set for how many days events are kept", params, body: RetentionEditSchema },
+      schema: { tags, response: { 200: RetentionSchema }, summary: "Set for how many days events are kept", params, body: RetentionEditSchema },
     },
     (request, reply) =>
       answerWrite(control, request, reply, {

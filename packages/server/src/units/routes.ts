@@ -34,6 +34,14 @@ interface Erased {
   readonly target: string;
 }
 
+const ErasedSchema: Schema<Erased> = Type.Object(
+  {
+    events: Type.Integer({ minimum: 0 }),
+    target: Type.String({ description: "What the audit log calls the unit: a hash, never its name" }),
+  },
+  { additionalProperties: false },
+);
+
 const tags: readonly string[] = ["events"];
 
 /** Forgetting what one unit did, in every environment of a project. */
@@ -51,7 +59,7 @@ export const unitRoutes: FastifyPluginAsync<UnitDoors> = async (app, { access, c
       onRequest: access.role("admin"),
       schema: {
         tags,
-        summary: "Forget a unit's exposures and metric events",
+        response: { 200: ErasedSchema }, summary: "Forget a unit's exposures and metric events",
         params: pathParams("project", "unit"),
         querystring: ReasonQuerySchema,
       },
@@ -65,7 +73,7 @@ export const unitRoutes: FastifyPluginAsync<UnitDoors> = async (app, { access, c
       onRequest: access.role("admin"),
       schema: {
         tags,
-        summary: "The same for a unit of any length, which a path may not hold",
+        response: { 200: ErasedSchema }, summary: "The same for a unit of any length, which a path may not hold",
         params: pathParams("project"),
         body: ErasureSchema,
       },
