@@ -1,14 +1,14 @@
 import { pipeline, Readable } from "node:stream";
 import { constants, createGzip } from "node:zlib";
-import type { Schema } from "@belay/protocol/schemas";
-import { Type } from "@sinclair/typebox";
+import { oneOf, type Schema } from "@belay/protocol/schemas";
+import { type TSchema, Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
 import { pathParams } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
-import type { EventKind, EventQuery, EventStore, Pull, PullFormat } from "../store/events/index.ts";
+import type { Estimate, EventKind, EventQuery, EventStore, PrintedSql, Pull, PullFormat } from "../store/events/index.ts";
 import { fileStem, printCurl } from "./printed-pull.ts";
-import { FORMATS, formatOf } from "./pull-formats.ts";
+import { FORMAT_NAMES, FORMATS, formatOf } from "./pull-formats.ts";
 import {
   type EstimateQuery,
   estimateQuerySchema,
@@ -44,6 +44,17 @@ export function pullRoutes(app: FastifyInstance, doors: PullDoors): void {
   exportRoute(app, doors);
 }
 
+const BINARY = Type.String({ format: "binary" });
+const TEXT = Type.String();
+
+const FILE_SCHEMAS: Readonly<Record<PullFormat, TSchema>> = { ndjson: TEXT, csv: TEXT, parquet: BINARY, arrow: BINARY };
+
+/** A file of rows as OpenAPI shows it: a stream, in one of some formats. */
+function fileIn(formats: readonly PullFormat[]): { readonly description: string; readonly content: object } {
+  const content = formats.map((format) => [FORMATS[format].mediaTypes[0], { schema: FILE_SCHEMAS[format] }]);
+  return { description: "The rows", content: Object.fromEntries(content) };
+}
+
 function rowsRoute(app: FastifyInstance, doors: PullDoors, name: Name): void {
   const kind = KINDS[name];
   app.get<{ Params: ProjectParams; Querystring: PullQuery }>(
@@ -54,7 +65,7 @@ function rowsRoute(app: FastifyInstance, doors: PullDoors, name: Name): void {
       exposeHeadRoute: false,
       schema: {
         tags: ["events"],
-        summary: `The ${words(name)} received so far, in order of arrival, as NDJSON, CSV, Parquet or Arrow; the last row's cursor resumes`,
+        response: { 200: fileIn(FORMAT_NAMES) }, summary: `The ${words(name)} received so far, in order of arrival, as NDJSON, CSV, Parquet or Arrow; the last row's cursor resumes`,
         params: pathParams("project"),
         querystring: pullQuerySchema(kind),
       },
@@ -69,6 +80,22 @@ function rowsRoute(app: FastifyInstance, doors: PullDoors, name: Name): void {
   );
 }
 
+/** How much a pull would bring, and how to make it elsewhere. */
+interface PrintedEstimate extends Estimate, PrintedSql {
+  readonly curl: string;
+}
+
+const PrintedEstimateSchema: Schema<PrintedEstimate> = Type.Object(
+  {
+    rows: Type.Integer({ minimum: 0 }),
+    lagMs: Type.Number({ minimum: 0 }),
+    curl: TEXT,
+    dialect: oneOf<PrintedSql["dialect"]>(["duckdb", "clickhouse"]),
+    sql: TEXT,
+  },
+  { additionalProperties: false },
+);
+
 function estimateRoute(app: FastifyInstance, doors: PullDoors, name: Name): void {
   const kind = KINDS[name];
   app.get<{ Params: ProjectParams; Querystring: EstimateQuery }>(
@@ -77,12 +104,12 @@ function estimateRoute(app: FastifyInstance, doors: PullDoors, name: Name): void
       onRequest: doors.access.role("analyst"),
       schema: {
         tags: ["events"],
-        summary: `How many ${words(name)} a pull would bring, and the same pull as curl and as SQL`,
+        response: { 200: PrintedEstimateSchema }, summary: `How many ${words(name)} a pull would bring, and the same pull as curl and as SQL`,
         params: pathParams("project"),
         querystring: estimateQuerySchema(kind),
       },
     },
-    async (request) => {
+    async (request): Promise<PrintedEstimate> => {
       const query = queryOf(doors, kind, request);
       const { format = "ndjson", ...filters } = request.query;
       const curl = printCurl(originOf(request), { project: query.project, name, filters, format });
@@ -107,13 +134,6 @@ const ExportQuerySchema: Schema<ExportQuery> = Type.Unsafe<ExportQuery>(
   ),
 );
 
-const BINARY = Type.String({ format: "binary" });
-
-const FILE = {
-  description: "The rows, as Parquet",
-  content: { [FORMATS.parquet.mediaTypes[0] as string]: { schema: BINARY } },
-};
-
 const DAY_MS = 86_400_000;
 
 /**
@@ -128,7 +148,7 @@ function exportRoute(app: FastifyInstance, doors: PullDoors): void {
       exposeHeadRoute: false,
       schema: {
         tags: ["events"],
-        response: { 200: FILE }, summary: "What was received on one day in UTC, as Parquet; `belay-final: true` once the day is over",
+        response: { 200: fileIn(["parquet"]) }, summary: "What was received on one day in UTC, as Parquet; `belay-final: true` once the day is over",
         params: pathParams("project", "day"),
         querystring: ExportQuerySchema,
       },

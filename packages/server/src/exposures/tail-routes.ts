@@ -62,7 +62,7 @@ export function tailRoute(app: FastifyInstance, doors: PullDoors, tails: EventTa
           "Server-sent events: the first `exposure`s or `metric-event`s of each second as this server takes them in, and how many were `skipped`; ends after ten minutes",
         params: pathParams("project"),
         querystring: TailQuerySchema,
-        produces: ["text/event-stream"],
+        response: { 200: { description: "The stream", content: { "text/event-stream": { schema: Type.String() } } } },
       },
     },
     (request, reply) => {

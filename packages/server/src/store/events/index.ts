@@ -23,11 +23,13 @@ export { HELD_OUT, METRICS_MAX, OTHER_VALUES, REST } from "./aggregate/request.t
 export type { ClickHouseOptions } from "./clickhouse/engine.ts";
 export { IMPORT_SDK } from "./engine.ts";
 export type {
+  Estimate,
   EventKind,
   EventQuery,
   EventStore,
   IncomingBatch,
   LedgerLine,
+  PrintedSql,
   Pull,
   PullFormat,
 } from "./event-store.ts";
