@@ -124,6 +124,7 @@ export {
   InteractionScreenSchema,
 } from "./schemas/results.ts";
 export { reference, type Schema } from "./schemas/schema.ts";
+export { ServedSnapshotSchema } from "./schemas/snapshot.ts";
 export {
   WebhookCreatedSchema,
   WebhookCreationSchema,

@@ -3,6 +3,7 @@ import { Type } from "@sinclair/typebox";
 import type { FastifyInstance } from "fastify";
 import { pathParams } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
+import { STREAM_ANSWER } from "../stream/routes.ts";
 import { DIFFERS_FILTER, eventQueryOf } from "./pull-query.ts";
 import { KINDS, type Name, type PullDoors, sightOf } from "./pull-routes.ts";
 import type { EventTails } from "./tail.ts";
@@ -62,7 +63,7 @@ export function tailRoute(app: FastifyInstance, doors: PullDoors, tails: EventTa
           "Server-sent events: the first `exposure`s or `metric-event`s of each second as this server takes them in, and how many were `skipped`; ends after ten minutes",
         params: pathParams("project"),
         querystring: TailQuerySchema,
-        response: { 200: { description: "The stream", content: { "text/event-stream": { schema: Type.String() } } } },
+        response: { 200: STREAM_ANSWER },
       },
     },
     (request, reply) => {

@@ -1,5 +1,6 @@
 import type { Instance, Receipt } from "@belay/protocol";
 import { InstanceSchema, pageSchema, ReceiptSchema } from "@belay/protocol/schemas";
+import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
 import { pageByKey } from "../http/cursor.ts";
@@ -59,7 +60,7 @@ export function receiptRoute(
     "/sdk/v1/receipt",
     {
       onRequest: access.sdk,
-      schema: { tags: ["sdk"], summary: "Say which revision this instance decides with", body: ReceiptSchema },
+      schema: { tags: ["sdk"], response: { 204: Type.Null() }, summary: "Say which revision this instance decides with", body: ReceiptSchema },
     },
     async (request, reply) => {
       if (request.sdk !== undefined) instances.note(request.sdk, request.body);

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { type CompileOptions, canonicalJson } from "@belay/core";
 import type { EpochMs, EvaluationContext, Json } from "@belay/protocol";
+import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
 import { windowOf } from "../access/stream-token.ts";
@@ -12,7 +13,7 @@ import type { Feed } from "../snapshots/feed.ts";
 import type { FeedSource } from "../snapshots/feeds.ts";
 import { feedOf } from "../snapshots/routes.ts";
 import type { Hub } from "../stream/hub.ts";
-import { assertRoom, openStream, readRevision } from "../stream/routes.ts";
+import { assertRoom, openStream, readRevision, STREAM_ANSWER } from "../stream/routes.ts";
 import { type DefaultsMode, missing, useDefault } from "./answer.ts";
 import { listed } from "./bytes.ts";
 import { installOfrepErrors } from "./errors.ts";
@@ -20,7 +21,7 @@ import { Recorder } from "./exposures.ts";
 import { FlagSet } from "./flag-set.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { contextOf, defaultsModeOf, keyOf, prefixOf } from "./request.ts";
-import { ContextBodySchema, StreamQuerySchema } from "./schemas.ts";
+import { BulkEvaluationSchema, ContextBodySchema, EvaluationSchema, StreamQuerySchema } from "./schemas.ts";
 import { Notices } from "./stream.ts";
 
 export interface OfrepLimits {
@@ -77,7 +78,7 @@ function singleRoute(app: FastifyInstance, onRequest: Hooks, answering: Answerin
       onRequest,
       // The schema is for readers: a context that is wrong is refused in the protocol's own words.
       validatorCompiler: () => () => true,
-      schema: { tags: ["ofrep"], summary: "OFREP: evaluate one flag; records the exposure", body: ContextBodySchema },
+      schema: { tags: ["ofrep"], response: { 200: EvaluationSchema }, summary: "OFREP: evaluate one flag; records the exposure", body: ContextBodySchema },
     },
     async (request, reply) => {
       const context = contextOf(request.body);
@@ -104,6 +105,7 @@ function bulkRoute(app: FastifyInstance, onRequest: Hooks, answering: AnsweringO
       validatorCompiler: () => () => true,
       schema: {
         tags: ["ofrep"],
+        response: { 200: BulkEvaluationSchema, 304: Type.Null() },
         summary: "OFREP: evaluate all flags the key may see; the ETag covers the revision and the context. Records no exposure",
         body: ContextBodySchema,
       },
@@ -131,7 +133,7 @@ function streamRoute(app: FastifyInstance, answering: AnsweringOf, { access, hub
       schema: {
         tags: ["ofrep"],
         summary: "OFREP: server-sent events that say when to evaluate again; opened by the URL of a bulk evaluation",
-        produces: ["text/event-stream"],
+        response: { 200: STREAM_ANSWER },
         querystring: StreamQuerySchema,
       },
     },

@@ -18,7 +18,7 @@ import { ProblemError } from "../http/problem.ts";
 import { compileValidator } from "../http/validation.ts";
 import type { InstanceRegistry } from "../instances/registry.ts";
 import type { Hub } from "../stream/hub.ts";
-import { assertRoom, openStream, readRevision } from "../stream/routes.ts";
+import { assertRoom, openStream, readRevision, STREAM_ANSWER } from "../stream/routes.ts";
 import type { BriefedFeed } from "./briefed-feed.ts";
 import type { BriefSource } from "./briefs.ts";
 
@@ -63,7 +63,7 @@ export const relayRoutes: FastifyPluginAsync<RelayDoors> = async (app, { access,
         tags,
         summary:
           "For relays: server-sent events; a `brief` first and whenever it differs, else what /sdk/v1/stream says to servers",
-        produces: ["text/event-stream"],
+        response: { 200: STREAM_ANSWER },
       },
     },
     (request, reply) => {

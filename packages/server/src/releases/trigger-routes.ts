@@ -1,5 +1,5 @@
 import type { Release, ReleaseTriggerCreated, ReleaseTriggerCreation } from "@belay/protocol";
-import { ReleaseTriggerCreatedSchema, ReleaseTriggerCreationSchema, ReleaseTriggersSchema, type Schema } from "@belay/protocol/schemas";
+import { ReleaseStateSchema, ReleaseTriggerCreatedSchema, ReleaseTriggerCreationSchema, ReleaseTriggersSchema, type Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
@@ -97,6 +97,19 @@ function definitionRoutes(app: FastifyInstance, { access, control, fillRandom }:
 /** 32 letters of base32: 160 bits. */
 const ID_LENGTH = 32;
 
+/** What a call tripped. */
+interface Tripped {
+  readonly release: string;
+  readonly guardrail: string;
+  /** Absent while the change log is away: the rollback follows. */
+  readonly state?: Release["state"];
+}
+
+const TrippedSchema: Schema<Tripped> = Type.Object(
+  { release: Type.String(), guardrail: Type.String(), state: Type.Optional(ReleaseStateSchema) },
+  { additionalProperties: false },
+);
+
 /** Any body: every monitoring tool has its own, and none of it is read. */
 function callRoute(app: FastifyInstance, { control, desk, now }: TriggerDoors): void {
   app.removeAllContentTypeParsers();
@@ -110,9 +123,10 @@ function callRoute(app: FastifyInstance, { control, desk, now }: TriggerDoors): 
         summary:
           "Trip a guardrail. `Authorization: Bearer <secret>`, or signed as Standard Webhooks are: `webhook-id`, `webhook-timestamp`, `webhook-signature`",
         params: pathParams("trigger"),
+        response: { 202: TrippedSchema },
       },
     },
-    async ({ id: requestId, params, headers, body = "" }, reply) => {
+    async ({ id: requestId, params, headers, body = "" }, reply): Promise<Tripped> => {
       const placed = control.workspace.triggers.get(params.trigger);
       // Compared in every case, and one answer for both: nobody learns which addresses there are.
       const fits = isSigned(headers, body, placed?.document.secret, now());

@@ -1,3 +1,5 @@
+import { ServedSnapshotSchema } from "@belay/protocol/schemas";
+import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { SdkIdentity } from "../access/identity.ts";
@@ -17,7 +19,7 @@ export const snapshotRoutes: FastifyPluginAsync<SnapshotDoors> = async (app: Fas
     "/sdk/v1/snapshot",
     {
       onRequest: access.sdk,
-      schema: { tags: ["sdk"], summary: "The environment's snapshot; its ETag is the revision" },
+      schema: { tags: ["sdk"], response: { 200: ServedSnapshotSchema, 304: Type.Null() }, summary: "The environment's snapshot; its ETag is the revision" },
     },
     async (request, reply) => {
       const feed = feedOfRules(feeds, request.sdk);

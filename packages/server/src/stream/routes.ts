@@ -1,4 +1,5 @@
 import type { Revision } from "@belay/protocol";
+import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from "fastify";
 import type { Access } from "../access/access.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -12,6 +13,12 @@ export interface StreamDoors {
   readonly hub: Hub;
 }
 
+/** A stream as OpenAPI shows it. It is written to the socket: no schema has a say in it. */
+export const STREAM_ANSWER: object = {
+  description: "The stream",
+  content: { "text/event-stream": { schema: Type.String() } },
+};
+
 /** `GET /sdk/v1/stream`: server-sent events; the snapshot or the missing changes, then a change per revision. */
 export const streamRoutes: FastifyPluginAsync<StreamDoors> = async (app: FastifyInstance, { access, feeds, hub }) => {
   app.get(
@@ -22,7 +29,7 @@ export const streamRoutes: FastifyPluginAsync<StreamDoors> = async (app: Fastify
         tags: ["sdk"],
         summary:
           "Server-sent events: `snapshot`, or the missing `change`s after Last-Event-ID, then a `change` per revision; a comment `: revision n` every 15 s",
-        produces: ["text/event-stream"],
+        response: { 200: STREAM_ANSWER },
       },
     },
     (request, reply) => {
