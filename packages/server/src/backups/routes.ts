@@ -1,6 +1,12 @@
+import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { Backups } from "./backup.ts";
+
+const ARCHIVE = {
+  description: "The archive",
+  content: { "application/gzip": { schema: Type.String({ format: "binary" }) } },
+};
 
 /** `GET /api/v1/backup`: everything this server keeps, for `restore`. It holds secrets of webhooks and hashes of keys. */
 export function backupDoors(backups: Pick<Backups, "archive">): (access: Access) => FastifyPluginAsync {
@@ -12,7 +18,7 @@ export function backupDoors(backups: Pick<Backups, "archive">): (access: Access)
         schema: {
           tags: ["health"],
           summary: "A copy of all this server keeps, as a gzipped tar",
-          produces: ["application/gzip"],
+          response: { 200: ARCHIVE },
         },
       },
       async (_, reply) =>

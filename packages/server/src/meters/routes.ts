@@ -1,3 +1,4 @@
+import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
 import type { Access, RoleHook } from "../access/access.ts";
@@ -20,7 +21,7 @@ export const meterRoutes: FastifyPluginAsync<MeterDoors> = async (app, { access,
       schema: {
         tags: ["health"],
         summary: "What the server says of itself, in Prometheus' text format",
-        produces: ["text/plain"],
+        response: { 200: { description: "Every series", content: { "text/plain": { schema: Type.String() } } } },
       },
     },
     async (_, reply) =>

@@ -19,17 +19,28 @@ const tags: readonly string[] = ["session"];
 
 /** Signing in with an account of the company: away to its provider, and back with a session. */
 export const oidcRoutes: FastifyPluginAsync<OidcDoors> = async (app, { control, provider, pages, signIn }) => {
-  app.get("/signin/oidc", { schema: { tags, summary: "Sign in with an account of your company" } }, async (request, reply) => {
-    const { url, leave } = await provider.leave();
-    keepLeave(reply, leave, pages.isHttps(request));
-    return reply.header("cache-control", "no-store").redirect(url.href, 302);
-  });
+  app.get(
+    "/signin/oidc",
+    {
+      schema: {
+        tags,
+        response: { 302: Type.Null({ description: "To the provider" }) },
+        summary: "Sign in with an account of your company",
+      },
+    },
+    async (request, reply) => {
+      const { url, leave } = await provider.leave();
+      keepLeave(reply, leave, pages.isHttps(request));
+      return reply.header("cache-control", "no-store").redirect(url.href, 302);
+    },
+  );
 
   app.get(
     CALLBACK_PATH,
     {
       schema: {
         tags,
+        response: { 302: Type.Null({ description: "To the console, signed in" }) },
         summary: "Where the provider sends people back: gives a session cookie",
         querystring: Type.Object({}, { additionalProperties: true }),
       },
