@@ -19,7 +19,7 @@ import type {
   TokenCreated,
 } from "../api.ts";
 import { ERRORS, type ErrorCode } from "../errors.ts";
-import type { Condition, Rule, Serve, Space, Targeting } from "../flag.ts";
+import type { Condition, Part, Rule, Serve, Space, Targeting } from "../flag.ts";
 import { RoleSchema, SdkKeyKindSchema, StaleReasonCodeSchema } from "./api.ts";
 import { FlagKindSchema, FlagMetadataSchema, FlagTestSchema, FlagTypeSchema, JsonSchema, oneOf, PartSchema } from "./flag.ts";
 import { reference, type Schema } from "./schema.ts";
@@ -100,25 +100,25 @@ export const StaleRuleReadSchema: Schema<Required<Omit<StaleRule, "reason">>> = 
   closed,
 );
 
-const ServeSchema: Schema<Serve> = Type.Unsafe<Serve>(
-  Type.Union([Type.Object({ variant: text }, closed), Type.Object({ split: Type.Array(PartSchema) }, closed)]),
-);
-
-const RuleSchema: Schema<Rule> = Type.Object(
-  { id: text, name: optionalText, when: Type.Optional(reference<Condition>("Condition")), serve: ServeSchema },
-  closed,
-);
-
-export const TargetingSchema: Schema<Targeting> = Type.Object(
-  {
+/** How a flag decides, where the parts of its splits look like `part`. */
+export function targetingFields(part: Schema<Part>): { readonly [name in keyof Targeting]-?: TSchema } {
+  const serve: Schema<Serve> = Type.Unsafe<Serve>(
+    Type.Union([Type.Object({ variant: text }, closed), Type.Object({ split: Type.Array(part) }, closed)]),
+  );
+  const rule: Schema<Rule> = Type.Object(
+    { id: text, name: optionalText, when: Type.Optional(reference<Condition>("Condition")), serve },
+    closed,
+  );
+  return {
     enabled: Type.Boolean(),
     off: optionalText,
     prerequisites: Type.Optional(Type.Array(FlagTestSchema)),
-    rules: Type.Array(RuleSchema),
-    fallthrough: Type.Optional(ServeSchema),
-  },
-  closed,
-);
+    rules: Type.Array(rule),
+    fallthrough: Type.Optional(serve),
+  };
+}
+
+export const TargetingSchema: Schema<Targeting> = Type.Unsafe<Targeting>(Type.Object(targetingFields(PartSchema), closed));
 
 const RolloutStateSchema: Schema<RolloutState> = Type.Object({ percentage, variant: text }, closed);
 

@@ -1,8 +1,8 @@
 import { type TSchema, Type } from "@sinclair/typebox";
-import type { Condition, Rule, Serve } from "../flag.ts";
+import type { Condition, Part } from "../flag.ts";
 import type { Snapshot, SnapshotFlag } from "../snapshot.ts";
-import { SpaceSchema } from "./answers.ts";
-import { FlagMetadataSchema, FlagTestSchema, FlagTypeSchema, JsonSchema, PartSchema } from "./flag.ts";
+import { SpaceSchema, targetingFields } from "./answers.ts";
+import { FlagMetadataSchema, FlagTypeSchema, JsonSchema, PartSchema } from "./flag.ts";
 import { reference, type Schema } from "./schema.ts";
 
 /** Everything an environment decides with, as SDKs get it. Closed: what is not told of here never leaves the server. */
@@ -16,38 +16,29 @@ const stamped = {
   differs: Type.Optional(Type.Boolean({ description: "Stamped for browsers, where it is the same for every unit" })),
 };
 
-const ServedPartSchema = Type.Object(
-  {
-    ...PartSchema["properties"],
-    tracks: Type.Optional(
-      Type.Union([Type.Object({ experiment: text, ...stamped }, closed), Type.Object({ release: text, ...stamped }, closed)]),
-    ),
-  },
-  closed,
+const ServedPartSchema: Schema<Part> = Type.Unsafe<Part>(
+  Type.Object(
+    {
+      ...PartSchema["properties"],
+      tracks: Type.Optional(
+        Type.Union([Type.Object({ experiment: text, ...stamped }, closed), Type.Object({ release: text, ...stamped }, closed)]),
+      ),
+    },
+    closed,
+  ),
 );
 
-const ServeSchema: Schema<Serve> = Type.Unsafe<Serve>(
-  Type.Union([Type.Object({ variant: text }, closed), Type.Object({ split: Type.Array(ServedPartSchema) }, closed)]),
-);
-
-const RuleSchema: Schema<Rule> = Type.Object(
-  { id: text, name: Type.Optional(text), when: Type.Optional(reference<Condition>("Condition")), serve: ServeSchema },
-  closed,
-);
-
-export const SnapshotFlagSchema: Schema<SnapshotFlag> = Type.Object(
-  {
-    type: FlagTypeSchema,
-    variants: Type.Record(Type.String(), JsonSchema),
-    spaces: Type.Optional(Type.Record(Type.String(), SpaceSchema)),
-    metadata: Type.Optional(FlagMetadataSchema),
-    enabled: Type.Boolean(),
-    off: Type.Optional(text),
-    prerequisites: Type.Optional(Type.Array(FlagTestSchema)),
-    rules: Type.Array(RuleSchema),
-    fallthrough: Type.Optional(ServeSchema),
-  },
-  closed,
+export const SnapshotFlagSchema: Schema<SnapshotFlag> = Type.Unsafe<SnapshotFlag>(
+  Type.Object(
+    {
+      type: FlagTypeSchema,
+      variants: Type.Record(Type.String(), JsonSchema),
+      spaces: Type.Optional(Type.Record(Type.String(), SpaceSchema)),
+      metadata: Type.Optional(FlagMetadataSchema),
+      ...targetingFields(ServedPartSchema),
+    },
+    closed,
+  ),
 );
 
 function snapshotSchema(flag: TSchema): Schema<Snapshot> {

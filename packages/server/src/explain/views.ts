@@ -1,6 +1,6 @@
-import type { Defect, ExplainedCondition, ExplainedServe, ExplainedStep, Explanation } from "@belay/core";
+import type { Defect, ExplainedCondition, ExplainedResult, ExplainedServe, ExplainedStep, Explanation } from "@belay/core";
 import { ERRORS, type ErrorCode } from "@belay/protocol";
-import { JsonSchema, oneOf, reference, type Schema } from "@belay/protocol/schemas";
+import { EvaluationErrorCodeSchema, EvaluationReasonSchema, JsonSchema, oneOf, reference, type Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 
 /** One evaluation, told, as OpenAPI shows it. */
@@ -91,25 +91,13 @@ const StepSchema: Schema<ExplainedStep> = Type.Unsafe<ExplainedStep>(
   ]),
 );
 
-const REASONS: readonly Explanation["result"]["reason"][] = [
-  "STATIC",
-  "TARGETING_MATCH",
-  "SPLIT",
-  "DEFAULT",
-  "DISABLED",
-  "CACHED",
-  "STALE",
-  "UNKNOWN",
-  "ERROR",
-];
-
-const ResultSchema: Schema<Explanation["result"]> = Type.Object(
+const ResultSchema: Schema<ExplainedResult> = Type.Object(
   {
     value: Type.Optional(JsonSchema),
     variant: optionalText,
-    reason: oneOf(REASONS),
+    reason: EvaluationReasonSchema,
     ruleId: optionalText,
-    errorCode: Type.Optional(Type.Unsafe<NonNullable<Explanation["result"]["errorCode"]>>(text)),
+    errorCode: Type.Optional(EvaluationErrorCodeSchema),
   },
   closed,
 );

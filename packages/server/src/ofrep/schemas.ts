@@ -1,5 +1,5 @@
 import type { EvaluationContext, FlagKey, FlagMetadata, Json, Reason } from "@belay/protocol";
-import { JsonSchema, oneOf, type Schema } from "@belay/protocol/schemas";
+import { EvaluationReasonSchema, JsonSchema, oneOf, type Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { OfrepErrorCode, OfrepFailure } from "./answer.ts";
 
@@ -44,23 +44,11 @@ interface OfrepBulkEvaluation {
 const closed = { additionalProperties: false } as const;
 const text = Type.String();
 
-const REASONS: readonly Reason[] = [
-  "STATIC",
-  "TARGETING_MATCH",
-  "SPLIT",
-  "DEFAULT",
-  "DISABLED",
-  "CACHED",
-  "STALE",
-  "UNKNOWN",
-  "ERROR",
-];
-
 export const EvaluationSchema: Schema<OfrepEvaluation> = Type.Object(
   {
     key: text,
     value: Type.Optional(JsonSchema),
-    reason: oneOf(REASONS),
+    reason: EvaluationReasonSchema,
     variant: Type.Optional(text),
     metadata: Type.Record(Type.String(), Type.Union([text, Type.Number(), Type.Boolean()])),
   },
