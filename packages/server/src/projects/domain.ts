@@ -9,8 +9,10 @@ import type { DocumentWrite } from "../store/changes/index.ts";
 
 export const FIRST_ENVIRONMENTS: readonly string[] = ["development", "staging", "production"];
 
-export function projectView({ key, document }: ProjectState): Project {
-  return { key, ...document.body, revision: document.revision };
+/** Retention and the stale rule have doors of their own. */
+export function projectView({ key, document: { body, revision } }: ProjectState): Project {
+  const { name, privateAttributes, createdAt } = body;
+  return { key, name, privateAttributes, createdAt, revision };
 }
 
 export function environmentView(project: string, { key, document, revision }: EnvironmentState): Environment {
