@@ -39,7 +39,14 @@ export {
   TargetingDraftSchema,
   TokenCreationSchema,
 } from "./schemas/api.ts";
-export { BundleSchema, ImportDraftSchema, ImportPlanSchema, ImportRequestSchema, ImportResultSchema, PromotionDraftSchema } from "./schemas/bundle.ts";
+export {
+  BundleSchema,
+  ImportDraftSchema,
+  ImportPlanSchema,
+  ImportRequestSchema,
+  ImportResultSchema,
+  PromotionDraftSchema,
+} from "./schemas/bundle.ts";
 export { ChangeSchema } from "./schemas/changes.ts";
 export { EvaluationErrorCodeSchema, EvaluationReasonSchema } from "./schemas/evaluation.ts";
 export {

@@ -54,7 +54,13 @@ export const auditRoutes: FastifyPluginAsync<AuditDoors> = async (app, { access,
     all,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, response: { 200: pageSchema(ChangeSchema) }, summary: "List changes, newest first", params: pathParams("project"), querystring: ChangesQuerySchema },
+      schema: {
+        tags,
+        response: { 200: pageSchema(ChangeSchema) },
+        summary: "List changes, newest first",
+        params: pathParams("project"),
+        querystring: ChangesQuerySchema,
+      },
     },
     async ({ params: { project }, actor, query }): Promise<Page<Change>> => {
       const { limit = PAGE_LIMIT_DEFAULT } = query;
@@ -66,7 +72,10 @@ export const auditRoutes: FastifyPluginAsync<AuditDoors> = async (app, { access,
 
   app.get<{ Params: { project: string; change: string } }>(
     `${all}/:change`,
-    { onRequest: access.role("viewer"), schema: { tags, response: { 200: ChangeSchema }, summary: "Read a change", params: pathParams("project", "change") } },
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, response: { 200: ChangeSchema }, summary: "Read a change", params: pathParams("project", "change") },
+    },
     async ({ params: { project, change: id }, actor }) => {
       const change = /^\d{1,15}$/.test(id) ? await log.change(Number(id)) : undefined;
       const isVisible = change?.environment === undefined || (actor?.environments?.includes(change.environment) ?? true);

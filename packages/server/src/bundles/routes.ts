@@ -1,6 +1,12 @@
 import type { CompileOptions } from "@belay/core";
 import type { Bundle, ImportDraft, ImportPlan, ImportRequest } from "@belay/protocol";
-import { BundleSchema, ImportDraftSchema, ImportPlanSchema, ImportRequestSchema, ImportResultSchema } from "@belay/protocol/schemas";
+import {
+  BundleSchema,
+  ImportDraftSchema,
+  ImportPlanSchema,
+  ImportRequestSchema,
+  ImportResultSchema,
+} from "@belay/protocol/schemas";
 import type { FastifyPluginAsync } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
 import { rehearse } from "../control/consequence.ts";
@@ -35,7 +41,10 @@ export const bundleRoutes: FastifyPluginAsync<BundleDoors> = async (app, { acces
 
   app.get<{ Params: ProjectParams }>(
     `${one}/export`,
-    { onRequest: access.role("viewer"), schema: { tags, response: { 200: BundleSchema }, summary: "Export a project as one document", params } },
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, response: { 200: BundleSchema }, summary: "Export a project as one document", params },
+    },
     async ({ params: { project }, actor }): Promise<Bundle> =>
       exportProject(projectOf(control.workspace, project), (name) => actor !== undefined && reaches(actor, name)),
   );
@@ -45,7 +54,13 @@ export const bundleRoutes: FastifyPluginAsync<BundleDoors> = async (app, { acces
     {
       onRequest: access.role("editor"),
       bodyLimit: BUNDLE_LIMIT_BYTES,
-      schema: { tags, response: { 200: ImportPlanSchema }, summary: "Say what importing a bundle would change", params, body: ImportRequestSchema },
+      schema: {
+        tags,
+        response: { 200: ImportPlanSchema },
+        summary: "Say what importing a bundle would change",
+        params,
+        body: ImportRequestSchema,
+      },
     },
     async ({ params: at, body }): Promise<ImportPlan> => {
       const { workspace } = control;
@@ -61,7 +76,13 @@ export const bundleRoutes: FastifyPluginAsync<BundleDoors> = async (app, { acces
     {
       onRequest: access.role("editor"),
       bodyLimit: BUNDLE_LIMIT_BYTES,
-      schema: { tags, response: { 200: ImportResultSchema }, summary: "Import a bundle as planned: all of it or nothing", params, body: ImportDraftSchema },
+      schema: {
+        tags,
+        response: { 200: ImportResultSchema },
+        summary: "Import a bundle as planned: all of it or nothing",
+        params,
+        body: ImportDraftSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {

@@ -31,7 +31,8 @@ export const explainRoutes: FastifyPluginAsync<ExplainDoors> = async (app, { acc
       onRequest: access.role("viewer"),
       schema: {
         tags: ["targeting"],
-        response: { 200: ExplanationSchema }, summary: "Explain what a flag decides for a context, or did, and why",
+        response: { 200: ExplanationSchema },
+        summary: "Explain what a flag decides for a context, or did, and why",
         params: pathParams("project", "environment"),
         body: ExplainRequestSchema,
       },

@@ -1,6 +1,13 @@
 import type { Defect, ExplainedCondition, ExplainedResult, ExplainedServe, ExplainedStep, Explanation } from "@belay/core";
 import { ERRORS, type ErrorCode } from "@belay/protocol";
-import { EvaluationErrorCodeSchema, EvaluationReasonSchema, JsonSchema, oneOf, reference, type Schema } from "@belay/protocol/schemas";
+import {
+  EvaluationErrorCodeSchema,
+  EvaluationReasonSchema,
+  JsonSchema,
+  oneOf,
+  reference,
+  type Schema,
+} from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 
 /** One evaluation, told, as OpenAPI shows it. */

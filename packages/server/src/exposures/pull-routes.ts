@@ -65,7 +65,8 @@ function rowsRoute(app: FastifyInstance, doors: PullDoors, name: Name): void {
       exposeHeadRoute: false,
       schema: {
         tags: ["events"],
-        response: { 200: fileIn(FORMAT_NAMES) }, summary: `The ${words(name)} received so far, in order of arrival, as NDJSON, CSV, Parquet or Arrow; the last row's cursor resumes`,
+        response: { 200: fileIn(FORMAT_NAMES) },
+        summary: `The ${words(name)} received so far, in order of arrival, as NDJSON, CSV, Parquet or Arrow; the last row's cursor resumes`,
         params: pathParams("project"),
         querystring: pullQuerySchema(kind),
       },
@@ -104,7 +105,8 @@ function estimateRoute(app: FastifyInstance, doors: PullDoors, name: Name): void
       onRequest: doors.access.role("analyst"),
       schema: {
         tags: ["events"],
-        response: { 200: PrintedEstimateSchema }, summary: `How many ${words(name)} a pull would bring, and the same pull as curl and as SQL`,
+        response: { 200: PrintedEstimateSchema },
+        summary: `How many ${words(name)} a pull would bring, and the same pull as curl and as SQL`,
         params: pathParams("project"),
         querystring: estimateQuerySchema(kind),
       },
@@ -148,7 +150,8 @@ function exportRoute(app: FastifyInstance, doors: PullDoors): void {
       exposeHeadRoute: false,
       schema: {
         tags: ["events"],
-        response: { 200: fileIn(["parquet"]) }, summary: "What was received on one day in UTC, as Parquet; `belay-final: true` once the day is over",
+        response: { 200: fileIn(["parquet"]) },
+        summary: "What was received on one day in UTC, as Parquet; `belay-final: true` once the day is over",
         params: pathParams("project", "day"),
         querystring: ExportQuerySchema,
       },

@@ -35,7 +35,8 @@ export const promotionRoutes: FastifyPluginAsync<PromotionDoors> = async (app, {
       onRequest: access.role("viewer"),
       schema: {
         tags,
-        response: { 200: PromotionSchema }, summary: "Say what promoting a flag from another environment would change",
+        response: { 200: PromotionSchema },
+        summary: "Say what promoting a flag from another environment would change",
         params,
         querystring: FromSchema,
       },
@@ -61,7 +62,13 @@ export const promotionRoutes: FastifyPluginAsync<PromotionDoors> = async (app, {
     path,
     {
       onRequest: access.role("editor"),
-      schema: { tags, response: { 200: FlagTargetingSchema }, summary: "Promote a flag from another environment as planned", params, body: PromotionDraftSchema },
+      schema: {
+        tags,
+        response: { 200: FlagTargetingSchema },
+        summary: "Promote a flag from another environment as planned",
+        params,
+        body: PromotionDraftSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {

@@ -52,7 +52,13 @@ export const historyRoutes: FastifyPluginAsync<HistoryDoors> = async (app, { acc
     `${one}/state`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, response: { 200: PastStateSchema }, summary: "Read an environment as it was at a revision or a time", params, querystring: MomentQuerySchema },
+      schema: {
+        tags,
+        response: { 200: PastStateSchema },
+        summary: "Read an environment as it was at a revision or a time",
+        params,
+        querystring: MomentQuerySchema,
+      },
     },
     async ({ params: place, query }): Promise<PastState> => {
       const past = await history.read(place, query);
@@ -70,7 +76,13 @@ export const historyRoutes: FastifyPluginAsync<HistoryDoors> = async (app, { acc
     `${one}/diff`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, response: { 200: StateDiffSchema }, summary: "Say what differs between two revisions", params, querystring: DiffQuerySchema },
+      schema: {
+        tags,
+        response: { 200: StateDiffSchema },
+        summary: "Say what differs between two revisions",
+        params,
+        querystring: DiffQuerySchema,
+      },
     },
     async ({ params: place, query: { from, to } }): Promise<StateDiff> => {
       const before = await history.read(place, { revision: from });
@@ -85,7 +97,8 @@ export const historyRoutes: FastifyPluginAsync<HistoryDoors> = async (app, { acc
       onRequest: access.role("editor"),
       schema: {
         tags,
-        response: { 200: RestoreResultSchema }, summary: "Bring targetings back to what they were at a revision, as a new change",
+        response: { 200: RestoreResultSchema },
+        summary: "Bring targetings back to what they were at a revision, as a new change",
         params,
         body: RestoreDraftSchema,
       },

@@ -167,7 +167,13 @@ function readRoutes(app: FastifyInstance, doors: ImportDoors): void {
     path,
     {
       onRequest: access.role("analyst"),
-      schema: { tags, response: { 200: pageSchema(ImportViewSchema) }, summary: "List the imports of a project", params: pathParams("project"), querystring: PageQuerySchema },
+      schema: {
+        tags,
+        response: { 200: pageSchema(ImportViewSchema) },
+        summary: "List the imports of a project",
+        params: pathParams("project"),
+        querystring: PageQuerySchema,
+      },
     },
     async (request): Promise<Page<ImportView>> => {
       const visible = (await everywhere(doors, request.params.project)).filter((record) => isVisible(request, record));
@@ -204,7 +210,8 @@ function rejectedRoute(app: FastifyInstance, doors: ImportDoors): void {
       exposeHeadRoute: false,
       schema: {
         tags,
-        response: { 200: REJECTED }, summary:
+        response: { 200: REJECTED },
+        summary:
           "The rows that were not fit to be stored, each with its number, field, value and what is wrong; the first 100,000",
         params: pathParams("project", "import"),
         querystring: RejectedQuerySchema,

@@ -49,7 +49,9 @@ export const ImportViewSchema: Schema<ImportView> = Type.Unsafe<ImportView>(
       createdAt: text("RFC 3339"),
       endedAt: Type.Optional(text("RFC 3339")),
       fault: Type.Optional(text("Why it failed, or what it waits for")),
-      server: Type.Optional(text("Host of the server that has its file, where that is another one: it alone knows how far it is")),
+      server: Type.Optional(
+        text("Host of the server that has its file, where that is another one: it alone knows how far it is"),
+      ),
     },
     { additionalProperties: false },
   ),

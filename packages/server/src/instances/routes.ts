@@ -60,7 +60,12 @@ export function receiptRoute(
     "/sdk/v1/receipt",
     {
       onRequest: access.sdk,
-      schema: { tags: ["sdk"], response: { 204: Type.Null() }, summary: "Say which revision this instance decides with", body: ReceiptSchema },
+      schema: {
+        tags: ["sdk"],
+        response: { 204: Type.Null() },
+        summary: "Say which revision this instance decides with",
+        body: ReceiptSchema,
+      },
     },
     async (request, reply) => {
       if (request.sdk !== undefined) instances.note(request.sdk, request.body);

@@ -71,7 +71,8 @@ export const ledgerRoutes: FastifyPluginAsync<LedgerDoors> = async (app, { acces
       onRequest: access.role("analyst"),
       schema: {
         tags,
-        response: { 200: LedgerReportSchema }, summary: "What became of the exposures that were made, by arm, and whether assignment or loss is skewed",
+        response: { 200: LedgerReportSchema },
+        summary: "What became of the exposures that were made, by arm, and whether assignment or loss is skewed",
         params,
         querystring: LedgerFilterSchema,
       },
@@ -93,7 +94,13 @@ export const ledgerRoutes: FastifyPluginAsync<LedgerDoors> = async (app, { acces
     `${path}/instances`,
     {
       onRequest: access.role("analyst"),
-      schema: { tags, response: { 200: pageSchema(InstanceAccountSchema) }, summary: "The same by instance and arm", params, querystring: InstancesQuerySchema },
+      schema: {
+        tags,
+        response: { 200: pageSchema(InstanceAccountSchema) },
+        summary: "The same by instance and arm",
+        params,
+        querystring: InstancesQuerySchema,
+      },
     },
     async ({ params: of, query: { limit, cursor, ...filter } }): Promise<Page<InstanceAccount>> => {
       const keyed = (await accounts(of, filter)).map((account) => ({ key: keyOf(account), ...account }));

@@ -21,7 +21,7 @@ import { Recorder } from "./exposures.ts";
 import { FlagSet } from "./flag-set.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { contextOf, defaultsModeOf, keyOf, prefixOf } from "./request.ts";
-import { BulkEvaluationSchema, ContextBodySchema, EvaluationSchema, StreamQuerySchema } from "./schemas.ts";
+import { BulkEvaluationSchema, ContextBodySchema, EvaluationSchema, RefusalSchema, StreamQuerySchema } from "./schemas.ts";
 import { Notices } from "./stream.ts";
 
 export interface OfrepLimits {
@@ -78,7 +78,12 @@ function singleRoute(app: FastifyInstance, onRequest: Hooks, answering: Answerin
       onRequest,
       // The schema is for readers: a context that is wrong is refused in the protocol's own words.
       validatorCompiler: () => () => true,
-      schema: { tags: ["ofrep"], response: { 200: EvaluationSchema }, summary: "OFREP: evaluate one flag; records the exposure", body: ContextBodySchema },
+      schema: {
+        tags: ["ofrep"],
+        response: { 200: EvaluationSchema, 400: RefusalSchema, 404: RefusalSchema },
+        summary: "OFREP: evaluate one flag; records the exposure",
+        body: ContextBodySchema,
+      },
     },
     async (request, reply) => {
       const context = contextOf(request.body);

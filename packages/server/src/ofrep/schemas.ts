@@ -63,7 +63,12 @@ const ERROR_CODES: readonly OfrepErrorCode[] = [
   "GENERAL",
 ];
 
-const FailureSchema: Schema<OfrepFailure> = Type.Object({ key: text, errorCode: oneOf(ERROR_CODES), errorDetails: text }, closed);
+const failure = { key: text, errorCode: oneOf(ERROR_CODES), errorDetails: text };
+
+/** A flag that could not be evaluated; what was wrong with the request itself is told beside it, as everywhere. */
+export const RefusalSchema: Schema<OfrepFailure> = Type.Object(failure);
+
+const FailureSchema: Schema<OfrepFailure> = Type.Object(failure, closed);
 
 const EventStreamSchema: Schema<OfrepBulkEvaluation["eventStreams"][number]> = Type.Object(
   {

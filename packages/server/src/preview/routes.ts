@@ -27,7 +27,8 @@ export const previewRoutes: FastifyPluginAsync<PreviewDoors> = async (app, { acc
       onRequest: access.role("viewer"),
       schema: {
         tags: ["targeting"],
-        response: { 200: PreviewSchema }, summary: "Say which share of units an edit would move, before it is made",
+        response: { 200: PreviewSchema },
+        summary: "Say which share of units an edit would move, before it is made",
         params: pathParams("project", "environment", "flag"),
         body: PreviewRequestSchema,
       },

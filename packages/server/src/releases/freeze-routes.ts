@@ -1,5 +1,13 @@
 import type { Freeze, FreezeDraft, Release, RollbackSinceDraft, Suspect } from "@belay/protocol";
-import { FreezeDraftSchema, FreezeSchema, ReasonSchema, ReleaseStateSchema, RollbackSinceDraftSchema, type Schema, SuspectsSchema } from "@belay/protocol/schemas";
+import {
+  FreezeDraftSchema,
+  FreezeSchema,
+  ReasonSchema,
+  ReleaseStateSchema,
+  RollbackSinceDraftSchema,
+  type Schema,
+  SuspectsSchema,
+} from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
@@ -86,7 +94,13 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
     `${base}/freeze`,
     {
       onRequest: access.role("operator"),
-      schema: { tags, response: { 200: FreezeSchema }, summary: "Freeze: ladders stand, nothing is raised, lowering works", params, body: FreezeDraftSchema },
+      schema: {
+        tags,
+        response: { 200: FreezeSchema },
+        summary: "Freeze: ladders stand, nothing is raised, lowering works",
+        params,
+        body: FreezeDraftSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {
@@ -104,7 +118,13 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
     `${base}/freeze/leave`,
     {
       onRequest: access.role("operator"),
-      schema: { tags, response: { 200: FreezeSchema }, summary: "Leave the freeze: ladders climb on", params, body: ReasonSchema },
+      schema: {
+        tags,
+        response: { 200: FreezeSchema },
+        summary: "Leave the freeze: ladders climb on",
+        params,
+        body: ReasonSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {
@@ -119,7 +139,8 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
       onRequest: access.role("admin"),
       schema: {
         tags,
-        response: { 200: FreezeSchema }, summary: "Say whether leaving a freeze takes a second person",
+        response: { 200: FreezeSchema },
+        summary: "Say whether leaving a freeze takes a second person",
         params,
         body: FreezePolicySchema,
       },
@@ -136,7 +157,8 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
       onRequest: access.role("viewer"),
       schema: {
         tags,
-        response: { 200: SuspectsSchema }, summary: "List live releases that raised exposure since a moment, by reach and recency",
+        response: { 200: SuspectsSchema },
+        summary: "List live releases that raised exposure since a moment, by reach and recency",
         params,
         querystring: SinceQuerySchema,
       },
@@ -153,7 +175,8 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
       onRequest: access.role("operator"),
       schema: {
         tags,
-        response: { 200: OutcomesSchema }, summary: "Roll back every live release that raised exposure since a moment, or those chosen of them",
+        response: { 200: OutcomesSchema },
+        summary: "Roll back every live release that raised exposure since a moment, or those chosen of them",
         params,
         body: RollbackSinceDraftSchema,
       },

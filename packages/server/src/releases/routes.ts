@@ -8,7 +8,20 @@ import type {
   ReleaseEvidence,
   ReleaseReason,
 } from "@belay/protocol";
-import { AdvanceDraftSchema, DrillRecordSchema, EvidenceDraftSchema, KeySchema, oneOf, pageSchema, ReasonSchema, ReleaseCreationSchema, ReleaseEditSchema, ReleaseReasonSchema, ReleaseSchema, type Schema } from "@belay/protocol/schemas";
+import {
+  AdvanceDraftSchema,
+  DrillRecordSchema,
+  EvidenceDraftSchema,
+  KeySchema,
+  oneOf,
+  pageSchema,
+  ReasonSchema,
+  ReleaseCreationSchema,
+  ReleaseEditSchema,
+  ReleaseReasonSchema,
+  ReleaseSchema,
+  type Schema,
+} from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
@@ -116,7 +129,8 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       onRequest: access.role("viewer"),
       schema: {
         tags,
-        response: { 200: pageSchema(ReleaseSchema) }, summary: "List the releases of an environment",
+        response: { 200: pageSchema(ReleaseSchema) },
+        summary: "List the releases of an environment",
         params: pathParams("project", "environment"),
         querystring: PageQuerySchema,
       },
@@ -137,7 +151,8 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       onRequest: access.role("editor"),
       schema: {
         tags,
-        response: { 201: ReleaseSchema }, summary: "Draft a release; what is left out is taken from the default ladder",
+        response: { 201: ReleaseSchema },
+        summary: "Draft a release; what is left out is taken from the default ladder",
         params: pathParams("project", "environment"),
         body: ReleaseCreationSchema,
       },
@@ -157,7 +172,12 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
     one,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, response: { 200: ReleaseSchema }, summary: "Read a release, with the receipts of its rollback as they come in", params },
+      schema: {
+        tags,
+        response: { 200: ReleaseSchema },
+        summary: "Read a release, with the receipts of its rollback as they come in",
+        params,
+      },
     },
     async ({ params: at }, reply) => {
       const view = read(at);
@@ -170,7 +190,12 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
     `${one}/plan`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, response: { 200: PlanViewSchema }, summary: "Ask what the release would do now, and what keeps it from more", params },
+      schema: {
+        tags,
+        response: { 200: PlanViewSchema },
+        summary: "Ask what the release would do now, and what keeps it from more",
+        params,
+      },
     },
     async ({ params: at }): Promise<PlanView> => {
       const view = read(at);
@@ -191,7 +216,13 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
     one,
     {
       onRequest: access.role("editor"),
-      schema: { tags, response: { 200: ReleaseSchema }, summary: "Edit a release that has not started; it is a draft again", params, body: ReleaseEditSchema },
+      schema: {
+        tags,
+        response: { 200: ReleaseSchema },
+        summary: "Edit a release that has not started; it is a draft again",
+        params,
+        body: ReleaseEditSchema,
+      },
     },
     async (request, reply) =>
       answerWrite(control, request, reply, {
@@ -298,7 +329,8 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       onRequest: access.role("operator"),
       schema: {
         tags,
-        response: { 200: ReleaseSchema }, summary: "Go one stage on before the time is over; gates must be open, unless an admin overrides them",
+        response: { 200: ReleaseSchema },
+        summary: "Go one stage on before the time is over; gates must be open, unless an admin overrides them",
         params,
         body: AdvanceDraftSchema,
       },
@@ -326,7 +358,8 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       onRequest: access.role("operator"),
       schema: {
         tags,
-        response: { 200: ReleaseSchema }, summary: "An alert from outside trips a guardrail: what its breach does is done now",
+        response: { 200: ReleaseSchema },
+        summary: "An alert from outside trips a guardrail: what its breach does is done now",
         params,
         body: TripDraftSchema,
       },
@@ -346,7 +379,8 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       onRequest: access.role("operator"),
       schema: {
         tags,
-        response: { 200: ReleaseSchema }, summary: "Give evidence that a gate asks for: a test alert arrived, the runbook was tried, a note was sent, power",
+        response: { 200: ReleaseSchema },
+        summary: "Give evidence that a gate asks for: a test alert arrived, the runbook was tried, a note was sent, power",
         params,
         body: EvidenceDraftSchema,
       },
@@ -369,7 +403,8 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       onRequest: access.role("operator"),
       schema: {
         tags,
-        response: { 200: DrillRecordSchema }, summary: "Switch a flag off and on again, time it until every instance acknowledged, and file that as evidence",
+        response: { 200: DrillRecordSchema },
+        summary: "Switch a flag off and on again, time it until every instance acknowledged, and file that as evidence",
         params,
         body: DrillDraftSchema,
       },

@@ -1,5 +1,11 @@
 import type { Release, ReleaseTriggerCreated, ReleaseTriggerCreation } from "@belay/protocol";
-import { ReleaseStateSchema, ReleaseTriggerCreatedSchema, ReleaseTriggerCreationSchema, ReleaseTriggersSchema, type Schema } from "@belay/protocol/schemas";
+import {
+  ReleaseStateSchema,
+  ReleaseTriggerCreatedSchema,
+  ReleaseTriggerCreationSchema,
+  ReleaseTriggersSchema,
+  type Schema,
+} from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
@@ -45,7 +51,15 @@ function definitionRoutes(app: FastifyInstance, { access, control, fillRandom }:
 
   app.get<{ Params: Params }>(
     all,
-    { onRequest: access.role("viewer"), schema: { tags, response: { 200: ReleaseTriggersSchema }, summary: "List a release's triggers, without their secrets", params } },
+    {
+      onRequest: access.role("viewer"),
+      schema: {
+        tags,
+        response: { 200: ReleaseTriggersSchema },
+        summary: "List a release's triggers, without their secrets",
+        params,
+      },
+    },
     async ({ params: at }) => {
       const place = placeOf(control.workspace, at);
       const held = heldRelease(place);
@@ -60,7 +74,8 @@ function definitionRoutes(app: FastifyInstance, { access, control, fillRandom }:
       onRequest: access.role("operator"),
       schema: {
         tags,
-        response: { 201: ReleaseTriggerCreatedSchema }, summary: "Make an address that trips a guardrail when a monitoring tool calls it; its secret is shown once",
+        response: { 201: ReleaseTriggerCreatedSchema },
+        summary: "Make an address that trips a guardrail when a monitoring tool calls it; its secret is shown once",
         params,
         body: ReleaseTriggerCreationSchema,
       },
@@ -82,7 +97,8 @@ function definitionRoutes(app: FastifyInstance, { access, control, fillRandom }:
       onRequest: access.role("operator"),
       schema: {
         tags,
-        response: { 204: Type.Null() }, summary: "Delete a trigger: its address trips nothing from then on",
+        response: { 204: Type.Null() },
+        summary: "Delete a trigger: its address trips nothing from then on",
         params: pathParams("project", "environment", "release", "trigger"),
         querystring: ReasonQuerySchema,
       },

@@ -11,7 +11,19 @@ import type {
   RequestEdit,
   RequestState,
 } from "@belay/protocol";
-import { ApprovalDraftSchema, ApprovalRuleSchema, ChangeRequestSchema, EnvironmentSchema, ListedRequestSchema, pageSchema, ReasonSchema, RequestDraftSchema, RequestEditSchema, RequestStateSchema, type Schema } from "@belay/protocol/schemas";
+import {
+  ApprovalDraftSchema,
+  ApprovalRuleSchema,
+  ChangeRequestSchema,
+  EnvironmentSchema,
+  ListedRequestSchema,
+  pageSchema,
+  ReasonSchema,
+  RequestDraftSchema,
+  RequestEditSchema,
+  RequestStateSchema,
+  type Schema,
+} from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
@@ -94,7 +106,8 @@ function ruleRoute(app: FastifyInstance, { access, control }: RequestDoors): voi
       onRequest: access.role("admin"),
       schema: {
         tags,
-        response: { 200: EnvironmentSchema }, summary: "Say how many people must approve an edit that may raise exposure",
+        response: { 200: EnvironmentSchema },
+        summary: "Say how many people must approve an edit that may raise exposure",
         params: placeParams,
         body: ApprovalRuleSchema,
       },
@@ -114,7 +127,13 @@ function listRoutes(app: FastifyInstance, { access, control }: RequestDoors): vo
     all,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, response: { 200: pageSchema(ListedRequestSchema) }, summary: "List change requests, oldest first", params: placeParams, querystring: RequestQuerySchema },
+      schema: {
+        tags,
+        response: { 200: pageSchema(ListedRequestSchema) },
+        summary: "List change requests, oldest first",
+        params: placeParams,
+        querystring: RequestQuerySchema,
+      },
     },
     async ({ params: at, query }) => {
       const own = [...projectOf(control.workspace, at.project).requests].filter(
@@ -130,7 +149,12 @@ function listRoutes(app: FastifyInstance, { access, control }: RequestDoors): vo
     one,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, response: { 200: ChangeRequestSchema }, summary: "Read a change request: what it would do, and who approved that", params },
+      schema: {
+        tags,
+        response: { 200: ChangeRequestSchema },
+        summary: "Read a change request: what it would do, and who approved that",
+        params,
+      },
     },
     async ({ params: at }, reply): Promise<ChangeRequest> => {
       const held = heldRequest(control.workspace, at);
@@ -149,7 +173,8 @@ function authorRoutes(app: FastifyInstance, doors: RequestDoors): void {
       bodyLimit: BODY_LIMIT_BYTES,
       schema: {
         tags,
-        response: { 201: ChangeRequestSchema }, summary: "Ask for an edit, to be approved or made at a time",
+        response: { 201: ChangeRequestSchema },
+        summary: "Ask for an edit, to be approved or made at a time",
         params: placeParams,
         body: RequestDraftSchema,
       },
@@ -173,7 +198,13 @@ function authorRoutes(app: FastifyInstance, doors: RequestDoors): void {
     {
       onRequest: access.role("operator"),
       bodyLimit: BODY_LIMIT_BYTES,
-      schema: { tags, response: { 200: ChangeRequestSchema }, summary: "Edit your request: approvals given before are gone", params, body: RequestEditSchema },
+      schema: {
+        tags,
+        response: { 200: ChangeRequestSchema },
+        summary: "Edit your request: approvals given before are gone",
+        params,
+        body: RequestEditSchema,
+      },
     },
     async (request, reply) => {
       const { body } = heldRequest(control.workspace, request.params);
@@ -202,7 +233,8 @@ function approverRoutes(app: FastifyInstance, doors: RequestDoors): void {
       onRequest: access.role("operator"),
       schema: {
         tags,
-        response: { 200: ChangeRequestSchema }, summary: "Approve what the hash names; the last approval it takes makes it",
+        response: { 200: ChangeRequestSchema },
+        summary: "Approve what the hash names; the last approval it takes makes it",
         params,
         body: ApprovalDraftSchema,
       },

@@ -46,7 +46,10 @@ export const retentionRoutes: FastifyPluginAsync<RetentionDoors> = async (app, {
 
   app.get<{ Params: { project: string } }>(
     path,
-    { onRequest: access.role("viewer"), schema: { tags, response: { 200: RetentionSchema }, summary: "For how many days events are kept", params } },
+    {
+      onRequest: access.role("viewer"),
+      schema: { tags, response: { 200: RetentionSchema }, summary: "For how many days events are kept", params },
+    },
     async ({ params: { project } }) => retentionOf(projectOf(control.workspace, project)),
   );
 
@@ -54,7 +57,13 @@ export const retentionRoutes: FastifyPluginAsync<RetentionDoors> = async (app, {
     path,
     {
       onRequest: access.role("admin"),
-      schema: { tags, response: { 200: RetentionSchema }, summary: "Set for how many days events are kept", params, body: RetentionEditSchema },
+      schema: {
+        tags,
+        response: { 200: RetentionSchema },
+        summary: "Set for how many days events are kept",
+        params,
+        body: RetentionEditSchema,
+      },
     },
     (request, reply) =>
       answerWrite(control, request, reply, {

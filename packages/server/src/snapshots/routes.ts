@@ -19,7 +19,11 @@ export const snapshotRoutes: FastifyPluginAsync<SnapshotDoors> = async (app: Fas
     "/sdk/v1/snapshot",
     {
       onRequest: access.sdk,
-      schema: { tags: ["sdk"], response: { 200: ServedSnapshotSchema, 304: Type.Null() }, summary: "The environment's snapshot; its ETag is the revision" },
+      schema: {
+        tags: ["sdk"],
+        response: { 200: ServedSnapshotSchema, 304: Type.Null() },
+        summary: "The environment's snapshot; its ETag is the revision",
+      },
     },
     async (request, reply) => {
       const feed = feedOfRules(feeds, request.sdk);

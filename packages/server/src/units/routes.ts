@@ -59,7 +59,8 @@ export const unitRoutes: FastifyPluginAsync<UnitDoors> = async (app, { access, c
       onRequest: access.role("admin"),
       schema: {
         tags,
-        response: { 200: ErasedSchema }, summary: "Forget a unit's exposures and metric events",
+        response: { 200: ErasedSchema },
+        summary: "Forget a unit's exposures and metric events",
         params: pathParams("project", "unit"),
         querystring: ReasonQuerySchema,
       },
@@ -73,7 +74,8 @@ export const unitRoutes: FastifyPluginAsync<UnitDoors> = async (app, { access, c
       onRequest: access.role("admin"),
       schema: {
         tags,
-        response: { 200: ErasedSchema }, summary: "The same for a unit of any length, which a path may not hold",
+        response: { 200: ErasedSchema },
+        summary: "The same for a unit of any length, which a path may not hold",
         params: pathParams("project"),
         body: ErasureSchema,
       },
