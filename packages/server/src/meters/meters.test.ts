@@ -171,7 +171,8 @@ describe("fault 61: series", () => {
     await scrape();
     const many = await scrape();
     expect(many.get("belay_flags")).toBe(FLAGS);
-    expect(many.size).toBe(few.size);
+    // Series of the process itself come and go with what it waits for and collects.
+    expect(named(many, "belay_").length).toBe(named(few, "belay_").length);
     expect(many.size).toBeLessThan(600);
     expect(named(many, "belay_ledger_exposures")).toHaveLength(21 * 7);
     const text = [...many.keys()].join("\n");
