@@ -233,13 +233,12 @@ describe("fault 6: definitions without end", () => {
   it.each(endless)("are refused and isolated at once: %s", (_, flag, code, field) => {
     let defects = checkFlag(on, { spaces: {}, segments: {}, flags: {} }, "flag");
     expect(defects).toEqual([]);
-    // 50 ms on an idle machine; the bound leaves room for a busy one, and so do further tries.
-    const tries = [1, 2, 3].map(() =>
+    // 50 ms on an idle machine; the bound leaves room for a busy one.
+    expect(
       milliseconds(() => {
         defects = checkFlag(flag, { spaces: {}, segments: {}, flags: {} }, "flag");
       }),
-    );
-    expect(Math.min(...tries)).toBeLessThan(500);
+    ).toBeLessThan(500);
     expect(defects.map((defect) => [defect.code, defect.field])).toContainEqual([code, field]);
     const ruleset = compile(snapshotOf({ flags: { flag, neighbour: on } }));
     expect([ruleset.decide("flag", {}).errorCode, ruleset.decide("neighbour", {}).value]).toEqual(["PARSE_ERROR", true]);
