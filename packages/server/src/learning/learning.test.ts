@@ -139,3 +139,10 @@ it("is a page without script, each figure with its target and its cases", async 
   expect(text.match(/<span class="(?:good|bad|open)">(met|missed)<\/span>/g)).toHaveLength(4);
   expect(text.match(/<a href="\/api\/v1\/projects\/default\/[^"]+">/g)?.length).toBeGreaterThanOrEqual(8);
 });
+
+it("does not praise a project in which nothing was measured", async () => {
+  expect((await ask("POST", "/api/v1/projects", { key: "quiet" })).status).toBe(201);
+  const { text } = await ask("GET", "/api/v1/projects/quiet/learning?format=html");
+  expect(text).toContain("<h1>Nothing with a target was measured yet</h1>");
+  expect(text).not.toMatch(/<span class="(good|bad)">/);
+});

@@ -23,12 +23,13 @@ export function learningPage(report: LearningReport): string {
   const { project, from, to } = report;
   const parts = partsOf(report);
   const missed = parts.filter(({ tone }) => tone === "bad").length;
+  const met = parts.filter(({ tone }) => tone === "good").length;
   return pageText({
     title: `${project}: learning`,
     kicker: `${project} · ${moment(from)} to ${moment(to)}`,
-    headline: missed === 0 ? "Nothing missed its target" : `${missed} of ${parts.length} figures missed their target`,
+    headline: headlineOf(missed, met, parts.length),
     lead: "Every figure has the cases it is made of below it.",
-    tone: missed === 0 ? "good" : "bad",
+    tone: missed > 0 ? "bad" : met > 0 ? "good" : "open",
     parts: [
       section(
         "At a glance",
@@ -47,6 +48,12 @@ export function learningPage(report: LearningReport): string {
       ),
     ],
   });
+}
+
+/** Where nothing was measured nothing is praised. */
+function headlineOf(missed: number, met: number, all: number): string {
+  if (missed > 0) return `${missed} of ${all} figures missed their target`;
+  return met > 0 ? "Nothing missed its target" : "Nothing with a target was measured yet";
 }
 
 function partsOf({
