@@ -52,6 +52,7 @@ export type ErrorCode =
   | "release_state"
   | "release_gates_closed"
   | "release_owns_flag"
+  | "release_ramps_experiment"
   | "flag_rolled_out"
   | "frozen"
   | "already_exists"
@@ -351,6 +352,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "A release moves this flag",
     "The release `{key}` moves this flag: its exposure can be lowered here, and raised only by the release.",
     "Advance the release, or abort it first. Lowering and switching off always work.",
+  ),
+  release_ramps_experiment: entry(
+    409,
+    "A release ramps this experiment",
+    "The release `{key}` ramps this experiment: it cannot take `{command}` meanwhile.",
+    "Roll the release back or abort it, which stops the experiment; or wait until it is done, and then stop or decide.",
   ),
   flag_rolled_out: entry(
     409,

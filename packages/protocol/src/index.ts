@@ -212,6 +212,7 @@ export type {
   Propagation,
   Release,
   ReleaseApproval,
+  ReleaseArm,
   ReleaseContacts,
   ReleaseCreation,
   ReleaseEdit,

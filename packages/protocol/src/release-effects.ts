@@ -77,6 +77,8 @@ export interface ReleaseInteraction {
   readonly kind: "experiment" | "release";
   readonly key: string;
   readonly treatment: string;
+  /** Of a release that ramps an experiment: which of its own treatments is meant. */
+  readonly ownTreatment?: string;
   /** Units in both. */
   readonly units: number;
   /** Effect of this release with the other's treatment less that without, in the unit of the metric. */

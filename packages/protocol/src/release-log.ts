@@ -2,7 +2,7 @@
  * What one release did, written by itself: who moved it and why, what its guardrails saw, what its gates were answered with, and
  * what it came to. Made of the change log and of raw events as of one moment; asked again for the same moment it is the same.
  */
-import type { Prediction } from "./experiment.ts";
+import type { ExperimentKey, Prediction } from "./experiment.ts";
 import type { FlagKey, VariantName } from "./names.ts";
 import type { GateId, Guardrail, Lesson, Propagation, ReleaseReason, ReleaseState } from "./release.ts";
 import type { Stated, StatedEffect } from "./results.ts";
@@ -12,8 +12,11 @@ export interface ReleaseLog {
   readonly environment: string;
   readonly release: string;
   readonly flag: FlagKey;
+  /** Of an experiment its first treatment. */
   readonly variant: VariantName;
-  /** What everybody else got. Absent before the start. */
+  /** The experiment it ramped; absent: a plain flag. */
+  readonly experiment?: ExperimentKey;
+  /** What everybody else got; of an experiment its control. Absent before the start. */
   readonly control?: VariantName;
   readonly description: string;
   readonly author: string;
@@ -60,7 +63,7 @@ export interface ReleaseMove {
   readonly because: readonly ReleaseReason[];
 }
 
-/** A stretch of time in which one share got the variant. */
+/** A stretch of time in which one share got the variant, or was in the experiment. */
 export interface ExposureStretch {
   readonly from: string;
   /** Absent: it goes on. */
@@ -68,7 +71,7 @@ export interface ExposureStretch {
   readonly percentage: number;
   /** Id of the change that began it. */
   readonly change: number;
-  /** Units whose first exposure of this release was received in it. */
+  /** Units whose first exposure of this release was received in it; of an experiment those of all treatments. */
   readonly treated: number;
   readonly control: number;
 }
@@ -86,6 +89,8 @@ export interface GateAnswer {
 
 export interface GuardrailRecord extends Pick<Guardrail, "metric" | "harm" | "margin" | "onBreach"> {
   readonly event: string;
+  /** Of an experiment: which treatment is compared with control, one record each. */
+  readonly treatment?: VariantName;
   readonly kind: "failures" | "values";
   readonly tolerance: number;
   readonly isDryRun: boolean;

@@ -1,12 +1,14 @@
 /**
- * A release moves one variant of one flag in one environment from nobody to everybody, in stages, while it is watched.
+ * A release moves one variant of one flag in one environment from nobody to everybody, in stages, while it is watched; or
+ * it ramps a running experiment: its stages raise the share of units that are in it, and nobody changes arm.
  *
  *   draft -> ready -> ramping <-> holding -> full -> done
  *                        └──────────┴──────────┴──> rolling-back -> rolled-back
  *   any of them before done ──────────────────────> aborted
  */
 import type { Reasoned, Role } from "./api.ts";
-import type { Prediction } from "./experiment.ts";
+import type { ExperimentKey, Prediction } from "./experiment.ts";
+import type { Draw } from "./flag.ts";
 import type { MetricKey } from "./metric.ts";
 import type { FlagKey, Revision, SegmentKey, VariantName } from "./names.ts";
 
@@ -27,9 +29,15 @@ export type GateId = "rollback-readiness" | "monitoring" | "learning" | "team" |
 /** A step of the ladder. */
 export interface Stage {
   readonly name: string;
-  /** Share of the flag's space that gets the variant, 0 to 100 with at most 4 decimals; never below the stage before. */
+  /**
+   * Share of the flag's space that gets the variant, or is in the experiment, 0 to 100 with at most 4 decimals; never below the
+   * stage before.
+   */
   readonly percentage: number;
-  /** A segment that gets the variant whole, from this stage on; the percentage is for everybody else. */
+  /**
+   * A segment that gets the variant whole, from this stage on; the percentage is for everybody else. Of an experiment each of them
+   * gets the arm it would have, and is not recorded.
+   */
   readonly audience?: SegmentKey;
   /** What must have happened in this stage before it is left. */
   readonly hold: StageHold;
@@ -100,6 +108,8 @@ export interface ReleaseReason {
   readonly code: ReleaseReasonCode;
   /** The gate, guardrail, role, instance or event meant. */
   readonly subject?: string;
+  /** Of a guardrail of an experiment: the treatment that is worse than control. */
+  readonly treatment?: VariantName;
   readonly have?: number;
   readonly need?: number;
 }
@@ -190,6 +200,8 @@ export interface GuardrailState {
   /** Is it shown to be no worse than its margin at this stage's share? Absent: it cannot be told yet. */
   readonly isNonInferior?: boolean;
   readonly lastEventAt?: string;
+  /** Of an experiment: the treatment with most evidence of harm, which is the one the figures are of. */
+  readonly treatment?: VariantName;
 }
 
 export interface ReleaseApproval {
@@ -223,6 +235,13 @@ export interface ReleaseEpoch {
   readonly revision: Revision;
 }
 
+/** One part of an experiment's split that a release ramps: who gets the variant of those whom the share lets in. */
+export interface ReleaseArm {
+  readonly variant: VariantName;
+  /** Without that of the share. */
+  readonly draws: readonly Draw[];
+}
+
 /** What people write of a release. */
 export interface ReleasePlanFields {
   readonly description: string;
@@ -233,7 +252,7 @@ export interface ReleasePlanFields {
   /** What it is expected to do to metrics, as shares of control; frozen and hashed at the start. */
   readonly predictions: readonly Prediction[];
   readonly contacts?: ReleaseContacts;
-  /** Share that is kept out for as long as the release lives, 0 to 50: the last stage stops short of it. */
+  /** Share that is kept out for as long as the release lives, 0 to 50: the last stage stops short of it. 0 for an experiment. */
   readonly holdoutPercentage: number;
   /** A drill older than this is none. */
   readonly drillMaxAgeDays: number;
@@ -248,9 +267,14 @@ export interface Release extends ReleasePlanFields {
   readonly environment: string;
   readonly key: string;
   readonly flag: FlagKey;
+  /** What it raises; of an experiment its first treatment, `arms` has all of them. */
   readonly variant: VariantName;
+  /** The experiment it ramps; absent: a plain flag. */
+  readonly experiment?: ExperimentKey;
+  /** Of an experiment, as its split was at the start. The control arm may be in several parts, as any other. */
+  readonly arms?: readonly ReleaseArm[];
   readonly state: ReleaseState;
-  /** What everybody else gets: the flag's fallthrough at the start. */
+  /** What everybody else gets: the flag's fallthrough at the start; of an experiment its control. */
   readonly control?: VariantName;
   /** Name of whoever told it to hold. */
   readonly heldBy?: string;
@@ -277,8 +301,11 @@ export interface Release extends ReleasePlanFields {
 /** What may be left out is taken from the default ladder. */
 export interface ReleaseCreation extends Reasoned, ReleasePlanDraft {
   readonly key: string;
-  readonly flag: FlagKey;
-  /** The true variant of a boolean flag when absent. */
+  /** Either a flag or an experiment. */
+  readonly flag?: FlagKey;
+  /** The experiment to ramp, in the same environment; its flag is moved. */
+  readonly experiment?: ExperimentKey;
+  /** Of a flag: the true variant of a boolean one when absent. */
   readonly variant?: VariantName;
   /** The segment of the default ladder's first stage; without it the ladder begins at 1 %. */
   readonly internal?: SegmentKey;

@@ -52,7 +52,7 @@ const OperatorSchema: Schema<Operator> = oneOf(OPERATORS, { "x-error": "unknown_
 
 const PpmSchema: Schema<number> = Type.Integer({ minimum: 0, maximum: 1_000_000, "x-error": "invalid_range" });
 
-const DrawSchema: Schema<Draw> = Type.Object(
+export const DrawSchema: Schema<Draw> = Type.Object(
   {
     space: Type.String({ minLength: 1, maxLength: 160 }),
     in: Type.Array(Type.Tuple([PpmSchema, PpmSchema], { "x-error": "invalid_range" }), { maxItems: 1_000 }),

@@ -7,6 +7,7 @@ import type {
   GuardrailState,
   Release,
   ReleaseApproval,
+  ReleaseArm,
   ReleaseEpoch,
   ReleaseEvidence,
   ReleaseTemplate,
@@ -17,7 +18,7 @@ import type {
 } from "../release.ts";
 import { RoleSchema } from "./api.ts";
 import { PredictionSchema } from "./experiment.ts";
-import { oneOf } from "./flag.ts";
+import { DrawSchema, oneOf } from "./flag.ts";
 import { GuardrailMeasureSchema, StageSchema } from "./release.ts";
 import { LessonSchema, PropagationSchema, ReleaseReasonSchema } from "./release-log.ts";
 import type { Schema } from "./schema.ts";
@@ -39,6 +40,7 @@ const GuardrailStateSchema: Schema<GuardrailState> = Type.Object(
     logEvidence: Type.Number({ description: "ln of the evidence of harm" }),
     isNonInferior: Type.Optional(Type.Boolean()),
     lastEventAt: optionalTime,
+    treatment: optionalText,
   },
   closed,
 );
@@ -97,6 +99,8 @@ const EvidenceSchema: Schema<ReleaseEvidence> = Type.Object(
 
 const EpochSchema: Schema<ReleaseEpoch> = Type.Object({ stage: count, from: time, percentage: number, revision: count }, closed);
 
+const ArmSchema: Schema<ReleaseArm> = Type.Object({ variant: text, draws: Type.Array(DrawSchema) }, closed);
+
 const ApprovalSchema: Schema<ReleaseApproval> = Type.Object({ stage: count, role: RoleSchema, by: text, at: time }, closed);
 
 const STATES: readonly Release["state"][] = [
@@ -120,6 +124,8 @@ export const ReleaseSchema: Schema<Release> = Type.Object(
     key: text,
     flag: text,
     variant: text,
+    experiment: optionalText,
+    arms: Type.Optional(Type.Array(ArmSchema)),
     state: ReleaseStateSchema,
     control: optionalText,
     heldBy: optionalText,

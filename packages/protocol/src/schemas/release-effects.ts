@@ -63,6 +63,7 @@ const InteractionSchema: Schema<ReleaseInteraction> = Type.Object(
     kind,
     key: text,
     treatment: text,
+    ownTreatment: Type.Optional(text),
     units: count,
     effect: StatedEffectSchema,
     adjustedP: Type.Optional(share),

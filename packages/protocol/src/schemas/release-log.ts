@@ -34,6 +34,7 @@ export const ReleaseReasonSchema: Schema<ReleaseReason> = Type.Object(
   {
     code: Type.Unsafe<ReleaseReason["code"]>(text),
     subject: optionalText,
+    treatment: optionalText,
     have: Type.Optional(Type.Number()),
     need: Type.Optional(Type.Number()),
   },
@@ -104,6 +105,7 @@ const GuardrailRecordSchema: Schema<GuardrailRecord> = Type.Object(
   {
     metric: text,
     event: text,
+    treatment: optionalText,
     kind: oneOf<GuardrailRecord["kind"]>(["failures", "values"]),
     harm: oneOf<GuardrailRecord["harm"]>(["increase", "decrease"]),
     tolerance: Type.Number(),
@@ -183,6 +185,7 @@ export const ReleaseLogSchema: Schema<ReleaseLog> = Type.Object(
     release: text,
     flag: text,
     variant: text,
+    experiment: optionalText,
     control: optionalText,
     description: text,
     author: text,

@@ -88,7 +88,8 @@ const planFields = {
 export const ReleaseCreationSchema: Schema<ReleaseCreation> = Type.Object(
   {
     key: KeySchema,
-    flag: KeySchema,
+    flag: Type.Optional(KeySchema),
+    experiment: Type.Optional(KeySchema),
     variant: Type.Optional(KeySchema),
     internal: Type.Optional(KeySchema),
     template: Type.Optional(KeySchema),

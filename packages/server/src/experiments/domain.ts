@@ -25,12 +25,15 @@ import { liveFlag } from "../flags/domain.ts";
 import type { ExperimentDocument, Held, LooksDocument, ProjectState } from "../state/workspace.ts";
 import { ALARM, CALM } from "./alert-route.ts";
 import { allocationsOf, withNewPhases } from "./phases.ts";
+import { refuseRamped } from "./ramp.ts";
 import { openPoints } from "./readiness.ts";
 
 /** Rules of experiments: pure, `(state, command) -> decision`.
  *
  *   draft ──start──> running ──stop──> stopped
  *     edit             └────decide────────┴──────> decided
+ *
+ * While a release ramps it, it runs: only the release ends that, by taking its share back or by being done.
  */
 
 export function experimentView(project: string, key: ExperimentKey, { body, revision }: Held<ExperimentDocument>): Experiment {
@@ -120,8 +123,18 @@ export function stopExperiment(
 ): Decision<Experiment> {
   const held = inStatus(project, key, ["running"]);
   if ("code" in held) return held;
-  const phased = withOpened(project, key, held.body, opened, at);
-  return write(project, key, held, { ...phased, status: "stopped", stoppedAt: at }, "experiment.stop");
+  const ramped = refuseRamped(project, key, "stop");
+  return ramped ?? write(project, key, held, stopped(project, key, held.body, { at, opened }), "experiment.stop");
+}
+
+/** A running experiment as it is once it is stopped. */
+export function stopped(
+  project: ProjectState,
+  key: ExperimentKey,
+  document: ExperimentDocument,
+  { at, opened }: { readonly at: string; readonly opened: readonly Phase[] },
+): ExperimentDocument {
+  return { ...withOpened(project, key, document, opened, at), status: "stopped", stoppedAt: at };
 }
 
 export interface Decider {
@@ -142,6 +155,8 @@ export function decideExperiment(
 ): Decision<Experiment> {
   const held = inStatus(project, key, ["running", "stopped"]);
   if ("code" in held) return held;
+  const ramped = refuseRamped(project, key, "decide");
+  if (ramped !== undefined) return ramped;
   const { body } = held;
   const shipped =
     outcome === "ship" ? (variant ?? (body.treatments.length === 1 ? body.treatments[0] : undefined)) : body.control;

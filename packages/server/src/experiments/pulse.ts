@@ -4,12 +4,13 @@
  *   batch acknowledged ── next turn of the loop ──> of a running experiment? ──> noted, to the minute, with all servers
  *   once a minute ──> silent for a day? ──> told, once for each silence
  */
-import type { EpochMs, Uncovered } from "@belay/protocol";
+import type { EpochMs, ExperimentKey, Uncovered } from "@belay/protocol";
 import type { UseBook } from "../access/use-book.ts";
 import { selectionsOf } from "../metrics/domain.ts";
-import type { ExperimentDocument, Workspace } from "../state/workspace.ts";
+import type { ExperimentDocument, ProjectState, Workspace } from "../state/workspace.ts";
 import type { IncomingBatch } from "../store/events/index.ts";
 import type { Notice } from "../webhooks/message.ts";
+import { rampOf } from "./ramp.ts";
 
 /** What stopped. */
 export type Silence = "exposures-silent" | "metrics-silent";
@@ -23,16 +24,35 @@ export interface LastHeard {
 /** Exposures and events come in every day from whatever is worth an experiment. */
 export const SILENT_AFTER_MS: number = 86_400_000;
 
+/** Since when something should be heard of an experiment. */
+export interface Expected {
+  readonly startedAt?: string;
+  /** Since when units can be exposed, where that is later; infinite while none can. */
+  readonly exposableFrom?: EpochMs;
+}
+
+/** What is expected of a running experiment. While a release ramps it, exposures come as its stage lets units in. */
+export function expectedOf(
+  project: Pick<ProjectState, "environments">,
+  key: ExperimentKey,
+  { startedAt }: Pick<ExperimentDocument, "startedAt">,
+): Expected {
+  const started = startedAt === undefined ? {} : { startedAt };
+  const stretch = rampOf(project, key)?.body.epochs.at(-1);
+  if (stretch === undefined) return started;
+  return { ...started, exposableFrom: stretch.percentage === 0 ? Number.POSITIVE_INFINITY : Date.parse(stretch.from) };
+}
+
 /** What fell silent, counted from the start where nothing was ever heard. */
 export function silencesOf(
-  { startedAt = "" }: Pick<ExperimentDocument, "startedAt">,
+  { startedAt = "", exposableFrom = Number.NEGATIVE_INFINITY }: Expected,
   { exposuresAt, metricsAt }: LastHeard,
   now: EpochMs,
 ): Silence[] {
   const startedMs = Date.parse(startedAt);
   const isSilent = (at: EpochMs = startedMs): boolean => now - Math.max(at, startedMs) > SILENT_AFTER_MS;
   return [
-    ...(isSilent(exposuresAt) ? (["exposures-silent"] as const) : []),
+    ...(isSilent(Math.max(exposuresAt ?? startedMs, exposableFrom)) ? (["exposures-silent"] as const) : []),
     ...(isSilent(metricsAt) ? (["metrics-silent"] as const) : []),
   ];
 }
@@ -112,9 +132,9 @@ export class ExperimentPulse {
   look(): void {
     const { now, tell } = this.#options;
     const silent = new Set<string>();
-    for (const { project, key, document } of this.#running()) {
+    for (const { project, state, key, document } of this.#running()) {
       const heard = this.heard(project, key);
-      for (const silence of silencesOf(document, heard, now())) {
+      for (const silence of silencesOf(expectedOf(state, key, document), heard, now())) {
         const lastAt = silence === "exposures-silent" ? heard.exposuresAt : heard.metricsAt;
         const since = new Date(lastAt ?? Date.parse(document.startedAt ?? "")).toISOString();
         const id = `experiment-silent_${key}_${silence}_${Date.parse(since)}`;
@@ -130,11 +150,20 @@ export class ExperimentPulse {
     clearInterval(this.#timer);
   }
 
-  #running(): { readonly project: string; readonly key: string; readonly document: ExperimentDocument }[] {
-    return [...this.#options.workspace().projects].flatMap(([project, { experiments }]) =>
-      [...experiments].flatMap(([key, { body }]) => (body.status === "running" ? [{ project, key, document: body }] : [])),
+  #running(): Running[] {
+    return [...this.#options.workspace().projects].flatMap(([project, state]) =>
+      [...state.experiments].flatMap(([key, { body }]) =>
+        body.status === "running" ? [{ project, state, key, document: body }] : [],
+      ),
     );
   }
+}
+
+interface Running {
+  readonly project: string;
+  readonly state: ProjectState;
+  readonly key: string;
+  readonly document: ExperimentDocument;
 }
 
 /** Names of the metric events that its metrics are made of. */

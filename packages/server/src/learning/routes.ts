@@ -4,7 +4,7 @@ import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
-import { type ExperimentPulse, silencesOf } from "../experiments/pulse.ts";
+import { type ExperimentPulse, expectedOf, silencesOf } from "../experiments/pulse.ts";
 import { pathParams, projectOf } from "../http/params.ts";
 import type { ReleaseDesk } from "../releases/desk.ts";
 import { PAGE_POLICY } from "../releases/page.ts";
@@ -110,7 +110,7 @@ export const learningRoutes: FastifyPluginAsync<LearningDoors> = async (app, { a
         if (found !== undefined) return found.because;
         if (kind === "release") return silentRelease(key, environment, name);
         const document = project.experiments.get(name)?.body;
-        return document === undefined ? undefined : silencesOf(document, pulse.heard(key, name), to)[0];
+        return document === undefined ? undefined : silencesOf(expectedOf(project, name, document), pulse.heard(key, name), to)[0];
       },
     });
   }

@@ -1,13 +1,16 @@
 /* What moves a release once people agreed on it: pure, `(state, command) -> decision`. */
-import type { EpochMs, Propagation, Release, ReleaseReason, Role, Targeting, VariantName } from "@belay/protocol";
+import type { EpochMs, Propagation, Release, ReleaseReason, Role, Targeting } from "@belay/protocol";
 import { asJson, type Decision, type Refusal, refuse } from "../control/decision.ts";
 import { planHash } from "../control/plan-hash.ts";
-import { flagNotFound, liveFlag } from "../flags/domain.ts";
-import { rolloutState } from "../flags/rollout.ts";
+import { stopped } from "../experiments/domain.ts";
+import { rampOf } from "../experiments/ramp.ts";
+import { flagNotFound } from "../flags/domain.ts";
 import type { Held, ReleaseDocument } from "../state/workspace.ts";
-import { heldRelease, nextState, type ReleasePlace, releaseView, writeRelease } from "./document.ts";
-import { expose, exposedPpm, withdraw } from "./exposure.ts";
+import { type Beside, heldRelease, nextState, type ReleasePlace, releaseView, writeRelease } from "./document.ts";
+import { admit, expose, exposedPpm, withdraw } from "./exposure.ts";
 import type { Facts, Plan } from "./facts.ts";
+import { groundOf } from "./ground.ts";
+import { phasesOf } from "./placement.ts";
 import { ppmOf, whatIsMissing, whatIsWrong } from "./plan.ts";
 import { begun } from "./propagation.ts";
 import { isLive, type ReleaseEvent } from "./states.ts";
@@ -30,8 +33,8 @@ export function start(place: ReleasePlace, now: string): Decision<Release> {
   if ("code" in ground) return ground;
   const begun: ReleaseDocument = {
     ...body,
+    ...ground,
     state,
-    control: ground.control,
     predictionHash: planHash(asJson(body.predictions)),
     startedAt: now,
   };
@@ -205,7 +208,7 @@ function turn(
   return typeof state === "string" ? writeRelease(place, held.body, { ...edit(held.body), state }, action) : state;
 }
 
-/** Withdraws the exposure in the same change: lowering asks nobody. */
+/** Withdraws the exposure in the same change, and stops the experiment that was ramped: lowering asks nobody. */
 function goBack(
   place: ReleasePlace,
   event: "abort" | "rollback",
@@ -219,7 +222,20 @@ function goBack(
   const body: ReleaseDocument = { ...edit(held.body), state };
   const targeting = place.environment.targetings.get(body.flag)?.body;
   if (targeting === undefined || held.body.startedAt === undefined) return writeRelease(place, held.body, body, action);
-  return writeRelease(place, held.body, body, action, { before: targeting, after: withdraw(targeting) });
+  const withdrawn = { before: targeting, after: withdraw(targeting, body) };
+  return writeRelease(place, held.body, body, action, { targeting: withdrawn, ...endOfExperiment(place, body) });
+}
+
+/**
+ * Once its arms are taken back nobody is in it any more: it is stopped, with what it showed, and left to be decided. Not where
+ * another release ramps it by now, which notices by itself that its share is gone.
+ */
+function endOfExperiment({ project, key }: ReleasePlace, { experiment, endedAt = "", ...body }: ReleaseDocument): Beside {
+  const held = experiment === undefined ? undefined : project.experiments.get(experiment);
+  if (experiment === undefined || held?.body.status !== "running") return {};
+  if ((rampOf(project, experiment)?.release ?? key) !== key) return {};
+  const ended = stopped(project, experiment, held.body, { at: endedAt, opened: phasesOf(body) });
+  return { experiment: { key: experiment, body: ended } };
 }
 
 function moveTo(
@@ -233,19 +249,10 @@ function moveTo(
   const targeting = place.environment.targetings.get(body.flag)?.body;
   if (targeting === undefined) return flagNotFound(place.project, body.flag);
   const ppm = ppmOf(body, stage);
-  const { audience } = body.stages[stage] ?? {};
-  const after = expose(
-    { ...targeting, enabled: true },
-    {
-      release: place.key,
-      variant: body.variant,
-      control: body.control ?? body.variant,
-      ppm,
-      ...(audience === undefined ? {} : { audience }),
-    },
-  );
+  const after = exposureAt(place.key, body, stage, { ...targeting, enabled: true });
   const epoch = { stage, from: now, percentage: ppm / 10_000, revision: place.environment.revision + 1 };
-  const isThere = body.stage === stage && exposedPpm(targeting, body.variant) === ppm;
+  const isThere = body.stage === stage && exposedPpm(targeting, body) === ppm;
+  const opened = isThere || body.experiment === undefined ? {} : { opened: body.experiment };
   const moved: ReleaseDocument = {
     ...body,
     stage,
@@ -253,38 +260,17 @@ function moveTo(
     // Climbing on where it stood begins no new stretch: its clock runs on, and its exposures keep their epoch.
     epochs: isThere ? body.epochs : [...body.epochs, epoch],
   };
-  return writeRelease(place, held.body, moved, action, { before: targeting, after });
+  return writeRelease(place, held.body, moved, action, { targeting: { before: targeting, after, ...opened } });
 }
 
-/** What a start stands on: the variant of everybody else, and a flag nobody rolled out by hand. */
-function groundOf(
-  { project, environment, key }: ReleasePlace,
-  { flag, variant }: ReleaseDocument,
-): { readonly control: VariantName } | Refusal {
-  const held = liveFlag(project, flag);
-  if ("code" in held) return held;
-  const owner = [...environment.releases].find(([, { body }]) => body.flag === flag && isLive(body.state));
-  if (owner !== undefined) return refuse("release_owns_flag", { key: owner[0] });
-  const targeting = environment.targetings.get(flag)?.body;
-  const control = controlOf(targeting);
-  if (targeting === undefined || !targeting.enabled || control === undefined || control === variant) {
-    const reason = `the flag must be on in ${key}'s environment, with one other variant as its fallthrough`;
-    return refuse("invalid_field", { field: "flag", received: flag, reason });
-  }
-  const rolledOut = rolloutState(targeting);
-  if (rolledOut !== undefined && rolledOut.percentage > 0) {
-    return refuse("flag_rolled_out", { flag, percentage: rolledOut.percentage });
-  }
-  if (held.body.spaces.share.legacy !== undefined) {
-    const reason = "its space was imported with another hash, which guardrails cannot place units by";
-    return refuse("invalid_field", { field: "flag", received: flag, reason });
-  }
-  return { control };
-}
-
-function controlOf(targeting: Targeting | undefined): VariantName | undefined {
-  const serve = targeting?.fallthrough;
-  return serve !== undefined && "variant" in serve ? serve.variant : undefined;
+/** The targeting with what a stage exposes. */
+function exposureAt(release: string, body: ReleaseDocument, stage: number, targeting: Targeting): Targeting {
+  const { variant, control = variant, experiment, arms = [] } = body;
+  const { audience } = body.stages[stage] ?? {};
+  const extent = { ppm: ppmOf(body, stage), ...(audience === undefined ? {} : { audience }) };
+  return experiment === undefined
+    ? expose(targeting, { release, variant, control, ...extent })
+    : admit(targeting, { experiment, arms, ...extent });
 }
 
 function unmonitored({ guardrails, alertRoutes }: ReleaseDocument): string | undefined {
@@ -307,6 +293,6 @@ function wrongState({ key }: ReleasePlace, { state }: ReleaseDocument, command: 
 function isSame(a: readonly ReleaseReason[], b: readonly ReleaseReason[]): boolean {
   // What changes by itself, numbers with the clock, is no news.
   const codes = (reasons: readonly ReleaseReason[]): string =>
-    reasons.map(({ code, subject }) => `${code} ${subject ?? ""}`).join("\n");
+    reasons.map(({ code, subject = "", treatment = "" }) => `${code} ${subject} ${treatment}`).join("\n");
   return codes(a) === codes(b);
 }

@@ -5,6 +5,7 @@ import { accountOf, sumByArm } from "../ledger/domain.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
 import type { EventStore, IncomingBatch } from "../store/events/index.ts";
 import type { SightingStore } from "../store/sightings/index.ts";
+import { trackedAs } from "./document.ts";
 import { type ReleaseMessage, ReleaseService, type ReleaseServiceOptions } from "./service.ts";
 import { isLive } from "./states.ts";
 import { type ReleaseId, Watchtower } from "./watchtower.ts";
@@ -69,7 +70,7 @@ export class ReleaseDesk {
         for (const [key, { body }] of releases) {
           if (!isLive(body.state)) continue;
           try {
-            const lines = await events.ledger({ project, environments: [environment], release: key });
+            const lines = await events.ledger({ project, environments: [environment], ...trackedAs(key, body) });
             const arms = sumByArm(lines.map((line) => accountOf(line, now(), SILENT_MS)));
             const produced = arms.reduce((sum, arm) => sum + arm.produced, 0);
             const gone = arms.reduce((sum, arm) => sum + arm.dropped + arm.lost, 0);

@@ -1,6 +1,6 @@
 /* What people write of a release before it starts: pure, `(state, command) -> decision`. */
 import { ppmFromPercent } from "@belay/core";
-import type { Release, ReleaseCreation, ReleaseEdit, ReleasePlanFields, VariantName } from "@belay/protocol";
+import type { ExperimentKey, Release, ReleaseCreation, ReleaseEdit, ReleasePlanFields, VariantName } from "@belay/protocol";
 import { type Decision, type Refusal, refuse } from "../control/decision.ts";
 import { liveFlag } from "../flags/domain.ts";
 import type { FlagDocument, ProjectState, ReleaseDocument } from "../state/workspace.ts";
@@ -10,16 +10,14 @@ import { measuredGuardrails } from "./measured.ts";
 
 export function createRelease(
   place: ReleasePlace,
-  { key, flag, variant: wanted, internal, template, guardrails: drafted, reason: _, ...draft }: ReleaseCreation,
+  creation: ReleaseCreation,
   { author, createdAt }: { readonly author: string; readonly createdAt: string },
 ): Decision<Release> {
+  const { flag: _, experiment: __, variant: ___, reason: ____, ...written } = creation;
+  const { key, internal, template, guardrails: drafted, ...draft } = written;
   if (place.environment.releases.has(key)) return refuse("already_exists", { field: "key", key });
-  const held = liveFlag(place.project, flag);
-  if ("code" in held) return held;
-  const variant = wanted ?? trueVariant(held.body);
-  if (variant === undefined || !Object.hasOwn(held.body.variants, variant)) {
-    return refuse("unknown_variant", { field: "variant", received: variant, allowed: Object.keys(held.body.variants) });
-  }
+  const subject = subjectOf(place, creation);
+  if ("code" in subject) return subject;
   const base = template === undefined ? undefined : place.project.releaseTemplates.get(template);
   if (template !== undefined && base === undefined) return refuse("template_not_found", { field: "template", key: template });
   const guardrails = measuredGuardrails(place.project, drafted ?? base?.body.guardrails ?? []);
@@ -37,12 +35,11 @@ export function createRelease(
     ...draft,
     guardrails,
   };
-  const fault = faultOf(place.project, fields);
+  const fault = faultOf(place.project, { ...fields, ...subject });
   if (fault !== undefined) return fault;
   const body: ReleaseDocument = {
     ...fields,
-    flag,
-    variant,
+    ...subject,
     state: "draft",
     epochs: [],
     reasons: [],
@@ -67,8 +64,54 @@ export function editRelease(place: ReleasePlace, { reason: _, ...edit }: Release
   return fault ?? writeRelease(place, held.body, body, "release.edit");
 }
 
-function faultOf(project: ProjectState, fields: ReleasePlanFields): Refusal | undefined {
-  const { holdoutPercentage } = fields;
+/** What is released: a variant of a flag, or an experiment with the flag it is on. */
+type Subject = Pick<ReleaseDocument, "flag" | "variant" | "experiment">;
+
+function subjectOf(
+  place: ReleasePlace,
+  { flag, experiment, variant }: Pick<ReleaseCreation, "flag" | "experiment" | "variant">,
+): Subject | Refusal {
+  if (flag === undefined && experiment !== undefined) return subjectOfExperiment(place, experiment, variant);
+  if (flag === undefined || experiment !== undefined) {
+    return refuse("invalid_field", { field: "flag", received: flag, reason: "either a flag or an experiment is released" });
+  }
+  const held = liveFlag(place.project, flag);
+  if ("code" in held) return held;
+  const raised = variant ?? trueVariant(held.body);
+  if (raised === undefined || !Object.hasOwn(held.body.variants, raised)) {
+    return refuse("unknown_variant", { field: "variant", received: raised, allowed: Object.keys(held.body.variants) });
+  }
+  return { flag, variant: raised };
+}
+
+function subjectOfExperiment(
+  { project, environment }: ReleasePlace,
+  experiment: ExperimentKey,
+  wanted: VariantName | undefined,
+): Subject | Refusal {
+  const held = project.experiments.get(experiment);
+  if (held === undefined) return refuse("experiment_not_found", { field: "experiment", key: experiment });
+  const { status, flag, treatments, control } = held.body;
+  if (status !== "draft" && status !== "running") {
+    return refuse("wrong_status", { key: experiment, current: status, needed: "draft or running" });
+  }
+  if (held.body.environment !== environment.key) {
+    const reason = `it is in the environment ${held.body.environment}`;
+    return refuse("invalid_field", { field: "experiment", received: experiment, reason });
+  }
+  if (wanted !== undefined) {
+    const reason = "an experiment is ramped with all its arms";
+    return refuse("invalid_field", { field: "variant", received: wanted, reason });
+  }
+  return { flag, variant: treatments[0] ?? control, experiment };
+}
+
+function faultOf(project: ProjectState, fields: ReleasePlanFields & Pick<ReleaseDocument, "experiment">): Refusal | undefined {
+  const { holdoutPercentage, experiment } = fields;
+  if (experiment !== undefined && holdoutPercentage > 0) {
+    const reason = "an experiment is measured against its control; let its last stage stop short of everybody instead";
+    return refuse("invalid_field", { field: "holdoutPercentage", received: holdoutPercentage, reason });
+  }
   if (ppmFromPercent(holdoutPercentage) === undefined) {
     return refuse("invalid_percentage", { field: "holdoutPercentage", received: holdoutPercentage });
   }

@@ -6,7 +6,7 @@ import type { Workspace } from "../state/workspace.ts";
 import { advanceByPerson, makeReady, start } from "./climb.ts";
 import type { ReleasePlace } from "./document.ts";
 import { createRelease } from "./drafts.ts";
-import { pointOf } from "./guardrails.ts";
+import { pointOf } from "./placement.ts";
 import { ERRORS, factsOf } from "./release.fixture.ts";
 import { placeIn } from "./service.ts";
 

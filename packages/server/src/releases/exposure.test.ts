@@ -1,6 +1,7 @@
 import type { Targeting } from "@belay/protocol";
 import { describe, expect, it } from "vitest";
-import { expose, exposedPpm, mayRaise, withdraw } from "./exposure.ts";
+import { admit, expose, exposedPpm, mayRaise, withdraw } from "./exposure.ts";
+import { ARMS, EXPERIMENT, inside } from "./ramp.fixture.ts";
 
 const before: Targeting = {
   enabled: true,
@@ -36,13 +37,56 @@ describe("what a release does to a targeting", () => {
   it("tells the share that is in force", () => {
     const off = { ...at(50_000), enabled: false };
     expect([
-      exposedPpm(at(50_000), "on"),
-      exposedPpm(at(50_000), "other"),
-      exposedPpm(off, "on"),
-      exposedPpm(before, "on"),
+      exposedPpm(at(50_000), { variant: "on" }),
+      exposedPpm(at(50_000), { variant: "other" }),
+      exposedPpm(off, { variant: "on" }),
+      exposedPpm(before, { variant: "on" }),
     ]).toEqual([50_000, 0, 0, 0]);
   });
 });
+
+const lets = (ppm: number, audience?: string): Targeting =>
+  admit(inside(0), { experiment: EXPERIMENT, arms: ARMS, ppm, ...(audience === undefined ? {} : { audience }) });
+
+describe("what a release of an experiment does to a targeting", () => {
+  it("moves the share of its split alone; the audience gets the arms they would have, unrecorded", () => {
+    expect(lets(50_000)).toEqual(inside(50_000));
+    expect(lets(0, "staff").rules).toEqual([
+      { id: "release-audience", when: { segment: "staff" }, serve: { split: ARMS } },
+      ...inside(0).rules,
+    ]);
+  });
+
+  it("leaves the split at a share of nothing, and what is no longer its own alone", () => {
+    const release = { experiment: EXPERIMENT, arms: ARMS };
+    expect(withdraw(lets(50_000, "staff"), release)).toEqual(inside(0));
+    expect(withdraw(at(50_000), release)).toEqual(at(50_000));
+    expect(withdraw(before, release)).toEqual(before);
+  });
+
+  it("tells the share that is in force for all arms", () => {
+    const ramped = { variant: "short", experiment: EXPERIMENT };
+    expect([
+      exposedPpm(lets(50_000), ramped),
+      exposedPpm(lowerOne(lets(50_000)), ramped),
+      exposedPpm({ ...lets(50_000), enabled: false }, ramped),
+      exposedPpm(lets(50_000), { ...ramped, experiment: "another" }),
+      exposedPpm(at(50_000), ramped),
+    ]).toEqual([50_000, 20_000, 0, 0, 0]);
+  });
+});
+
+/** With the first arm's share at 2 %. */
+function lowerOne(targeting: Targeting): Targeting {
+  const rules = targeting.rules.map((rule) => {
+    if (!("split" in rule.serve)) return rule;
+    const [first, ...rest] = rule.serve.split;
+    if (first === undefined) return rule;
+    const draws = first.draws.map((draw) => (draw.space === "share" ? { ...draw, in: [[0, 20_000]] as const } : draw));
+    return { ...rule, serve: { split: [{ ...first, draws }, ...rest] } };
+  });
+  return { ...targeting, rules };
+}
 
 /** May going from one to the other show anybody something new? */
 const EDITS: readonly (readonly [what: string, from: Targeting, to: Targeting, raises: boolean])[] = [
@@ -71,6 +115,12 @@ const EDITS: readonly (readonly [what: string, from: Targeting, to: Targeting, r
     expose(before, { release: "r", variant: "new", control: "off", ppm: 1 }),
     true,
   ],
+  ["an experiment's share lowered", lets(50_000), lets(49_999), false],
+  ["an experiment's share raised", lets(50_000), lets(50_001), true],
+  ["one arm of it lowered", lets(50_000), lowerOne(lets(50_000)), false],
+  ["one arm of it lowered, and the others raised", lets(50_000), lowerOne(lets(60_000)), true],
+  ["an arm of it raised, to what the others have", lowerOne(lets(50_000)), lets(50_000), true],
+  ["an experiment's share taken back", lets(50_000, "staff"), lets(0), false],
 ];
 
 describe("lowering, and everything else", () => {

@@ -3,13 +3,16 @@
  *
  *   rules: ...those of people... | release-audience: segment -> variant | rollout: a comparison, tracked for the release
  *
- * The comparison grows from both ends, so that below half nobody changes arm: see `flags/rollout.ts`.
+ * The comparison grows from both ends, so that below half nobody changes arm: see `flags/rollout.ts`. Of an experiment the
+ * rollout is its own split, of which the release moves the share alone: nobody changes arm at all.
  */
 import { canonicalJson } from "@belay/core";
-import { type Part, type Ppm, type Rule, type SegmentKey, SPACE_PPM, type Targeting, type VariantName } from "@belay/protocol";
+import type { Draw, ExperimentKey, Part, Ppm, ReleaseArm, Rule, SegmentKey, Targeting, VariantName } from "@belay/protocol";
+import { SPACE_PPM } from "@belay/protocol";
 import { asJson } from "../control/decision.ts";
 import { ROLLOUT_RULE, sharePpm } from "../flags/rollout.ts";
-import { range, SHARE_SPACE } from "../flags/weights.ts";
+import { range, SHARE_SPACE, SPLIT_SPACE, shareDraw } from "../flags/weights.ts";
+import type { ReleaseDocument } from "../state/workspace.ts";
 
 const AUDIENCE_RULE = "release-audience";
 
@@ -34,15 +37,65 @@ export function expose(targeting: Targeting, { release, variant, control, ppm, a
   return { ...targeting, rules: [...ofPeople(targeting), ...insiders, { id: ROLLOUT_RULE, serve: { split } }] };
 }
 
-/** The targeting as it was before the release: nobody is exposed by it. */
-export function withdraw(targeting: Targeting): Targeting {
-  return { ...targeting, rules: ofPeople(targeting) };
+/** So many units in an experiment, in the arms it had when the release started. */
+export interface Admission extends Pick<Exposure, "ppm" | "audience"> {
+  readonly experiment: ExperimentKey;
+  readonly arms: readonly ReleaseArm[];
 }
 
-/** Share of the flag's space that gets a variant by the rollout; 0 while the flag is off. */
-export function exposedPpm(targeting: Targeting, variant: VariantName): Ppm {
-  const first = firstPart(targeting);
-  return targeting.enabled && first?.variant === variant ? (sharePpm(first) ?? 0) : 0;
+/**
+ * The targeting with so much of an experiment's share, and its split as it was; epochs are not stamped yet. Whoever is of the
+ * audience gets the arm that is theirs at any share, and is not recorded: they were chosen, and are no sample.
+ */
+export function admit(targeting: Targeting, { experiment, arms, ppm, audience }: Admission): Targeting {
+  const insiders: Rule[] =
+    audience === undefined ? [] : [{ id: AUDIENCE_RULE, when: { segment: audience }, serve: { split: arms } }];
+  const split = arms.map(({ variant, draws }): Part => ({ variant, draws: [shareDraw(ppm), ...draws], tracks: { experiment } }));
+  const rollout: Rule = { ...ruleOf(targeting, ROLLOUT_RULE), id: ROLLOUT_RULE, serve: { split } };
+  return { ...targeting, rules: [...ofPeople(targeting), ...insiders, rollout] };
+}
+
+/** The parts by which a targeting's rollout serves; none without one. */
+export function rolloutParts(targeting: Targeting): readonly Part[] {
+  const serve = ruleOf(targeting, ROLLOUT_RULE)?.serve;
+  return serve !== undefined && "split" in serve ? serve.split : [];
+}
+
+/** What a part draws besides the share. */
+export function withoutShare(draws: readonly Draw[]): Draw[] {
+  return draws.filter(({ space }) => space !== SHARE_SPACE);
+}
+
+/** What a release raises. */
+type Raised = Pick<ReleaseDocument, "variant" | "experiment">;
+
+/** What a release takes back. */
+type Withdrawn = Pick<ReleaseDocument, "experiment" | "arms">;
+
+/**
+ * The targeting with nobody exposed by the release: of a plain flag as it was before, of an experiment with its split at a share
+ * of 0, so that who was in it is known. A rollout that is no longer the release's is left alone.
+ */
+export function withdraw(targeting: Targeting, { experiment, arms = [] }: Withdrawn = {}): Targeting {
+  if (experiment === undefined) return { ...targeting, rules: ofPeople(targeting) };
+  return isOf(experiment, rolloutParts(targeting)) ? admit(targeting, { experiment, arms, ppm: 0 }) : targeting;
+}
+
+/** Share of the flag's space that gets a variant, or is in an experiment, by the rollout; 0 while the flag is off. */
+export function exposedPpm(targeting: Targeting, { variant, experiment }: Raised): Ppm {
+  const parts = rolloutParts(targeting);
+  if (!targeting.enabled) return 0;
+  if (experiment === undefined) return parts[0]?.variant === variant ? (sharePpm(parts[0]) ?? 0) : 0;
+  // An arm that was lowered alone is not what any stage gives.
+  return isOf(experiment, parts) ? Math.min(...parts.map((part) => sharePpm(part) ?? 0)) : 0;
+}
+
+/** Do these parts, one at least, record exposures of an experiment, and of nothing else? */
+export function isOf(experiment: string, parts: readonly Part[]): boolean {
+  return (
+    parts.length > 0 &&
+    parts.every(({ tracks }) => tracks !== undefined && "experiment" in tracks && tracks.experiment === experiment)
+  );
 }
 
 /**
@@ -64,8 +117,25 @@ function isRaisedRollout(before: Targeting, after: Targeting): boolean {
   const [was, is] = [ruleOf(before, ROLLOUT_RULE), ruleOf(after, ROLLOUT_RULE)];
   if (is === undefined) return false;
   if (was === undefined || !isSame(withoutShares(was), withoutShares(is))) return true;
-  const [from, to] = [firstPart(before), firstPart(after)];
-  return (to === undefined ? 0 : (sharePpm(to) ?? SPACE_PPM)) > (from === undefined ? 0 : (sharePpm(from) ?? 0));
+  const [from, to] = [rolloutParts(before), rolloutParts(after)];
+  if (!isDivided(to)) return (shareOf(to[0]) ?? SPACE_PPM) > (shareOf(from[0]) ?? 0);
+  // Each part of a split takes units of its own: none may be let in where none was.
+  return to.some((part, index) => !isWithin(part, from[index]));
+}
+
+/** Do its parts share out the units that the share lets in? The control of a comparison may grow while treatment shrinks. */
+function isDivided(parts: readonly Part[]): boolean {
+  return parts.some(({ draws }) => draws.some(({ space }) => space === SPLIT_SPACE));
+}
+
+function shareOf(part: Part | undefined): Ppm | undefined {
+  return part === undefined ? 0 : sharePpm(part);
+}
+
+function isWithin(part: Part, before: Part | undefined): boolean {
+  const known = before?.draws.find(({ space }) => space === SHARE_SPACE)?.in ?? [];
+  const drawn = part.draws.find(({ space }) => space === SHARE_SPACE)?.in ?? [];
+  return drawn.every(([from, to]) => known.some(([start, end]) => from >= start && to <= end));
 }
 
 /** A rollout's rule with what a move of its share changes taken out: the ranges, and the epoch that follows from them. */
@@ -85,11 +155,6 @@ function ofPeople({ rules }: Targeting): Rule[] {
 
 function ruleOf({ rules }: Targeting, wanted: string): Rule | undefined {
   return rules.find(({ id }) => id === wanted);
-}
-
-function firstPart(targeting: Targeting): Part | undefined {
-  const serve = ruleOf(targeting, ROLLOUT_RULE)?.serve;
-  return serve !== undefined && "split" in serve ? serve.split[0] : undefined;
 }
 
 function isSame(a: object, b: object): boolean {

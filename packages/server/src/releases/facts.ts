@@ -9,6 +9,7 @@ import type {
   ReleaseState,
   Revision,
   Role,
+  VariantName,
 } from "@belay/protocol";
 import type { Verdict } from "@belay/stats";
 
@@ -52,6 +53,8 @@ export interface GuardrailFact {
   /** At this stage's size; absent: it cannot be told yet. */
   readonly isNonInferior?: boolean;
   readonly lastEventAt?: EpochMs;
+  /** Of an experiment: the treatment that looks worst. */
+  readonly treatment?: VariantName;
 }
 
 /** What to do with a release, with no choices left in it. */

@@ -29,9 +29,9 @@ export class FailureCount implements Tally {
   }
 
   /** O(1): two counters, and at a new hour or share a cell. */
-  note(isTreated: boolean, _value: number, { hour, share }: Moment): void {
-    if (!(share > 0 && share < 1)) return;
-    const at = cellAt(this.#cells, { hour, share }, () => ({ hour, share, treated: 0, total: 0 }));
+  note(isTreated: boolean, _value: number, moment: Moment): void {
+    if (!(moment.share > 0 && moment.share < 1)) return;
+    const at = cellAt(this.#cells, moment, () => ({ ...moment, treated: 0, total: 0 }));
     if (at < this.#summed.cells) this.#summed = { cells: 0, state: startEventSplit() };
     const cell = this.#cells[at] as Cell;
     cell.total += 1;
@@ -46,8 +46,8 @@ export class FailureCount implements Tally {
     return splitEvidence(this.#cells.slice(cells).reduce((sum, cell) => this.#added(sum, cell), state));
   }
 
-  promotion(share: number): Result<{ logE: number }> {
-    const stage = this.#cells.filter((cell) => cell.share === share);
+  promotion(reach: number): Result<{ logE: number }> {
+    const stage = this.#cells.filter((cell) => cell.reach === reach);
     if (stage.length === 0) return refuse("too-few-events");
     const { harm, margin } = this.#guardrail;
     return countNonInferiority(harm === "increase" ? stage : stage.map(mirrored), { tolerance: margin });
@@ -61,6 +61,6 @@ export class FailureCount implements Tally {
 }
 
 /** Fewer good events in treatment are more of them in control: the same coin seen from its other side. */
-function mirrored({ hour, share, treated, total }: Cell): Cell {
-  return { hour, share: 1 - share, treated: total - treated, total };
+function mirrored({ share, treated, total, ...moment }: Cell): Cell {
+  return { ...moment, share: 1 - share, treated: total - treated, total };
 }

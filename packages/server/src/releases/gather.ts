@@ -27,7 +27,7 @@ export function gather(
     state: body.state,
     stage,
     stageSince: stageSince(body),
-    livePpm: exposedPpm(targeting.body, body.variant),
+    livePpm: exposedPpm(targeting.body, body),
     ...(body.heldBy === undefined ? {} : { heldBy: body.heldBy }),
     ...(frozen === undefined ? {} : { frozen }),
     ...(reading === undefined ? {} : { units: reading.units }),

@@ -2,7 +2,9 @@
 
 import { type Guardrail, SPACE_PPM } from "@belay/protocol";
 import { type Dice, seeded } from "@belay/testkit";
-import { pointOf, ReleaseWatch } from "./guardrails.ts";
+import { ReleaseWatch } from "./guardrails.ts";
+import { onLine, pointOf } from "./placement.ts";
+import { PLACED } from "./ramp.fixture.ts";
 import { ERRORS, T0 } from "./release.fixture.ts";
 
 const DAY = 1_440;
@@ -32,7 +34,7 @@ export function minutesToRollback(seed: number, { share, weather, ratio, from }:
   const dice = seeded(seed);
   const salt = `s${seed}`;
   const ppm = share * SPACE_PPM;
-  const watch = new ReleaseWatch({ salt, guardrails: [ERRORS], epochs: [{ from: T0, ppm, revision: 1 }] });
+  const watch = new ReleaseWatch({ placement: onLine(salt), guardrails: [ERRORS], epochs: [{ from: T0, ppm, revision: 1 }] });
   const units = unitsByArm(salt, ppm);
   for (let minute = 0; minute < DAY + from; minute += 1) {
     const at = T0 + minute * MINUTE_MS;
@@ -50,12 +52,35 @@ export function minutesToRollback(seed: number, { share, weather, ratio, from }:
   return undefined;
 }
 
+/**
+ * The same of an experiment with a half of those who are in for control and a quarter for each of two treatments, of which one does
+ * harm. Units come as another server tells of them, so that none has to be looked for.
+ */
+export function minutesToTakeBack(seed: number, { share, weather, ratio, from }: Day): number | undefined {
+  const dice = seeded(seed);
+  const epochs = [{ from: T0, ppm: share * SPACE_PPM, revision: 1 }];
+  const watch = new ReleaseWatch({ placement: PLACED, guardrails: [ERRORS], epochs });
+  let units = 0;
+  for (let minute = 0; minute < DAY + from; minute += 1) {
+    for (const [arm, size] of PLACED.sizesAt(1).entries()) {
+      const harm = arm === 1 && minute >= from ? ratio : 1;
+      const failing = poisson(dice, USERS * share * size * weather(minute) * harm);
+      for (let i = 0; i < failing; i += 1) {
+        const unit = { point: 0, id: `${units++}`, arm };
+        watch.noteSighting({ kind: "event", name: "error", unit, at: T0 + minute * MINUTE_MS });
+      }
+    }
+    if (watch.read().guardrails[0]?.verdict === "rollback") return minute >= from ? minute - from + 1 : undefined;
+  }
+  return undefined;
+}
+
 /** Whether a day of 1,800 orders an hour, log-normal and alike in both arms, 5 % of them treated, is rolled back. */
 export function rollsBackAlikeOrders(seed: number, harm: Guardrail["harm"]): boolean {
   const dice = seeded(seed);
   const measure = { kind: "values", event: "order", cap: 400, scale: 5 } as const;
   const epochs = [{ from: T0, ppm: 50_000, revision: 1 }];
-  const watch = new ReleaseWatch({ salt: `v${seed}`, guardrails: [{ ...ERRORS, measure, harm }], epochs });
+  const watch = new ReleaseWatch({ placement: onLine(`v${seed}`), guardrails: [{ ...ERRORS, measure, harm }], epochs });
   for (let minute = 0; minute < DAY; minute += 1) {
     for (let i = 0; i < 30; i += 1) {
       const normal = Math.sqrt(-2 * Math.log(1 - dice.fraction())) * Math.cos(2 * Math.PI * dice.fraction());

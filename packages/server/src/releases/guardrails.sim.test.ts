@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Day, minutesToRollback, rollsBackAlikeOrders, WEATHERS } from "./guardrail-days.fixture.ts";
+import { type Day, minutesToRollback, minutesToTakeBack, rollsBackAlikeOrders, WEATHERS } from "./guardrail-days.fixture.ts";
 
 /** `full`: the runs behind the figures of `docs/releases.md`; otherwise a quick set of the same days. */
 const IS_FULL = process.env["BELAY_SIMULATE"] === "full";
@@ -19,6 +19,13 @@ const DETECTIONS = [
   { ratio: 1.5, from: 0, share: 0.05, max: 125 },
   { ratio: 1.5, from: 0, share: 0.1, max: 70 },
   { ratio: 5, from: 720, share: 0.05, max: 8 },
+];
+
+/** Median minutes allowed, by how many are in the experiment: a quarter of them has the harmful treatment, a half control. */
+const RAMPS = [
+  { share: 0.01, max: 0 },
+  { share: 0.1, max: 0 },
+  { share: 0.5, max: 0 },
 ];
 
 /** How far a share of runs may lie from the truth by chance: three standard errors. */
@@ -55,6 +62,28 @@ describe("a rollback guardrail at 1,000 users a minute of whom 1 % fail", { time
     report(
       `| median minutes to find ${ratio}x from minute ${from}, ${100 * share} % treated | <= ${max} | ${median} | ${runs} |`,
     );
+    const inTime = minutes.filter((each) => each <= max).length / runs;
+    expect(inTime).toBeGreaterThanOrEqual(0.5 - (IS_FULL ? 0 : chance(0.5, runs)));
+  });
+
+  it.each(Object.entries(WEATHERS))("takes back no experiment without harm: %s", (name, weather) => {
+    const runs = IS_FULL ? 400 : 8;
+    let alarms = 0;
+    for (let run = 0; run < runs; run += 1) {
+      if (minutesToTakeBack(SEED + run, { share: 0.1, weather, ratio: 1, from: 0 }) !== undefined) alarms += 1;
+    }
+    report(`| false rollbacks in 24 h of an experiment, 10 % in it, ${name} | <= 1.5 % | ${(100 * alarms) / runs} % | ${runs} |`);
+    expect(alarms / runs).toBeLessThanOrEqual(0.015 + (IS_FULL ? 0 : chance(0.015, runs)));
+  });
+
+  it.each(RAMPS)("finds 5 x in one of two treatments, $share in the experiment, in $max minutes", ({ share, max }) => {
+    const runs = IS_FULL ? 1_000 : 101;
+    const minutes = Array.from(
+      { length: runs },
+      (_, run) => minutesToTakeBack(SEED + run, { share, weather: steady, ratio: 5, from: 0 }) ?? Number.POSITIVE_INFINITY,
+    );
+    const median = minutes.sort((a, b) => a - b)[Math.floor(runs / 2)];
+    report(`| median minutes to find 5x in one treatment, ${100 * share} % in the experiment | <= ${max} | ${median} | ${runs} |`);
     const inTime = minutes.filter((each) => each <= max).length / runs;
     expect(inTime).toBeGreaterThanOrEqual(0.5 - (IS_FULL ? 0 : chance(0.5, runs)));
   });

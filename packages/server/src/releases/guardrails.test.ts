@@ -1,7 +1,8 @@
 import type { Guardrail } from "@belay/protocol";
 import { seeded } from "@belay/testkit";
 import { describe, expect, it } from "vitest";
-import { type Epoch, pointOf, ReleaseWatch } from "./guardrails.ts";
+import { type Epoch, ReleaseWatch } from "./guardrails.ts";
+import { onLine, pointOf } from "./placement.ts";
 import { ERRORS, HOUR_MS, T0 } from "./release.fixture.ts";
 
 const LATENCY: Guardrail = {
@@ -23,7 +24,7 @@ function units(count: number, ppm: number, isTreated: boolean): string[] {
 }
 
 function watchOf(guardrails: readonly Guardrail[], epochs: readonly Epoch[] = [half]): ReleaseWatch {
-  return new ReleaseWatch({ salt: SALT, guardrails, epochs });
+  return new ReleaseWatch({ placement: onLine(SALT), guardrails, epochs });
 }
 
 describe("failures", () => {
@@ -157,16 +158,16 @@ describe("exposures", () => {
     const epochs: readonly Epoch[] = [half, { from: T0 + HOUR_MS, ppm: 500_000, revision: 8 }];
     const watch = watchOf([ERRORS], epochs);
     for (let i = 0; i < 2_000; i += 1) {
-      for (let again = 0; again < 2; again += 1) watch.noteExposure({ unit: `e${i}`, epoch: 8 }, i % 2 === 0, T0 + HOUR_MS + i);
+      for (let again = 0; again < 2; again += 1) watch.noteExposure({ unit: `e${i}`, epoch: 8 }, 1 - (i % 2), T0 + HOUR_MS + i);
     }
     expect(watch.read()).toMatchObject({ units: 1_000, isMismatched: false, exposuresAt: T0 + HOUR_MS + 1_999 });
-    for (let i = 0; i < 1_000; i += 1) watch.noteExposure({ unit: `f${i}`, epoch: 8 }, false, T0 + HOUR_MS);
+    for (let i = 0; i < 1_000; i += 1) watch.noteExposure({ unit: `f${i}`, epoch: 8 }, 0, T0 + HOUR_MS);
     expect(watch.read()).toMatchObject({ units: 1_000, isMismatched: true });
   });
 
   it("does not take sizes beyond half for a mismatch when the smaller control was designed", () => {
     const watch = watchOf([ERRORS], [{ ...half, ppm: 900_000 }]);
-    for (let i = 0; i < 10_000; i += 1) watch.noteExposure({ unit: `e${i}`, epoch: 3 }, i % 10 !== 0, T0);
+    for (let i = 0; i < 10_000; i += 1) watch.noteExposure({ unit: `e${i}`, epoch: 3 }, Number(i % 10 !== 0), T0);
     expect(watch.read()).toMatchObject({ units: 9_000, isMismatched: false });
   });
 });
@@ -177,7 +178,7 @@ it("changes nothing when everything is brought twice", () => {
     const watch = watchOf([ERRORS, LATENCY]);
     for (let time = 0; time < times; time += 1) {
       for (const event of events) watch.noteMetric(event, T0);
-      for (const { unit } of events) watch.noteExposure({ unit, epoch: 3 }, pointOf(SALT, unit) < 500_000, T0);
+      for (const { unit } of events) watch.noteExposure({ unit, epoch: 3 }, Number(pointOf(SALT, unit) < 500_000), T0);
     }
     return watch.read();
   };

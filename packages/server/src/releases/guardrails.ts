@@ -1,7 +1,8 @@
 /**
- * What a release's guardrails know, event by event. A unit's arm is where it falls on the flag's own line, not what it was
- * told: so everybody who is not treated is control, whether or not anybody recorded it, and under no harm the arm of a
- * failing unit is a coin whose bias is the share, whatever the base rate does.
+ * What a release's guardrails know, event by event. A unit's arm is where it falls in the flag's own spaces, not what it was
+ * told (`placement.ts`): so of a plain flag everybody who is not treated is control, whether or not anybody recorded it, and under
+ * no harm the arm of a failing unit is a coin whose bias is the share, whatever the base rate does. Of an experiment each treatment
+ * is judged by itself: harm in one arm does not hide behind the others.
  *
  *   acknowledged event ── unit known? ── placed on the line ── counted: O(1)
  *   flush ── evidence of each guardrail ── verdict: quiet, pause, rollback
@@ -9,19 +10,22 @@
  * Every measure counts a unit once, so that events seen twice (a rebuild overlaps with what arrives meanwhile, two servers see
  * the same unit) change nothing. So watches of several servers tell each other what they counted, and each knows all of it.
  */
-import { murmur3 } from "@belay/core";
 import { type EpochMs, type Guardrail, type Ppm, type Revision, SPACE_PPM } from "@belay/protocol";
 import { guardrailVerdict, type Result, srmSequence } from "@belay/stats";
 import type { GuardrailFact } from "./facts.ts";
 import { FailureCount } from "./failure-count.ts";
-import type { LastHeard, SeenEvent, SeenExposure, Sighting, UnitMark } from "./sighting.ts";
+import type { Placement } from "./placement.ts";
+import type { LastHeard, SeenEvent, SeenExposure, Sighting } from "./sighting.ts";
 import { UnitSet } from "./unit-set.ts";
 import { ValueCount } from "./value-count.ts";
 
-/** When something was counted: whole hours since the start, and the share of units that were treated then. */
+/** When something was counted: whole hours since the start, and how units were shared out then. */
 export interface Moment {
   readonly hour: number;
+  /** Of the units that are compared, those treated. */
   readonly share: number;
+  /** Share of everybody that the release moved then: of a plain flag the same, of an experiment who is in it. */
+  readonly reach: number;
 }
 
 /** How one measure counts. */
@@ -29,8 +33,8 @@ export interface Tally {
   readonly note: (isTreated: boolean, value: number, at: Moment) => void;
   /** Evidence of harm since the start. */
   readonly evidence: () => Result<{ logE: number }>;
-  /** Evidence that the harm is below the margin, from the units at one share alone. */
-  readonly promotion: (share: number) => Result<{ logE: number }>;
+  /** Evidence that the harm is below the margin, from the units at one reach alone. */
+  readonly promotion: (reach: number) => Result<{ logE: number }>;
 }
 
 /** A stretch of time with one share. */
@@ -42,8 +46,7 @@ export interface Epoch {
 }
 
 export interface WatchOptions {
-  /** Of the flag's share space. */
-  readonly salt: string;
+  readonly placement: Placement;
   readonly guardrails: readonly Guardrail[];
   /** Oldest first; the first one is the start. */
   readonly epochs: readonly Epoch[];
@@ -70,33 +73,40 @@ const PROMOTION_EVIDENCE = Math.log(20);
 
 interface Watched {
   readonly guardrail: Guardrail;
-  readonly tally: Tally;
+  /** One for each contrast, in their order. */
+  readonly tallies: readonly Tally[];
   readonly seen: UnitSet;
   lastEventAt?: EpochMs;
 }
 
 /** The watch over one release. */
 export class ReleaseWatch {
-  readonly #salt: string;
+  readonly #placement: Placement;
   readonly #watched: readonly Watched[];
   readonly #byEvent = new Map<string, Watched[]>();
-  /** Guardrails that may move the release: they share the chance of one false rollback. */
+  /** What may move the release, each guardrail once for each treatment: they share the chance of one false rollback. */
   readonly #judging: number;
   readonly #exposed: UnitSet;
   readonly #onSighting: WatchOptions["onSighting"];
-  readonly #arms = new Map<Revision, { treated: number; control: number }>();
+  /** Units first exposed in an epoch by the arm they were told, control first. */
+  readonly #arms = new Map<Revision, number[]>();
   #epochs: readonly Epoch[];
   #mismatch = 0;
   #exposuresAt: EpochMs | undefined;
   #metricsAt: EpochMs | undefined;
 
-  constructor({ salt, guardrails, epochs, unitsMax = UNITS_MAX, onSighting }: WatchOptions) {
-    this.#salt = salt;
+  constructor({ placement, guardrails, epochs, unitsMax = UNITS_MAX, onSighting }: WatchOptions) {
+    const { contrasts } = placement;
+    this.#placement = placement;
     this.#onSighting = onSighting;
     this.#epochs = epochs;
     this.#exposed = new UnitSet(unitsMax);
-    this.#judging = guardrails.filter(({ dryRun }) => dryRun !== true).length;
-    this.#watched = guardrails.map((guardrail) => ({ guardrail, tally: tallyOf(guardrail), seen: new UnitSet(unitsMax) }));
+    this.#judging = contrasts.length * guardrails.filter(({ dryRun }) => dryRun !== true).length;
+    this.#watched = guardrails.map((guardrail) => ({
+      guardrail,
+      tallies: contrasts.map(() => tallyOf(guardrail)),
+      seen: new UnitSet(unitsMax),
+    }));
     for (const each of this.#watched) {
       const { event } = each.guardrail.measure;
       this.#byEvent.set(event, [...(this.#byEvent.get(event) ?? []), each]);
@@ -120,15 +130,16 @@ export class ReleaseWatch {
   ): boolean {
     this.#metricsAt = later(this.#metricsAt, at);
     if (!this.#byEvent.has(name)) return false;
-    const seen: SeenEvent = { kind: "event", name, unit: this.#markOf(unit), ...(value === undefined ? {} : { value }), at };
+    const mark = this.#placement.markOf(unit);
+    const seen: SeenEvent = { kind: "event", name, unit: mark, ...(value === undefined ? {} : { value }), at };
     const counted = this.#count(seen);
     if (counted.length > 0) this.#onSighting?.(seen, counted.some(isOfFailures));
     return counted.length > 0;
   }
 
-  /** A first exposure of this release was acknowledged. */
-  noteExposure({ unit, epoch }: { readonly unit: string; readonly epoch: Revision }, isTreated: boolean, at: EpochMs): void {
-    const seen: SeenExposure = { kind: "exposure", epoch, unit: this.#markOf(unit), isTreated, at };
+  /** A first exposure of this release was acknowledged. @param arm as the unit was told, control 0 */
+  noteExposure({ unit, epoch }: { readonly unit: string; readonly epoch: Revision }, arm: number, at: EpochMs): void {
+    const seen: SeenExposure = { kind: "exposure", epoch, unit: this.#placement.markOf(unit), arm, at };
     if (this.#expose(seen)) this.#onSighting?.(seen, false);
   }
 
@@ -169,57 +180,68 @@ export class ReleaseWatch {
     const present = this.#epochs.at(-1);
     return {
       guardrails: this.#watched.map((watched) => this.#judge(watched)),
-      units: this.#arms.get(present?.revision ?? -1)?.treated ?? 0,
+      units: (this.#arms.get(present?.revision ?? -1) ?? []).slice(1).reduce((sum, count) => sum + count, 0),
       isMismatched: this.#isMismatched(),
       ...(this.#exposuresAt === undefined ? {} : { exposuresAt: this.#exposuresAt }),
       ...(this.#metricsAt === undefined ? {} : { metricsAt: this.#metricsAt }),
     };
   }
 
-  /** The guardrails for which the unit is new. */
-  #count({ name, unit: { id, point }, value, at }: SeenEvent): Guardrail[] {
+  /** The guardrails for which the unit is new. One that is in no arm is new still when it comes into one. */
+  #count({ name, unit, value, at }: SeenEvent): Guardrail[] {
+    const { ppm } = this.#epochAt(at);
+    const sides = this.#placement.contrasts.map(({ sideOf }) => sideOf(unit, ppm));
+    const isCompared = sides.some((side) => side !== undefined);
     const counted: Guardrail[] = [];
     for (const watched of this.#byEvent.get(name) ?? []) {
-      const { guardrail, seen, tally } = watched;
+      const { guardrail, seen, tallies } = watched;
       watched.lastEventAt = later(watched.lastEventAt, at);
       const isUsable = isOfFailures(guardrail) || value !== undefined;
-      if (!isUsable || !seen.add(id)) continue;
-      const epoch = this.#epochAt(at);
-      tally.note(point < epoch.ppm, value ?? 0, this.#momentOf(epoch, at));
+      if (!isCompared || !isUsable || !seen.add(unit.id)) continue;
+      for (const [index, tally] of tallies.entries()) {
+        const side = sides[index];
+        if (side === undefined) continue;
+        tally.note(side.isTreated, value ?? 0, { hour: this.#hourOf(at), share: side.share, reach: ppm / SPACE_PPM });
+      }
       counted.push(guardrail);
     }
     return counted;
   }
 
   /** Whether the unit is new in its epoch. */
-  #expose({ epoch, unit, isTreated, at }: SeenExposure): boolean {
+  #expose({ epoch, unit, arm, at }: SeenExposure): boolean {
     this.#exposuresAt = later(this.#exposuresAt, at);
-    if (!this.#exposed.add(`${epoch} ${unit.id}`)) return false;
-    const arms = this.#arms.get(epoch) ?? { treated: 0, control: 0 };
-    arms[isTreated ? "treated" : "control"] += 1;
+    if (arm < 0 || arm > this.#placement.contrasts.length || !this.#exposed.add(`${epoch} ${unit.id}`)) return false;
+    const arms = this.#arms.get(epoch) ?? [0, ...this.#placement.contrasts.map(() => 0)];
+    arms[arm] = (arms[arm] ?? 0) + 1;
     this.#arms.set(epoch, arms);
     return true;
   }
 
-  #judge({ guardrail, tally, lastEventAt }: Watched): GuardrailFact {
-    const evidence = tally.evidence();
-    const logE = evidence.status === "ok" ? evidence.logE : 0;
-    const promotion = tally.promotion((this.#epochs.at(-1)?.ppm ?? 0) / SPACE_PPM);
+  /** The treatment with most evidence of harm speaks for the guardrail; harmless it is only where each of them is. */
+  #judge({ guardrail, tallies, lastEventAt }: Watched): GuardrailFact {
+    const { contrasts } = this.#placement;
+    const reach = (this.#epochs.at(-1)?.ppm ?? 0) / SPACE_PPM;
+    const judged = tallies.map((tally, index) => ({ logE: logEOf(tally.evidence()) ?? 0, ...contrasts[index] }));
+    const worst = judged.reduce((most, one) => (one.logE > most.logE ? one : most));
+    const promotions = tallies.map((tally) => logEOf(tally.promotion(reach)));
+    const isTold = promotions.every((logE) => logE !== undefined);
+    const guardrails = guardrail.dryRun === true ? contrasts.length : this.#judging;
     return {
       metric: guardrail.metric,
-      verdict: guardrailVerdict({ logE, guardrails: guardrail.dryRun === true ? 1 : this.#judging }),
-      logE,
-      ...(promotion.status === "ok" ? { isNonInferior: promotion.logE >= PROMOTION_EVIDENCE } : {}),
+      verdict: guardrailVerdict({ logE: worst.logE, guardrails }),
+      logE: worst.logE,
+      ...(isTold ? { isNonInferior: promotions.every((logE = 0) => logE >= PROMOTION_EVIDENCE) } : {}),
       ...(lastEventAt === undefined ? {} : { lastEventAt }),
+      ...(worst.treatment === undefined ? {} : { treatment: worst.treatment }),
     };
   }
 
-  /** Arms grow from both ends, equal up to half: their sizes are watched over all epochs together, for ever. */
+  /** The sizes of the arms are watched over all epochs together, for ever. */
   #isMismatched(): boolean {
     const epochs = this.#epochs.flatMap(({ revision, ppm }) => {
-      const arms = this.#arms.get(revision);
-      const control = Math.min(ppm, SPACE_PPM - ppm);
-      return arms === undefined || control === 0 ? [] : [{ counts: [arms.treated, arms.control], weights: [ppm, control] }];
+      const [counts, weights] = [this.#arms.get(revision), this.#placement.sizesAt(ppm)];
+      return counts === undefined || weights.length === 0 ? [] : [{ counts, weights }];
     });
     if (epochs.length === 0) return false;
     const sequence = srmSequence(epochs, { logEBefore: this.#mismatch });
@@ -232,25 +254,14 @@ export class ReleaseWatch {
     return this.#epochs.findLast(({ from }) => from <= at) ?? this.#epochs[0] ?? { from: at, ppm: 0, revision: 0 };
   }
 
-  #momentOf({ ppm }: Epoch, at: EpochMs): Moment {
-    const start = this.#epochs[0]?.from ?? at;
-    return { hour: Math.max(0, Math.floor((at - start) / HOUR_MS)), share: ppm / SPACE_PPM };
-  }
-
-  #markOf(unit: string): UnitMark {
-    return markOf(this.#salt, unit);
+  /** Whole hours since the start. */
+  #hourOf(at: EpochMs): number {
+    return Math.max(0, Math.floor((at - (this.#epochs[0]?.from ?? at)) / HOUR_MS));
   }
 }
 
-/** Where a unit falls on the line of a salt, 0 to 999,999. */
-export function pointOf(salt: string, unit: string): number {
-  return Math.floor(((murmur3(salt + unit) >>> 0) * SPACE_PPM) / 0x1_0000_0000);
-}
-
-/** What a unit goes by among watches: by it nobody reads its name, and two of a million units share one once in 37 million times. */
-export function markOf(salt: string, unit: string): UnitMark {
-  const half = (prefix: string): string => (murmur3(`${prefix}${salt}${unit}`) >>> 0).toString(36);
-  return { point: pointOf(salt, unit), id: `${half("a")}.${half("b")}` };
+function logEOf(evidence: Result<{ logE: number }>): number | undefined {
+  return evidence.status === "ok" ? evidence.logE : undefined;
 }
 
 function isOfFailures({ measure }: Guardrail): boolean {

@@ -2,11 +2,13 @@
 import { type ReleaseInteraction, type ReleaseOverlap, type ScreenedInteraction, SPACE_PPM } from "@belay/protocol";
 import { partsOf, type Region, regionOf, sharedBy, shareOf } from "../experiments/overlap.ts";
 import { servesOf } from "../experiments/phases.ts";
-import { range, SHARE_SPACE } from "../flags/weights.ts";
+import { trackedParts } from "../experiments/readiness.ts";
+import { range, SHARE_SPACE, shareDraw } from "../flags/weights.ts";
 import { pairTables, screened } from "../results/interactions.ts";
-import type { EnvironmentState, ReleaseDocument } from "../state/workspace.ts";
+import type { EnvironmentState, ExperimentDocument, ProjectState, ReleaseDocument } from "../state/workspace.ts";
 import type { PairCell, Paired } from "../store/events/index.ts";
 import type { ReleasePlace } from "./document.ts";
+import { withoutShare } from "./exposure.ts";
 import { ppmOf } from "./plan.ts";
 import { isLive } from "./states.ts";
 
@@ -23,8 +25,8 @@ export interface Side extends Paired {
 
 /** Running experiments and live releases that share units with a release, stage by stage, as they stand now. Most first. */
 export function overlapForecast(place: ReleasePlace, release: ReleaseDocument): ReleaseOverlap[] {
-  const stages = release.stages.map(({ name }, stage) => ({ name, regions: regionsAt(release, ppmOf(release, stage)) }));
-  const overlaps = othersThan(place).map(({ regions, ...other }) => ({
+  const stages = release.stages.map(({ name }, stage) => ({ name, regions: regionsAt(place, release, ppmOf(release, stage)) }));
+  const overlaps = othersThan(place, release).map(({ regions, ...other }) => ({
     ...other,
     stages: stages.map((stage) => {
       const [both, own] = [sharedBy(stage.regions, regions), shareOf(stage.regions)];
@@ -37,18 +39,15 @@ export function overlapForecast(place: ReleasePlace, release: ReleaseDocument): 
 
 /** A release and all that may change its effect: what the event store is asked about. */
 export function sidesOf({ project, environment, key }: ReleasePlace, release: ReleaseDocument): readonly Side[] {
-  const sideOf = (name: string, { control, variant }: ReleaseDocument): Side => ({
-    key: name,
-    isRelease: true,
-    fromMs: 0,
-    control: control ?? variant,
-    treatments: [variant],
-  });
+  const sideOf = (name: string, { control, variant, experiment }: ReleaseDocument): Side => {
+    const ramped = experiment === undefined ? undefined : project.experiments.get(experiment)?.body;
+    return experiment === undefined || ramped === undefined
+      ? { key: name, isRelease: true, fromMs: 0, control: control ?? variant, treatments: [variant] }
+      : { key: experiment, fromMs: 0, control: ramped.control, treatments: ramped.treatments };
+  };
   const releases = liveBeside(environment, key).map(([name, body]) => sideOf(name, body));
-  const experiments = [...project.experiments].flatMap(([name, { body }]): Side[] =>
-    body.status === "running" && body.environment === environment.key
-      ? [{ key: name, fromMs: 0, control: body.control, treatments: body.treatments }]
-      : [],
+  const experiments = runningBeside(project, environment.key, release).map(
+    ([name, { control, treatments }]): Side => ({ key: name, fromMs: 0, control, treatments }),
   );
   return [sideOf(key, release), ...releases, ...experiments];
 }
@@ -58,33 +57,52 @@ export function screenOf(sides: readonly Side[], cells: readonly PairCell[]): Re
   // Keys of releases and experiments may be the same: places in the list are not.
   const running = sides.map(({ control, treatments }, at) => ({ key: String(at), document: { control, treatments } }));
   const own = pairTables(cells, running).filter(({ experiments: [first] }) => first === "0");
-  return screened(own).map(({ experiments: [, other], treatments: [, treatment], ...found }: ScreenedInteraction) => {
+  const isRamp = sides[0]?.isRelease !== true;
+  return screened(own).map(({ experiments: [, other], treatments: [ownTreatment, treatment], ...found }: ScreenedInteraction) => {
     const side = sides[Number(other)];
-    return { kind: side?.isRelease === true ? "release" : "experiment", key: side?.key ?? other, treatment, ...found };
+    const kind = side?.isRelease === true ? "release" : "experiment";
+    return { kind, key: side?.key ?? other, treatment, ...(isRamp ? { ownTreatment } : {}), ...found };
   });
 }
 
-/** The two ends of the flag's line that a release treats and compares. */
-function regionsAt({ flag }: ReleaseDocument, ppm: number): Region[] {
+/** What a release treats and compares: the two ends of the flag's line, or all parts of the experiment it ramps. */
+function regionsAt({ environment }: ReleasePlace, { flag, experiment }: ReleaseDocument, ppm: number): Region[] {
+  if (experiment !== undefined) {
+    const targeting = environment.targetings.get(flag)?.body;
+    const parts = targeting === undefined ? [] : trackedParts(targeting, experiment);
+    return parts.map(({ draws }) => regionOf(flag, { draws: [shareDraw(ppm), ...withoutShare(draws)] }));
+  }
   const ends = [range(0, ppm), range(SPACE_PPM - Math.min(ppm, SPACE_PPM - ppm), SPACE_PPM)];
   return ends.map((end) => regionOf(flag, { draws: [{ space: SHARE_SPACE, in: end }] }));
 }
 
-function othersThan({ project, environment, key }: ReleasePlace): Other[] {
+function othersThan({ project, environment, key }: ReleasePlace, release: ReleaseDocument): Other[] {
   const releases = liveBeside(environment, key).map(([name, { flag }]): Other => {
     const targeting = environment.targetings.get(flag)?.body;
     const parts = (targeting === undefined ? [] : servesOf(targeting)).flatMap((serve) => ("split" in serve ? serve.split : []));
     const tracked = parts.filter(({ tracks }) => tracks !== undefined && "release" in tracks && tracks.release === name);
     return { kind: "release", key: name, flag, regions: tracked.map((part) => regionOf(flag, part)) };
   });
-  const experiments = [...project.experiments].flatMap(([name, { body }]): Other[] =>
-    body.status === "running" && body.environment === environment.key
-      ? [{ kind: "experiment", key: name, flag: body.flag, regions: partsOf(project, name, body) }]
-      : [],
+  const experiments = runningBeside(project, environment.key, release).map(
+    ([name, body]): Other => ({ kind: "experiment", key: name, flag: body.flag, regions: partsOf(project, name, body) }),
   );
   return [...releases, ...experiments];
 }
 
+/** Live releases of plain flags: those of experiments are met as what they ramp. */
 function liveBeside({ releases }: EnvironmentState, key: string): (readonly [string, ReleaseDocument])[] {
-  return [...releases].flatMap(([name, { body }]) => (name !== key && isLive(body.state) ? [[name, body] as const] : []));
+  return [...releases].flatMap(([name, { body }]) =>
+    name !== key && isLive(body.state) && body.experiment === undefined ? [[name, body] as const] : [],
+  );
+}
+
+/** Running experiments besides the one that a release ramps. */
+function runningBeside(
+  { experiments }: ProjectState,
+  environment: string,
+  { experiment }: ReleaseDocument,
+): (readonly [string, ExperimentDocument])[] {
+  return [...experiments].flatMap(([name, { body }]) =>
+    name !== experiment && body.status === "running" && body.environment === environment ? [[name, body] as const] : [],
+  );
 }

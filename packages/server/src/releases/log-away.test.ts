@@ -5,7 +5,7 @@ import { E, P } from "../app.fixture.ts";
 import { Emergencies } from "../emergencies/emergencies.ts";
 import { severable } from "../emergencies/severable.fixture.ts";
 import { type ReleaseServer, releaseServer } from "./desk.fixture.ts";
-import { pointOf } from "./guardrails.ts";
+import { pointOf } from "./placement.ts";
 import { ERRORS, T0 } from "./release.fixture.ts";
 
 const RELEASE = `${E}/releases/checkout`;

@@ -4,7 +4,7 @@ import { E, P } from "../app.fixture.ts";
 import { recordDoors } from "../record-doors.ts";
 import type { EventStore } from "../store/events/index.ts";
 import { type ReleaseServer, releaseServer } from "./desk.fixture.ts";
-import { pointOf } from "./guardrails.ts";
+import { pointOf } from "./placement.ts";
 import { ERRORS } from "./release.fixture.ts";
 
 /** Metrics are saved without a look at events: nothing is asked of the store. */

@@ -9,7 +9,8 @@ export function releaseSentence({ action, target, environment, actor, after }: C
   const sentence = SENTENCES[action];
   const release = after as unknown as Release | undefined;
   if (sentence === undefined || release === undefined) return undefined;
-  return `Release \`${target.key}\` of \`${release.flag}\` in ${environment}: ${sentence(release, actor.name)}`;
+  const what = release.experiment === undefined ? `\`${release.flag}\`` : `the experiment \`${release.experiment}\``;
+  return `Release \`${target.key}\` of ${what} in ${environment}: ${sentence(release, actor.name)}`;
 }
 
 /** A dry run's breach: nothing changes, and people hear of it all the same. Told once for what it says. */
@@ -35,7 +36,8 @@ const SENTENCES: Readonly<Record<string, (release: Release, by: string) => strin
   "release.rollback": (release) => `rolls back${because(release)}`,
   "release.rolled-back": ({ rollback }) => `rolled back${receipts(rollback)}`,
   "release.abort": (_, by) => `${by} aborted it`,
-  "release.finish": () => "done: everybody has it",
+  "release.finish": ({ experiment }) =>
+    experiment === undefined ? "done: everybody has it" : "done: the experiment runs on at its last share",
 };
 
 function stageOf({ stages, stage = 0 }: Release): string {

@@ -18,8 +18,8 @@ export function planLines(policy: Policy, decided: Plan): string[] {
 }
 
 /** A reason on one line, as machines and people both can read it: `min-units (have 120, need 500)`. */
-export function reasonText({ code, subject, have, need }: ReleaseReason): string {
-  const about = subject === undefined ? "" : ` ${subject}`;
+export function reasonText({ code, subject, treatment, have, need }: ReleaseReason): string {
+  const about = `${subject === undefined ? "" : ` ${subject}`}${treatment === undefined ? "" : ` in ${treatment}`}`;
   const numbers = have === undefined ? "" : ` (have ${have}, need ${need})`;
   return `${code}${about}${numbers}`;
 }
@@ -34,8 +34,8 @@ function situation(policy: Policy, facts: Facts, now: EpochMs): string[] {
     `${facts.state}, stage ${facts.stage + 1} of ${policy.stages.length} "${stage?.name}" for ${span(now - facts.stageSince)}${marks}`,
     `   gives ${facts.livePpm / 10_000} %, ${facts.units ?? "an unknown number of"} treated units`,
     ...facts.guardrails.map(
-      ({ metric, verdict, logE, lastEventAt, isNonInferior }) =>
-        `   ${metric}: ${verdict}, evidence ${Math.exp(logE).toPrecision(3)}, last event ${
+      ({ metric, treatment, verdict, logE, lastEventAt, isNonInferior }) =>
+        `   ${metric}${treatment === undefined ? "" : ` in ${treatment}`}: ${verdict}, evidence ${Math.exp(logE).toPrecision(3)}, last event ${
           lastEventAt === undefined ? "never" : `${span(now - lastEventAt)} ago`
         }${isNonInferior === true ? ", non-inferior" : ""}`,
     ),

@@ -14,6 +14,9 @@ const SITUATIONS: Readonly<Record<string, { readonly policy?: Partial<Policy>; r
   "waits-for-time": { facts: factsOf(1, T0, { stageSince: T0 - HOUR_MS }) },
   "asks-five-questions-before-full": { facts: factsOf(4, T0, { evidence: {}, units: 12 }) },
   "rolls-back-on-a-breach": { facts: factsOf(2, T0, { guardrails: [{ ...quiet, verdict: "rollback", logE: 5.2 }] }) },
+  "rolls-back-on-harm-in-one-treatment": {
+    facts: factsOf(2, T0, { guardrails: [{ ...quiet, treatment: "short", verdict: "rollback", logE: 5.9 }] }),
+  },
   "rolls-back-while-frozen-and-held": {
     facts: factsOf(2, T0, {
       state: "holding",

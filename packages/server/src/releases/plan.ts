@@ -8,9 +8,9 @@
  *   else            -> advance      one move, over pure waiting stages that are over already
  */
 import { ppmFromPercent } from "@belay/core";
-import type { EpochMs, ReleaseReason, Role, Stage } from "@belay/protocol";
+import type { EpochMs, ReleaseReason, ReleaseReasonCode, Role, Stage } from "@belay/protocol";
 import { ROLES } from "../access/identity.ts";
-import type { Facts, Plan, Policy, Watched } from "./facts.ts";
+import type { Facts, GuardrailFact, Plan, Policy, Watched } from "./facts.ts";
 import { all, watched } from "./facts.ts";
 import { GATES, silent } from "./gates.ts";
 import { isLive } from "./states.ts";
@@ -57,13 +57,13 @@ export function whatIsWrong(policy: Policy, facts: Facts, now: EpochMs): Release
   }
   for (const { guardrail, fact } of watched(policy, facts)) {
     if (guardrail.onBreach === "warn" || fact.verdict === "quiet") continue;
-    reasons.push({ code: fact.verdict === "pause" ? "guardrail-pause" : "guardrail-breach", subject: fact.metric });
+    reasons.push(reasonOf(fact.verdict === "pause" ? "guardrail-pause" : "guardrail-breach", fact));
   }
   if (facts.isMismatched) reasons.push({ code: "sample-ratio-mismatch" });
   return [...reasons, ...deadMen(policy, facts, now)];
 }
 
-/** Share of the flag's space that a stage gives the variant. */
+/** Share of the flag's space that a stage gives the variant, or lets into the experiment. */
 export function ppmOf({ stages, holdoutPercentage }: Pick<Policy, "stages" | "holdoutPercentage">, stage: number): number {
   const percentage = Math.min(stages[stage]?.percentage ?? 0, 100 - holdoutPercentage);
   return ppmFromPercent(percentage) ?? 0;
@@ -73,7 +73,11 @@ function harmIn(policy: Policy, facts: Facts): ReleaseReason | undefined {
   const breached = watched(policy, facts).find(
     ({ guardrail, fact }) => guardrail.onBreach === "rollback" && fact.verdict === "rollback",
   );
-  return breached === undefined ? undefined : { code: "guardrail-breach", subject: breached.fact.metric };
+  return breached === undefined ? undefined : reasonOf("guardrail-breach", breached.fact);
+}
+
+function reasonOf(code: ReleaseReasonCode, { metric, treatment }: GuardrailFact): ReleaseReason {
+  return { code, subject: metric, ...(treatment === undefined ? {} : { treatment }) };
 }
 
 /** Guardrails heard of too long ago; one never heard of is given its time from the stage's begin on. */
@@ -88,7 +92,7 @@ function reportsOf(policy: Policy, facts: Facts): ReleaseReason[] {
     fact.verdict === "rollback" && (guardrail.dryRun === true || guardrail.onBreach === "warn");
   return all(policy, facts)
     .filter(isReport)
-    .map(({ fact }) => ({ code: "guardrail-breach", subject: fact.metric }));
+    .map(({ fact }) => reasonOf("guardrail-breach", fact));
 }
 
 /**

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { E, P } from "../app.fixture.ts";
 import { type ReleaseServer, releaseServer } from "./desk.fixture.ts";
-import { pointOf } from "./guardrails.ts";
+import { pointOf } from "./placement.ts";
 import { ERRORS } from "./release.fixture.ts";
 
 const CHECKOUT = `${E}/releases/checkout`;

@@ -25,6 +25,14 @@ describe("three weeks of a release, from a seed", { timeout: 300_000 }, () => {
     expect(all.filter(({ state }) => state === "done").length).toBeGreaterThan(0);
   });
 
+  it.each([1, 3])("holds where it ramps an experiment of which one treatment may do harm, with seed %i", async (seed) => {
+    const weeks = await simulateWeeks(seed, "experiment");
+    const wentBack = weeks.log.some((line) => line.includes("guardrail-breach errors in none"));
+    expect([wentBack, weeks.climbs > 0]).toEqual([seed === 3, true]);
+    expect(weeks.raisesRefused).toBeGreaterThan(0);
+    if (seed === 3) expect(weeks.hoursToRollback).toBeLessThan(24);
+  });
+
   it("writes the same log from the same seed, byte for byte", async () => {
     const first = all[2] ?? (await simulateWeeks(3));
     const again = await simulateWeeks(3);

@@ -2,7 +2,7 @@ import type { Guardrail } from "@belay/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { E, P } from "../app.fixture.ts";
 import { type ReleaseServer, releaseServer } from "./desk.fixture.ts";
-import { pointOf } from "./guardrails.ts";
+import { pointOf } from "./placement.ts";
 import { ERRORS, HOUR_MS } from "./release.fixture.ts";
 
 const R = `${E}/releases`;

@@ -152,7 +152,7 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       schema: {
         tags,
         response: { 201: ReleaseSchema },
-        summary: "Draft a release; what is left out is taken from the default ladder",
+        summary: "Draft a release of a flag or of an experiment; what is left out is taken from the default ladder",
         params: pathParams("project", "environment"),
         body: ReleaseCreationSchema,
       },
@@ -282,7 +282,7 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
     {
       verb: "abort",
       role: "operator",
-      summary: "End the release and take back what it exposed",
+      summary: "End the release and take back what it exposed; an experiment that it ramped is stopped",
       decide: (place, _, at) => abort(place, at),
     },
     {

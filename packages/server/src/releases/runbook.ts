@@ -38,10 +38,11 @@ const ALWAYS = "Rolling back asks nobody and is never refused while somebody is 
  * @param url the server's address as whoever asks reaches it, without a slash at its end
  */
 export function runbookOf(release: Release, url: string): Runbook {
-  const { key, flag, variant, environment, project, contacts, alertRoutes } = release;
+  const { key, flag, variant, experiment, environment, project, contacts, alertRoutes } = release;
+  const what = experiment === undefined ? `Moves \`${variant}\`` : `Ramps the experiment \`${experiment}\``;
   return {
     title: `Runbook: ${key}`,
-    about: `Moves \`${variant}\` of the flag \`${flag}\` in \`${environment}\` of \`${project}\`; it is ${standing(release)}.`,
+    about: `${what} of the flag \`${flag}\` in \`${environment}\` of \`${project}\`; it is ${standing(release)}.`,
     seen: {
       head: ["What you see", "What you run"],
       rows: [
@@ -105,7 +106,8 @@ export function runbookPage({ title, about, seen, setUp, steps, watched, people 
   });
 }
 
-function stepsOf({ key, flag, project, environment }: Release): Step[] {
+function stepsOf({ key, flag, experiment, project, environment }: Release): Step[] {
+  const stops = experiment === undefined ? "" : " The experiment is stopped with what it showed.";
   const place = `$BELAY_URL/api/v1/projects/${project}/environments/${environment}`;
   const ask = (path: string): string => `curl -fsS "${place}/${path}" -H "authorization: Bearer $BELAY_TOKEN"`;
   const tell = (verb: string, body: object): string =>
@@ -120,7 +122,11 @@ function stepsOf({ key, flag, project, environment }: Release): Step[] {
       about: "One stage on before its time is over. Refused, with reasons, while a gate is closed.",
       command: tell("advance", { reason: "ready for more" }),
     },
-    { title: "Roll back", about: "Off for everybody, in one change.", command: tell("rollback", { reason: "harm seen" }) },
+    {
+      title: "Roll back",
+      about: `Off for everybody, in one change.${stops}`,
+      command: tell("rollback", { reason: "harm seen" }),
+    },
     {
       title: "Verify",
       about: "`acknowledged` equals `instances`, and `laggards` is empty; the flag's own rules follow.",

@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import type { Change, Propagation, Release } from "@belay/protocol";
+import type { Change, Experiment, FlagTargeting, Propagation, Release, Space } from "@belay/protocol";
 import { startServer, type TempDir, tempDir } from "@belay/testkit";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { pointOf } from "./guardrails.ts";
+import { pointOf } from "./placement.ts";
+import { DRAFT, EXPERIMENT, placedBy } from "./ramp.fixture.ts";
 import { ERRORS } from "./release.fixture.ts";
 
 /** These drive the built server over HTTP, its event store behind it. */
@@ -78,6 +79,61 @@ it("goes back on an acknowledged batch, by itself, and says when", { timeout: 60
   expect(reasons).toEqual([{ code: "guardrail-breach", subject: "errors" }]);
   expect(Date.parse(rollback?.detectedAt ?? "")).toBeLessThanOrEqual(Date.parse(rollback?.decidedAt ?? ""));
   await server.stop();
+});
+
+it("takes an experiment back for harm in one of its treatments, and finds it again after a restart", {
+  timeout: 120_000,
+}, async () => {
+  const first = await start();
+  const weights = { long: 50, none: 25, short: 25 };
+  const { spaces } = await ask<{ spaces: { share: Space; split: Space } }>("POST", `${P}/flags`, {
+    key: "checkout",
+    type: "string",
+    variants: { long: "l", short: "s", none: "n" },
+  });
+  const { secret: key } = await ask<{ secret: string }>("POST", `${P}/keys`, { environment: "production", kind: "server" });
+  for (const metric of ["buyers", "errors"]) {
+    const measure = { kind: "proportion", events: { name: metric } };
+    await ask("POST", `${P}/metrics`, { key: metric, measure, good: "increase", unseen: true });
+  }
+  const serve = { weights, share: 0, tracks: { experiment: EXPERIMENT } };
+  await ask("PUT", `${P}/environments/production/flags/checkout`, {
+    ...{ enabled: true, off: "long", fallthrough: { variant: "long" } },
+    rules: [{ id: "rollout", serve }],
+  });
+  await ask("POST", `${P}/experiments`, DRAFT);
+  await ask("POST", `${P}/experiments/${EXPERIMENT}/start`, {});
+  const stages = [10, 100].map((percentage) => ({ name: "s", percentage, hold: { minDurationS: 3_600 }, gates: [] }));
+  const subject = { key: "checkout", experiment: EXPERIMENT, stages, guardrails: [ERRORS], alertRoutes: ["slack:#r"] };
+  await ask("POST", `${P}/environments/production/releases`, subject);
+  await ask("POST", `${CHECKOUT}/ready`, {});
+  await ask("POST", `${CHECKOUT}/start`, {});
+  const { markOf } = placedBy(spaces);
+  const failIn = async (arm: number, count: number): Promise<void> => {
+    const metrics = [];
+    while (metrics.length < count) {
+      const unit = `unit-${seq++}`;
+      const mark = markOf(unit);
+      if (mark.point < 100_000 && mark.arm === arm) metrics.push({ seq, timeMs: Date.now(), name: "error", unit });
+    }
+    const instance = "8f14e45f-ceea-467f-a8f0-5d6d1f0a0c11";
+    await ask("POST", "/sdk/v1/events", { batchId: `b${seq}`, sentAtMs: Date.now(), sdk: "test/1", instance, metrics }, key);
+  };
+  // Control and the other treatment fail as ever. Four and eleven of "none": only together they are enough.
+  await failIn(0, 2);
+  await failIn(2, 1);
+  await failIn(1, 4);
+  await first.stop();
+  const second = await start();
+  expect(await state()).toBe("ramping");
+  await failIn(1, 11);
+  await expect.poll(state, { timeout: 60_000 }).toBe("rolled-back");
+  const { reasons } = await ask<Release>("GET", CHECKOUT);
+  expect(reasons).toEqual([{ code: "guardrail-breach", subject: "errors", treatment: "none" }]);
+  const { rollout } = await ask<FlagTargeting>("GET", `${P}/environments/production/flags/checkout`);
+  const { status, phases } = await ask<Experiment>("GET", `${P}/experiments/${EXPERIMENT}`);
+  expect([rollout?.percentage, status, phases.map(({ weights: { none } = {} }) => none)]).toEqual([0, "stopped", [0, 0.025]]);
+  await second.stop();
 });
 
 it("adds up evidence from before a restart and after it", { timeout: 90_000 }, async () => {

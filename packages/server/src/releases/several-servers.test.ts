@@ -3,7 +3,7 @@ import { ADMIN_TOKEN, type ServerProcess, startServer } from "@belay/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { withRedis } from "../store/bus/redis.fixture.ts";
 import { withPostgres } from "../store/changes/postgres.fixture.ts";
-import { pointOf } from "./guardrails.ts";
+import { pointOf } from "./placement.ts";
 import { ERRORS } from "./release.fixture.ts";
 
 /** Two built servers on one PostgreSQL, each with event files of its own. */

@@ -4,7 +4,7 @@ import { E, P } from "../app.fixture.ts";
 import type { IncomingBatch } from "../store/events/index.ts";
 import { MemorySightings } from "../store/sightings/sightings.fixture.ts";
 import { eventsIn, type ReleaseServer, releaseServer } from "./desk.fixture.ts";
-import { markOf, pointOf } from "./guardrails.ts";
+import { markOf, pointOf } from "./placement.ts";
 import { ERRORS, T0 } from "./release.fixture.ts";
 import { Watchtower } from "./watchtower.ts";
 

@@ -20,7 +20,8 @@ export interface SeenExposure {
   readonly kind: "exposure";
   readonly epoch: Revision;
   readonly unit: UnitMark;
-  readonly isTreated: boolean;
+  /** The arm it was told: control 0, then the treatments. */
+  readonly arm: number;
   readonly at: EpochMs;
 }
 
@@ -37,6 +38,8 @@ export interface LastHeard {
 export interface UnitMark {
   readonly point: number;
   readonly id: string;
+  /** Of an experiment: where it falls in the split, control 0, then the treatments; absent: in no arm. */
+  readonly arm?: number;
 }
 
 export function toJson(sightings: readonly Sighting[]): Json {
@@ -55,9 +58,10 @@ export function newestOf(sightings: readonly Sighting[]): EpochMs | undefined {
 }
 
 function isSighting(item: unknown): item is Sighting {
-  const { kind, unit, at, name, epoch, events } = (item ?? {}) as { [field: string]: unknown };
+  const { kind, unit, at, name, epoch, arm, events } = (item ?? {}) as { [field: string]: unknown };
   if (kind === "heard") return typeof events === "object" && events !== null;
   const { point, id } = (unit ?? {}) as { [field: string]: unknown };
   const isUnit = Number.isSafeInteger(point) && typeof id === "string" && Number.isSafeInteger(at);
-  return isUnit && (kind === "event" ? typeof name === "string" : kind === "exposure" && Number.isSafeInteger(epoch));
+  if (!isUnit || kind === "event") return isUnit && typeof name === "string";
+  return kind === "exposure" && Number.isSafeInteger(epoch) && Number.isSafeInteger(arm);
 }

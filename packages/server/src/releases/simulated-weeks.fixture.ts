@@ -1,19 +1,22 @@
 /*
  * Weeks of a release from one seed: two nodes over one change log, each with the real control plane, planner, watch and
- * scheduler; users of whom some fail; and everything that goes wrong. What must hold is checked after every step.
+ * scheduler; users of whom some fail; and everything that goes wrong. What must hold is checked after every step. It ramps a
+ * plain flag, or an experiment of which one treatment may do harm.
  */
 import { join } from "node:path";
-import type { Guardrail, Part } from "@belay/protocol";
+import type { Guardrail, Part, ReleaseCreation, Stage } from "@belay/protocol";
 import { SPACE_PPM } from "@belay/protocol";
 import { type Dice, seeded, tempDir } from "@belay/testkit";
 import { COMPILE_OPTIONS } from "../compile-options.ts";
 import { ControlPlane } from "../control/control-plane.ts";
 import type { Decision } from "../control/decision.ts";
+import { createExperiment, startExperiment, stopExperiment } from "../experiments/domain.ts";
 import { createFlag } from "../flags/domain.ts";
-import { setEnabled, setRollout } from "../flags/targeting.ts";
+import { putTargeting, setEnabled, setRollout } from "../flags/targeting.ts";
 import { InstanceRegistry } from "../instances/registry.ts";
+import { createMetric } from "../metrics/domain.ts";
 import { createProject } from "../projects/domain.ts";
-import type { ReleaseDocument, Workspace } from "../state/workspace.ts";
+import type { ProjectState, ReleaseDocument, Workspace } from "../state/workspace.ts";
 import { type ChangeLog, openChangeLog } from "../store/changes/index.ts";
 import type { IncomingBatch } from "../store/events/index.ts";
 import { giveEvidence, hold, makeReady, resume, start } from "./climb.ts";
@@ -21,8 +24,9 @@ import { eventsIn } from "./desk.fixture.ts";
 import { createRelease } from "./drafts.ts";
 import { exposedPpm } from "./exposure.ts";
 import { enterFreeze, leaveFreeze } from "./freeze.ts";
-import { pointOf } from "./guardrails.ts";
+import { pointOf } from "./placement.ts";
 import { ppmOf } from "./plan.ts";
+import { DRAFT, EXPERIMENT } from "./ramp.fixture.ts";
 import { ERRORS, factsOf, T0 } from "./release.fixture.ts";
 import { placeIn, ReleaseService } from "./service.ts";
 import { Watchtower } from "./watchtower.ts";
@@ -36,11 +40,23 @@ const USERS = 60;
 /** Steps that go on after the release ended. */
 const AFTERMATH = 144;
 const STALE_S = 3_600;
-const SALT = "simulate";
+const SPACES = { share: { salt: "simulate" }, split: { salt: "splitting" } };
+/** Units of which nobody may change arm. */
+const SAMPLE = Array.from({ length: 500 }, (_, at) => `s${at}`);
 const ID = { project: "shop", environment: "production", key: "checkout" };
 const PLACE = { project: "shop", environment: "production" };
 const INSTANCES = ["i-0", "i-1", "i-2", "i-3", "i-4"];
 const GUARDRAIL: Guardrail = { ...ERRORS, margin: 1, staleAfterS: STALE_S };
+/** Control of an experiment is a part of those who are in it, so it takes more of them to tell. */
+const RAMP: readonly Stage[] = [20, 50, 100].map((percentage) => ({
+  name: `${percentage} %`,
+  percentage,
+  hold: { minDurationS: 48 * 3_600 },
+  gates: ["monitoring", "non-inferiority"],
+}));
+
+/** What the release moves. */
+export type Moved = "flag" | "experiment";
 
 /** What became of a seed: the log of all that happened, and what was counted on the way. */
 export interface Weeks {
@@ -71,7 +87,7 @@ class World {
   readonly acknowledged: string[] = [];
   readonly cut = new Set<string>();
   readonly held = new Map<string, number>();
-  readonly arms = new Map<number, "treated" | "control">();
+  readonly arms = new Map<number | string, string>();
   readonly nodes: (Node | undefined)[] = [];
   now = T0;
   step = 0;
@@ -91,10 +107,12 @@ class World {
   endedFor = 0;
   seenState = "ramping";
   readonly log: ChangeLog;
+  readonly moved: Moved;
   #newest: Workspace | undefined;
 
-  constructor(seed: number, log: ChangeLog) {
+  constructor(seed: number, moved: Moved, log: ChangeLog) {
     this.dice = seeded(seed);
+    this.moved = moved;
     this.log = log;
   }
 
@@ -116,11 +134,16 @@ class World {
     return this.workspace.projects.get("shop")?.environments.get("production")?.releases.get("checkout")?.body as ReleaseDocument;
   }
 
+  /** Of the experiment; absent: there is none. */
+  get status(): string | undefined {
+    return this.workspace.projects.get("shop")?.experiments.get(EXPERIMENT)?.body.status;
+  }
+
   get live(): { readonly ppm: number; readonly split: readonly Part[] } {
     const targeting = this.workspace.projects.get("shop")?.environments.get("production")?.targetings.get("checkout")?.body;
     const serve = targeting?.rules.at(-1)?.serve;
     const split = targeting?.enabled === true && serve !== undefined && "split" in serve ? serve.split : [];
-    return { ppm: targeting === undefined ? 0 : exposedPpm(targeting, "on"), split };
+    return { ppm: targeting === undefined ? 0 : exposedPpm(targeting, this.release), split };
   }
 
   /** A command of a person; whether it was taken. What was taken must be found in the log for ever. */
@@ -169,12 +192,12 @@ class World {
 }
 
 /** Runs three weeks. @throws Error that names the first step after which something did not hold. */
-export async function simulateWeeks(seed: number): Promise<Weeks> {
+export async function simulateWeeks(seed: number, moved: Moved = "flag"): Promise<Weeks> {
   const dir = await tempDir("weeks");
   const kept = await openChangeLog(join(dir.path, "changes.db"));
   const log = withLeaseInHand(kept);
   try {
-    const world = new World(seed, log);
+    const world = new World(seed, moved, log);
     await prepare(world, seed);
     for (world.step = 0; world.step < STEPS && world.endedFor < AFTERMATH; world.step += 1) await oneStep(world);
     await allCommandsKept(world);
@@ -201,16 +224,13 @@ async function prepare(world: World, seed: number): Promise<void> {
   const createdAt = new Date(T0).toISOString();
   const at = (workspace: Workspace) => placeIn(workspace, ID);
   await world.ask("makes the project", (workspace) => createProject(workspace, { key: "shop" }, createdAt));
-  const spaces = { share: { salt: SALT }, split: { salt: "splitting" } };
-  await world.ask("makes the flag", ({ projects }) =>
-    createFlag(projects.get("shop") as never, { key: "checkout" }, { spaces, createdAt }),
-  );
+  const subject = world.moved === "flag" ? await makeFlag(world, createdAt) : await makeExperiment(world, createdAt);
   await world.ask("makes the release", (workspace) =>
     createRelease(
       at(workspace),
       {
         key: "checkout",
-        flag: "checkout",
+        ...subject,
         guardrails: [GUARDRAIL],
         alertRoutes: ["slack:#releases"],
         predictions: [{ metric: "orders", mean: 0, interval: [-0.1, 0.1], level: 0.9 }],
@@ -225,6 +245,43 @@ async function prepare(world: World, seed: number): Promise<void> {
   await world.ask("starts", (workspace, now) => start(at(workspace), new Date(now).toISOString()));
   await world.boot(1);
   if (seed % 3 === 0) world.harmFrom = 100 + world.dice.below(400);
+}
+
+const shop = ({ projects }: Workspace): ProjectState => projects.get("shop") as ProjectState;
+
+type Subject = Pick<ReleaseCreation, "flag" | "experiment" | "stages">;
+
+async function makeFlag(world: World, createdAt: string): Promise<Subject> {
+  await world.ask("makes the flag", (workspace) =>
+    createFlag(shop(workspace), { key: "checkout" }, { spaces: SPACES, createdAt }),
+  );
+  return { flag: "checkout" };
+}
+
+async function makeExperiment(world: World, createdAt: string): Promise<Subject> {
+  const variants = { long: "l", short: "s", none: "n" };
+  await world.ask("makes the flag", (workspace) =>
+    createFlag(shop(workspace), { key: "checkout", type: "string", variants }, { spaces: SPACES, createdAt }),
+  );
+  for (const key of ["buyers", "errors"]) {
+    const metric = { key, measure: { kind: "proportion", events: { name: key } }, good: "increase" } as const;
+    await world.ask("makes a metric", (workspace) => createMetric(shop(workspace), metric, createdAt));
+  }
+  const serve = { weights: { long: 40, short: 30, none: 30 }, share: 0, tracks: { experiment: EXPERIMENT } };
+  await world.ask("splits the flag", (workspace) =>
+    putTargeting(
+      { ...placeIn(workspace, ID), flag: "checkout" },
+      { enabled: true, off: "long", rules: [{ id: "rollout", serve }], fallthrough: { variant: "long" } },
+    ),
+  );
+  const { treatments, ...draft } = DRAFT;
+  await world.ask("makes the experiment", (workspace) =>
+    createExperiment(shop(workspace), { ...draft, treatments: [...treatments] }, createdAt),
+  );
+  await world.ask("starts the experiment", (workspace, now) =>
+    startExperiment(shop(workspace), EXPERIMENT, new Date(now).toISOString()),
+  );
+  return { experiment: EXPERIMENT, stages: RAMP };
 }
 
 async function oneStep(world: World): Promise<void> {
@@ -245,7 +302,6 @@ async function oneStep(world: World): Promise<void> {
 async function happen(world: World): Promise<void> {
   const { dice } = world;
   const at = (workspace: Workspace) => placeIn(workspace, ID);
-  const project = ({ projects }: Workspace) => projects.get("shop") as never;
   const flagAt = (workspace: Workspace) => ({ ...at(workspace), flag: "checkout" });
   const iso = (now: number): string => new Date(now).toISOString();
   const happenings: readonly (() => unknown)[] = [
@@ -271,8 +327,8 @@ async function happen(world: World): Promise<void> {
     () => world.ask("hold", (workspace) => hold(at(workspace), "Ann")),
     () => world.ask("resume", (workspace, now) => resume(at(workspace), iso(now))),
     () => world.ask("resume", (workspace, now) => resume(at(workspace), iso(now))),
-    () => world.ask("freeze", (workspace, now) => enterFreeze(project(workspace), "incident", ANN, iso(now))),
-    () => world.ask("leave the freeze", (workspace, now) => leaveFreeze(project(workspace), ANN, iso(now))),
+    () => world.ask("freeze", (workspace, now) => enterFreeze(shop(workspace), "incident", ANN, iso(now))),
+    () => world.ask("leave the freeze", (workspace, now) => leaveFreeze(shop(workspace), ANN, iso(now))),
     async () => {
       const isOwned = ["ramping", "holding", "full"].includes(world.release.state) && world.live.ppm < SPACE_PPM;
       // A flag that is off exposes nobody, whatever its rollout says.
@@ -289,6 +345,7 @@ async function happen(world: World): Promise<void> {
       if (!taken) throw new Error(`step ${world.step}: lowering was refused`);
       world.lowered += 1;
     },
+    ...(world.moved === "flag" ? [] : [() => stopByHand(world)]),
   ];
   if (dice.below(15) === 0) await dice.pick(happenings)();
   // Nobody leaves a release held, or a project frozen, for good.
@@ -297,8 +354,17 @@ async function happen(world: World): Promise<void> {
     await world.ask("resume", (workspace, now) => resume(at(workspace), iso(now)));
   }
   if (dice.below(30) === 0 && reasons.some(({ code }) => code === "frozen")) {
-    await world.ask("leave the freeze", (workspace, now) => leaveFreeze(project(workspace), ANN, iso(now)));
+    await world.ask("leave the freeze", (workspace, now) => leaveFreeze(shop(workspace), ANN, iso(now)));
   }
+}
+
+/** An experiment is not taken from under the release that ramps it. */
+async function stopByHand(world: World): Promise<void> {
+  if (!["ramping", "holding", "full"].includes(world.release.state)) return;
+  const taken = await world.ask("stop the experiment", (workspace, now) =>
+    stopExperiment(shop(workspace), EXPERIMENT, { at: new Date(now).toISOString(), opened: [] }),
+  );
+  if (taken) throw new Error(`step ${world.step}: an experiment was stopped while a release ramps it`);
 }
 
 /** One node at least stays. A killed one loses all it had in memory. */
@@ -327,22 +393,35 @@ function traffic(world: World): void {
   const metrics = [];
   for (let i = 0; i < USERS; i += 1) {
     const unit = `u${world.units++}`;
-    const point = pointOf(SALT, unit);
-    const part = split.find(({ draws }) => draws[0]?.in.some(([from, to]) => point >= from && point < to));
+    const part = partOf(split, unit);
     const base = { seq: world.units, timeMs: world.now, unit };
-    if (part?.tracks !== undefined && "release" in part.tracks) {
-      const { release, epoch = 0 } = part.tracks;
-      exposures.push({ ...base, flag: "checkout", variant: part.variant, release, epoch, revision: epoch });
+    if (part?.tracks !== undefined) {
+      const { epoch = 0, ...subject } = part.tracks;
+      exposures.push({ ...base, flag: "checkout", variant: part.variant, ...subject, epoch, revision: epoch });
     }
-    const risk = Math.min(0.9, rate * (isHarmful && point < ppm ? 5 : 1));
+    const risk = Math.min(0.9, rate * (isHarmful && HARMFUL.includes(part?.variant ?? "") ? 5 : 1));
     if (dice.fraction() < risk) metrics.push({ ...base, name: "error" });
   }
-  if (isHarmful && ppm > 0 && ppm < SPACE_PPM) world.harmedSince ??= world.now;
+  const isCompared = ppm > 0 && (ppm < SPACE_PPM || world.moved === "experiment");
+  if (isHarmful && isCompared) world.harmedSince ??= world.now;
   if (metrics.length > 0) world.lastFailureAt = world.now;
   const head = { ...PLACE, instance: "i-0", sdk: "sim/1", batchId: `b${step}`, clockOffsetMs: 0 };
   const batch = { ...head, receivedAtMs: world.now, exposures, metrics, attributes: [], properties: [], counts: [], ledger: [] };
   world.batches.push(batch);
   for (const node of world.nodes) node?.tower.count(batch);
+}
+
+/** Of a flag what it moves, of an experiment one of its treatments. */
+const HARMFUL: readonly string[] = ["on", "none"];
+
+/** The part that serves a unit, as SDKs find it. */
+function partOf(split: readonly Part[], unit: string): Part | undefined {
+  return split.find(({ draws }) =>
+    draws.every((draw) => {
+      const point = pointOf(draw.space === "share" ? SPACES.share.salt : SPACES.split.salt, unit);
+      return draw.in.some(([from, to]) => point >= from && point < to);
+    }),
+  );
 }
 
 async function receipts(world: World): Promise<void> {
@@ -378,7 +457,8 @@ function check(world: World, acted: readonly number[]): void {
     if (release.state === "rolling-back") world.withdrawnAt = world.now;
   }
   if (release.endedAt !== undefined && release.state !== "rolling-back") world.endedFor += 1;
-  noneMoved(world, fail);
+  if (world.moved === "flag") noneMoved(world, fail);
+  else experimentKept(world, fail);
 }
 
 /** The lease of the contract, without a disk: it is asked for at every tick of three weeks. */
@@ -406,6 +486,20 @@ function noneMoved({ live, arms }: World, fail: (what: string) => never): void {
     const before = arms.get(point);
     if (arm !== undefined && before !== undefined && before !== arm) fail(`point ${point} went from ${before} to ${arm}`);
     if (arm !== undefined) arms.set(point, arm);
+  }
+}
+
+/** At any share: whoever is in an arm stays in it, and the experiment runs until what it shows is taken back. */
+function experimentKept({ live, arms, release, status }: World, fail: (what: string) => never): void {
+  const isBack = release.state.startsWith("roll");
+  if (status !== (isBack ? "stopped" : "running")) fail(`the experiment is ${status} while its release is ${release.state}`);
+  if (isBack && live.ppm > 0) fail(`it went back, and ${live.ppm} are in`);
+  for (const unit of SAMPLE) {
+    const arm = partOf(live.split, unit)?.variant;
+    if (arm === undefined) continue;
+    const before = arms.get(unit) ?? arm;
+    if (before !== arm) fail(`${unit} went from ${before} to ${arm}`);
+    arms.set(unit, arm);
   }
 }
 

@@ -44,10 +44,10 @@ export class ValueCount implements Tally {
   }
 
   /** O(1): one step of Welford's recursion. */
-  note(isTreated: boolean, value: number, { hour, share }: Moment): void {
-    if (!(share > 0 && share < 1) || !Number.isFinite(value)) return;
-    const make = (): Cell => ({ hour, share, treated: NO_MOMENTS, control: NO_MOMENTS });
-    const cell = this.#cells[cellAt(this.#cells, { hour, share }, make)] as Cell;
+  note(isTreated: boolean, value: number, moment: Moment): void {
+    if (!(moment.share > 0 && moment.share < 1) || !Number.isFinite(value)) return;
+    const make = (): Cell => ({ ...moment, treated: NO_MOMENTS, control: NO_MOMENTS });
+    const cell = this.#cells[cellAt(this.#cells, moment, make)] as Cell;
     const capped = Math.min(value, this.#cap);
     const arm = isTreated ? "treated" : "control";
     cell[arm] = mergeMoments(cell[arm], { n: 1, mean: capped, m2: 0 });
@@ -67,10 +67,10 @@ export class ValueCount implements Tally {
     return ok({ logE: mean(sinceStart, this.#logRestarts(logEOf)) });
   }
 
-  promotion(share: number): Result<{ logE: number }> {
+  promotion(reach: number): Result<{ logE: number }> {
     const { harm, margin } = this.#guardrail;
     const edge = harm === "increase" ? margin : -margin;
-    return andThen(pooled(this.#cells.filter((cell) => cell.share === share)), ({ value, variance }) =>
+    return andThen(pooled(this.#cells.filter((cell) => cell.reach === reach)), ({ value, variance }) =>
       oneSidedMixture(
         { value: value - edge, variance },
         { scale: Math.max(this.#scale, margin), direction: harm === "increase" ? "decrease" : "increase" },
@@ -100,10 +100,9 @@ export class ValueCount implements Tally {
   }
 }
 
-function merged(all: Cell | undefined, { hour, share, treated, control }: Cell): Cell {
+function merged(all: Cell | undefined, { treated, control, ...moment }: Cell): Cell {
   return {
-    hour,
-    share,
+    ...moment,
     treated: mergeMoments(all?.treated ?? NO_MOMENTS, treated),
     control: mergeMoments(all?.control ?? NO_MOMENTS, control),
   };

@@ -10,9 +10,11 @@ import type { EpochMs, Json } from "@belay/protocol";
 import type { ControlPlane } from "../control/control-plane.ts";
 import type { ReleaseDocument } from "../state/workspace.ts";
 import type { EventQuery, EventStore, IncomingBatch } from "../store/events/index.ts";
+import { trackedAs } from "./document.ts";
 import { Exchange, type ExchangeOptions } from "./exchange.ts";
 import { epochsOf } from "./gather.ts";
 import { type Reading, ReleaseWatch } from "./guardrails.ts";
+import { armOf, onLine, placementOf } from "./placement.ts";
 import { newestOf, type Sighting } from "./sighting.ts";
 import { isLive } from "./states.ts";
 
@@ -164,8 +166,9 @@ export class Watchtower {
   }
 
   #watchOf({ project }: ReleaseId, run: string, release: ReleaseDocument): ReleaseWatch {
-    const salt = this.#options.control.workspace.projects.get(project)?.flags.get(release.flag)?.body.spaces.share.salt ?? "";
-    const watch = { salt, guardrails: release.guardrails, epochs: epochsOf(release) };
+    const state = this.#options.control.workspace.projects.get(project);
+    const placement = state === undefined ? onLine("") : placementOf(state, release);
+    const watch = { placement, guardrails: release.guardrails, epochs: epochsOf(release) };
     const exchange = this.#exchange;
     if (exchange === undefined) return new ReleaseWatch(watch);
     return new ReleaseWatch({ ...watch, onSighting: (sighting, isUrgent) => exchange.add(run, sighting, isUrgent) });
@@ -242,9 +245,9 @@ export class Watchtower {
   /** Reads everything since the start; what was read before changes nothing. */
   async #replay({ id: { project, environment, key }, release, watch }: Post): Promise<void> {
     const base = { project, environments: [environment], fromMs: Date.parse(release.startedAt ?? release.createdAt) };
-    for await (const row of this.#rows({ ...base, kind: "exposures", release: key })) {
+    for await (const row of this.#rows({ ...base, kind: "exposures", ...trackedAs(key, release) })) {
       const exposure = { unit: String(row["unit"]), epoch: Number(row["epoch"]) };
-      watch.noteExposure(exposure, row["variant"] === release.variant, receivedAt(row));
+      watch.noteExposure(exposure, armOf(release, String(row["variant"])), receivedAt(row));
     }
     for (const name of watch.events) {
       for await (const row of this.#rows({ ...base, kind: "metrics", name })) {
@@ -283,8 +286,10 @@ function read(post: Post): Reading {
 function feed(post: Post, { exposures, metrics, receivedAtMs }: IncomingBatch): boolean {
   const { id, watch, release } = post;
   post.reading = undefined;
+  const own = trackedAs(id.key, release);
   for (const exposure of exposures) {
-    if (exposure.release === id.key) watch.noteExposure(exposure, exposure.variant === release.variant, receivedAtMs);
+    const isOwn = "experiment" in own ? exposure.experiment === own.experiment : exposure.release === own.release;
+    if (isOwn) watch.noteExposure(exposure, armOf(release, exposure.variant), receivedAtMs);
   }
   let isCounted = false;
   for (const event of metrics) isCounted = watch.noteMetric(event, receivedAtMs) || isCounted;

@@ -186,10 +186,7 @@ function weightsOf(variants: readonly string[], phases: readonly Phase[], epoch:
 /** Assignment told from loss: the one is tested on what was produced, the other on what became of it. */
 function lossOf({ accounts, phases, variants }: QualityQuestion): LossReport | undefined {
   if (accounts.length === 0) return undefined;
-  const designed = phases.at(-1)?.weights;
-  const isOneDesign = phases.every(({ weights }) => JSON.stringify(weights) === JSON.stringify(designed));
-  const weights =
-    isOneDesign && designed !== undefined ? new Map(variants.map((name) => [name, designed[name] ?? 0])) : undefined;
+  const weights = oneDesign(variants, phases);
   const [skew] = skewsOf(accounts, () => weights);
   return {
     verdict: skew?.verdict ?? "unknown",
@@ -203,6 +200,21 @@ function lossOf({ accounts, phases, variants }: QualityQuestion): LossReport | u
     })),
   };
 }
+
+/** How the arms share units in every phase; `undefined` where that changed. A ramp lets more of them in and shares them alike. */
+function oneDesign(variants: readonly string[], phases: readonly Phase[]): ReadonlyMap<string, number> | undefined {
+  const designs = phases.flatMap(({ epoch, weights }) => {
+    const known = weightsOf(variants, phases, epoch);
+    // Nobody came in while it was shut.
+    return known !== undefined ? [known.map((weight) => weight / sum(known))] : weights === undefined ? [undefined] : [];
+  });
+  const last = designs.at(-1);
+  const isOne = designs.every((design) => design?.every((share, arm) => Math.abs(share - (last?.[arm] ?? 0)) < ROUNDING));
+  return last === undefined || !isOne ? undefined : new Map(variants.map((name, arm) => [name, last[arm] ?? 0]));
+}
+
+/** Shares of shares, as floating numbers multiply them. */
+const ROUNDING = 1e-9;
 
 /** Holm's first step: the smallest of several p-values, made comparable with one. */
 function beforeStart(pValues: readonly number[]): QualityReport["beforeStart"] {

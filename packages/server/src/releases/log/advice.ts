@@ -1,7 +1,7 @@
 /* What a record itself says could be done better next time: pure rules, each on what it names. */
 import type { Improvement, ReleaseLog, ReleaseState } from "@belay/protocol";
 import type { ReleaseDocument } from "../../state/workspace.ts";
-import { span } from "./words.ts";
+import { guardrailName, span } from "./words.ts";
 
 export type Recorded = Omit<ReleaseLog, "advice">;
 
@@ -73,8 +73,9 @@ function ofClimb({ timeline, latencies, guardrails }: Recorded): Improvement[] {
         const text = `"${name}" was left ${span(waited)} after its minimum: look at what it waited for.`;
         return { code: "stage-waited", subject: name, text };
       }),
-    ...mute.map(({ metric }): Improvement => {
-      const text = `${metric} was never shown to be within its margin: it has too few events, or too small a margin.`;
+    ...mute.map((record): Improvement => {
+      const { metric } = record;
+      const text = `${guardrailName(record)} was never shown to be within its margin: it has too few events, or too small a margin.`;
       return { code: "never-shown-harmless", subject: metric, text };
     }),
   ];

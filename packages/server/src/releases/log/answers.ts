@@ -2,6 +2,7 @@
 import type { EpochMs, GateAnswer, GateId, GuardrailRecord, Propagation } from "@belay/protocol";
 import type { ReleaseDocument } from "../../state/workspace.ts";
 import type { Version } from "./timeline.ts";
+import { guardrailName } from "./words.ts";
 
 /** @param nameOf the name behind the id of a token, as far as it is known */
 export function gateAnswers(
@@ -42,7 +43,7 @@ const STATEMENTS: Readonly<Record<GateId, (known: Known) => string[]>> = {
   },
   monitoring: (known) => [
     ...Object.entries(known.body.evidence.alertsTested ?? {}).map(([route, at]) => `A test alert reached ${route} at ${at}.`),
-    ...lastLooks(known).map(([{ metric }, look]) => `${metric} had last been heard of at ${look.at}.`),
+    ...lastLooks(known).map(([record, look]) => `${guardrailName(record)} had last been heard of at ${look.at}.`),
   ],
   learning: ({ body, nameOf }) => {
     const { power } = body.evidence;
@@ -60,8 +61,8 @@ const STATEMENTS: Readonly<Record<GateId, (known: Known) => string[]>> = {
   ],
   "non-inferiority": (known) =>
     lastLooks(known).map(
-      ([{ metric, margin }, { isNonInferior, treated, control, at }]) =>
-        `${metric} was ${isNonInferior === true ? "" : "not "}shown to be within ${margin} at ${at}: ${treated} treated and ${control} other units counted.`,
+      ([record, { isNonInferior, treated, control, at }]) =>
+        `${guardrailName(record)} was ${isNonInferior === true ? "" : "not "}shown to be within ${record.margin} at ${at}: ${treated} treated and ${control} other units counted.`,
     ),
 };
 

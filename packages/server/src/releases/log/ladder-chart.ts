@@ -8,7 +8,7 @@
  */
 import type { ExposureStretch, GuardrailRecord, LoggedIncident, ReleaseLog } from "@belay/protocol";
 import { escaped } from "../../results/markup.ts";
-import { moment } from "./words.ts";
+import { guardrailName, moment } from "./words.ts";
 
 const WIDTH = 720;
 const LEFT = 64;
@@ -70,7 +70,7 @@ export function ladderChart(log: Pick<ReleaseLog, "release" | "exposure" | "time
 
 /** Evidence of harm over time, by its logarithm, with the two lines at which it holds and goes back. */
 export function evidenceChart(
-  { metric, looks }: GuardrailRecord,
+  { looks, ...record }: GuardrailRecord,
   { exposure, at, guardrails }: Pick<ReleaseLog, "exposure" | "at" | "guardrails">,
 ): string {
   if (looks.length === 0 || exposure.length === 0) return "";
@@ -100,7 +100,7 @@ export function evidenceChart(
   const points = looks.map((look) => ({ ...look, x: x(Date.parse(look.at)), y: y(look.logEvidence) }));
   const last = looks.at(-1) ?? looks[0];
   const said = `${looks.length} ${looks.length === 1 ? "look" : "looks"}; the last one at ${moment(last?.at ?? at)}: evidence ${Math.exp(last?.logEvidence ?? 0).toPrecision(3)}, ${last?.verdict}`;
-  return svg(`Evidence of harm to ${metric}`, said, bottom + 34, [
+  return svg(`Evidence of harm to ${guardrailName(record)}`, said, bottom + 34, [
     ...rulers,
     `<polyline class="course" points="${points.map((point) => `${place(point.x)},${place(point.y)}`).join(" ")}"/>`,
     ...points

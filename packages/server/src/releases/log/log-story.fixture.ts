@@ -6,7 +6,7 @@ import { recordDoors } from "../../record-doors.ts";
 import { batchOf } from "../../store/events/events.fixture.ts";
 import { openEventStore } from "../../store/events/index.ts";
 import { type ReleaseServer, releaseServer } from "../desk.fixture.ts";
-import { pointOf } from "../guardrails.ts";
+import { pointOf } from "../placement.ts";
 import { ERRORS } from "../release.fixture.ts";
 
 export const CHECKOUT: string = `${E}/releases/checkout`;

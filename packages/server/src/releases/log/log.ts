@@ -9,8 +9,9 @@ import { ProblemError } from "../../http/problem.ts";
 import type { ProjectState, ReleaseDocument } from "../../state/workspace.ts";
 import type { ChangeLog, StoredChange } from "../../store/changes/index.ts";
 import { type EventQuery, type EventStore, rowsOf } from "../../store/events/index.ts";
-import { heldRelease } from "../document.ts";
+import { heldRelease, trackedAs } from "../document.ts";
 import { epochsOf } from "../gather.ts";
+import { armOf, type Placement, placementOf } from "../placement.ts";
 import { placeIn } from "../service.ts";
 import type { ReleaseId } from "../watchtower.ts";
 import { adviceOn, type Recorded } from "./advice.ts";
@@ -45,9 +46,9 @@ export async function writeLog(sources: LogSources, id: ReleaseId, asOf?: EpochM
   const last = told.versions.at(-1);
   if (last === undefined) throw new ProblemError("release_not_found", { key: id.key });
   const { body } = last;
-  const salt = place.project.flags.get(body.flag)?.body.spaces.share.salt ?? "";
-  const seen = await replay(sources.events, { id, body, told, salt, at });
-  const { flag, variant, control, description, author, state, createdAt, startedAt, endedAt, rollback, predictionHash } = body;
+  const seen = await replay(sources.events, { id, body, told, placement: placementOf(place.project, body), at });
+  const { flag, variant, experiment, control, description, author, state, createdAt } = body;
+  const { startedAt, endedAt, rollback, predictionHash } = body;
   const span = { from: Date.parse(startedAt ?? createdAt), to: endedAt === undefined ? at : Date.parse(endedAt) };
   const nameOf = (token: string): string => sources.control.workspace.tokens.get(token)?.body.name ?? token;
   const recorded: Recorded = {
@@ -62,6 +63,7 @@ export async function writeLog(sources: LogSources, id: ReleaseId, asOf?: EpochM
       state,
       createdAt,
     },
+    ...(experiment === undefined ? {} : { experiment }),
     ...(control === undefined ? {} : { control }),
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(endedAt === undefined ? {} : { endedAt }),
@@ -72,7 +74,7 @@ export async function writeLog(sources: LogSources, id: ReleaseId, asOf?: EpochM
     gates: gateAnswers(told.versions, seen.guardrails, nameOf),
     guardrails: seen.guardrails,
     incidents: incidentsWithin(place.project, id, span),
-    alongside: neighboursOf(place.project, id, span),
+    alongside: neighboursOf(place.project, id, body, span),
     ...(rollback === undefined ? {} : { rollback }),
     predictions: body.predictions.map((prediction) => scored(prediction, seen.guardrails)),
     ...(predictionHash === undefined ? {} : { predictionHash }),
@@ -118,16 +120,16 @@ interface Replaying {
   readonly id: ReleaseId;
   readonly body: ReleaseDocument;
   readonly told: Told;
-  readonly salt: string;
+  readonly placement: Placement;
   readonly at: EpochMs;
 }
 
 /** Exposures count as long as they come; guardrails judge until the end. */
-async function replay(events: LogSources["events"], { id, body, told, salt, at }: Replaying): Promise<Replayed> {
-  const { startedAt, endedAt, variant } = body;
+async function replay(events: LogSources["events"], { id, body, told, placement, at }: Replaying): Promise<Replayed> {
+  const { startedAt, endedAt } = body;
   if (startedAt === undefined) return { exposure: [], guardrails: [], lagMs: 0 };
   let lagMs = 0;
-  const rows = (query: Pick<EventQuery, "kind" | "name" | "release">, to: EpochMs): AsyncIterable<EventRow> =>
+  const rows = (query: Pick<EventQuery, "kind" | "name" | "release" | "experiment">, to: EpochMs): AsyncIterable<EventRow> =>
     eventRows(
       events,
       { project: id.project, environments: [id.environment], fromMs: Date.parse(startedAt), toMs: to, ...query },
@@ -136,15 +138,20 @@ async function replay(events: LogSources["events"], { id, body, told, salt, at }
       },
     );
   const end = endedAt === undefined ? at : Math.min(at, Date.parse(endedAt));
-  const exposure = await countExposed(rows({ kind: "exposures", release: id.key }, at + 1), {
+  const exposure = await countExposed(rows({ kind: "exposures", ...trackedAs(id.key, body) }, at + 1), {
     shares: told.shares,
-    treated: variant,
+    isTreated: (variant) => armOf(body, variant) > 0,
   });
-  const judging = body.guardrails.filter(({ dryRun }) => dryRun !== true).length;
+  const moving = body.guardrails.filter(({ dryRun }) => dryRun !== true).length;
+  const { contrasts } = placement;
   const guardrails: GuardrailRecord[] = [];
   for (const guardrail of body.guardrails) {
-    const own = rows({ kind: "metrics", name: guardrail.measure.event }, end + 1);
-    guardrails.push(await judgeGuardrail(own, guardrail, { salt, epochs: epochsOf(body), until: end, judging }));
+    const judging = contrasts.length * (guardrail.dryRun === true ? 1 : moving);
+    for (const contrast of contrasts) {
+      const own = rows({ kind: "metrics", name: guardrail.measure.event }, end + 1);
+      const judged = { placement, contrast, epochs: epochsOf(body), until: end, judging };
+      guardrails.push(await judgeGuardrail(own, guardrail, judged));
+    }
   }
   return { exposure, guardrails, lagMs };
 }
@@ -188,13 +195,19 @@ function incidentsWithin({ incidents }: ProjectState, { environment }: ReleaseId
   });
 }
 
-function neighboursOf({ environments, experiments }: ProjectState, { environment, key }: ReleaseId, span: Stretch): Neighbour[] {
+/** The experiment that is ramped is none: it is what the log is of. */
+function neighboursOf(
+  { environments, experiments }: ProjectState,
+  { environment, key }: ReleaseId,
+  { experiment }: ReleaseDocument,
+  span: Stretch,
+): Neighbour[] {
   const live = (kind: Neighbour["kind"], name: string, from: string | undefined, to: string | undefined): Neighbour[] =>
     from === undefined || !overlaps({ from, ...(to === undefined ? {} : { to }) }, span)
       ? []
       : [{ kind, key: name, from, ...(to === undefined ? {} : { to }) }];
   const releases = [...(environments.get(environment)?.releases ?? [])].filter(([name]) => name !== key);
-  const there = [...experiments].filter(([, { body }]) => body.environment === environment);
+  const there = [...experiments].filter(([name, { body }]) => name !== experiment && body.environment === environment);
   return [
     ...releases.flatMap(([name, { body }]) => live("release", name, body.startedAt, body.endedAt)),
     ...there.flatMap(([name, { body }]) => live("experiment", name, body.startedAt, body.stoppedAt)),
@@ -205,11 +218,15 @@ function overlaps({ from, to }: { readonly from: string; readonly to?: string },
   return Date.parse(from) <= span.to && (to === undefined || Date.parse(to) >= span.from);
 }
 
-/** A prediction is scored by the guardrail of the same metric: what nothing measured has no actual value. */
+/**
+ * A prediction is scored by the guardrail of the same metric: what nothing measured has no actual value. Of several treatments
+ * nobody said which one it is of.
+ */
 function scored(prediction: Release["predictions"][number], guardrails: readonly GuardrailRecord[]): PredictionRecord {
-  const record = guardrails.find(({ metric }) => metric === prediction.metric);
-  if (record === undefined) {
-    const none = { status: "undefined", reason: "nothing-measured-it" } as const;
+  const [record, another] = guardrails.filter(({ metric }) => metric === prediction.metric);
+  if (record === undefined || another !== undefined) {
+    const reason = record === undefined ? "nothing-measured-it" : "several-treatments";
+    const none = { status: "undefined", reason } as const;
     return { ...prediction, actual: none, score: none };
   }
   const { effect } = record;

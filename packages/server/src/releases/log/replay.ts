@@ -26,7 +26,8 @@ import {
   relativeEffect,
   unitVariance,
 } from "@belay/stats";
-import { type Epoch, pointOf, type Reading, ReleaseWatch } from "../guardrails.ts";
+import { type Epoch, type Reading, ReleaseWatch } from "../guardrails.ts";
+import { type Contrast, only, type Placement } from "../placement.ts";
 import { UnitSet } from "../unit-set.ts";
 import type { Share } from "./timeline.ts";
 
@@ -50,7 +51,7 @@ const TURN_ROWS = 500;
 /** Counts the units first exposed in each stretch. */
 export async function countExposed(
   rows: AsyncIterable<EventRow>,
-  { shares, treated }: { readonly shares: readonly Share[]; readonly treated: string },
+  { shares, isTreated }: { readonly shares: readonly Share[]; readonly isTreated: (variant: string) => boolean },
 ): Promise<ExposureStretch[]> {
   const seen = new UnitSet(UNITS_MAX);
   const starts = shares.map(({ from }) => Date.parse(from));
@@ -65,7 +66,7 @@ export async function countExposed(
         )
       ];
     if (stretch === undefined || !seen.add(unit)) continue;
-    stretch[variant === treated ? "treated" : "control"] += 1;
+    stretch[variant !== undefined && isTreated(variant) ? "treated" : "control"] += 1;
   }
   return shares.map((share, index) => ({
     ...share,
@@ -76,12 +77,13 @@ export async function countExposed(
 }
 
 export interface Judged {
-  /** Of the flag's share space. */
-  readonly salt: string;
+  readonly placement: Placement;
+  /** The one of its contrasts that is judged. */
+  readonly contrast: Contrast;
   readonly epochs: readonly Epoch[];
   /** How far its events are read. */
   readonly until: EpochMs;
-  /** Guardrails that may move the release: they share the chance of a false rollback. */
+  /** What may move the release, each guardrail once for each treatment: they share the chance of a false rollback. */
   readonly judging: number;
 }
 
@@ -95,11 +97,13 @@ export async function judgeGuardrail(
   for await (const row of inTurns(rows)) replay.take(row);
   const { metric, measure, harm, tolerance = 0, margin, onBreach, dryRun = false } = guardrail;
   const { looks, strata } = replay.end();
+  const { treatment } = judged.contrast;
   return {
     ...{ metric, event: measure.event, kind: measure.kind, harm, tolerance, margin, onBreach, isDryRun: dryRun, looks },
-    strata: strata.map(({ share, treated, control }): GuardrailStratum => {
+    ...(treatment === undefined ? {} : { treatment }),
+    strata: strata.map(({ reach, treated, control }): GuardrailStratum => {
       const counted = ({ n, mean }: Moments) => (measure.kind === "values" && n > 0 ? { units: n, mean } : { units: n });
-      return { percentage: 100 * share, treated: counted(treated), control: counted(control) };
+      return { percentage: 100 * reach, treated: counted(treated), control: counted(control) };
     }),
     effect: stated(measure.kind === "failures" ? rateOf(strata) : meanOf(strata)),
   };
@@ -115,8 +119,9 @@ async function* inTurns(rows: AsyncIterable<EventRow>): AsyncGenerator<EventRow>
   }
 }
 
-/** What was counted under one share. */
+/** What was counted under one share of everybody: as a share, and those treated of the units that were compared. */
 interface Stratum {
+  readonly reach: number;
   readonly share: number;
   readonly treated: Moments;
   readonly control: Moments;
@@ -126,7 +131,8 @@ class Replay {
   readonly #guardrail: Guardrail;
   readonly #judged: Judged;
   readonly #watch: ReleaseWatch;
-  readonly #strata = new Map<number, { treated: Moments; control: Moments }>();
+  /** By points of the share's line. */
+  readonly #strata = new Map<number, { share: number; treated: Moments; control: Moments }>();
   readonly #looks: GuardrailLook[] = [];
   readonly #stepMs: number;
   #epoch = 0;
@@ -137,9 +143,14 @@ class Replay {
   constructor(guardrail: Guardrail, judged: Judged) {
     this.#guardrail = guardrail;
     this.#judged = judged;
-    const { salt, epochs, until } = judged;
+    const { placement, contrast, epochs, until } = judged;
     this.#stepMs = Math.max(MINUTE_MS, (until - (epochs[0]?.from ?? until)) / JUDGED_MAX);
-    this.#watch = new ReleaseWatch({ salt, guardrails: [guardrail], epochs: epochs.slice(0, 1), unitsMax: UNITS_MAX });
+    this.#watch = new ReleaseWatch({
+      placement: only(placement, contrast),
+      guardrails: [guardrail],
+      epochs: epochs.slice(0, 1),
+      unitsMax: UNITS_MAX,
+    });
   }
 
   take({ unit, value, receivedAt }: EventRow): void {
@@ -158,17 +169,20 @@ class Replay {
 
   end(): { readonly looks: readonly GuardrailLook[]; readonly strata: readonly Stratum[] } {
     this.#judge(true);
-    const strata = [...this.#strata].sort(([a], [b]) => a - b).map(([ppm, arms]) => ({ share: ppm / SPACE_PPM, ...arms }));
+    const strata = [...this.#strata].sort(([a], [b]) => a - b).map(([ppm, arms]) => ({ reach: ppm / SPACE_PPM, ...arms }));
     return { looks: this.#looks, strata };
   }
 
   #tally(unit: string, value: number): void {
     const ppm = this.#judged.epochs[this.#epoch]?.ppm ?? 0;
-    if (ppm === 0 || ppm === SPACE_PPM) return;
+    const { placement, contrast } = this.#judged;
+    const side = contrast.sideOf(placement.markOf(unit), ppm);
+    // Where all who are compared are on one side, nothing is told.
+    if (side === undefined || side.share === 0 || side.share === 1) return;
     const { measure } = this.#guardrail;
     const counted = measure.kind === "values" ? Math.min(value, measure.cap) : 1;
-    const arms = this.#strata.get(ppm) ?? { treated: NO_MOMENTS, control: NO_MOMENTS };
-    const arm = pointOf(this.#judged.salt, unit) < ppm ? "treated" : "control";
+    const arms = this.#strata.get(ppm) ?? { share: side.share, treated: NO_MOMENTS, control: NO_MOMENTS };
+    const arm = side.isTreated ? "treated" : "control";
     arms[arm] = mergeMoments(arms[arm], { n: 1, mean: counted, m2: 0 });
     this.#strata.set(ppm, arms);
   }
@@ -180,8 +194,7 @@ class Replay {
     this.#judgedAt = at;
     const [fact] = this.#watch.read().guardrails as [Reading["guardrails"][number]];
     const { logE, isNonInferior } = fact;
-    const guardrails = this.#guardrail.dryRun === true ? 1 : this.#judged.judging;
-    const verdict = guardrailVerdict({ logE, guardrails });
+    const verdict = guardrailVerdict({ logE, guardrails: this.#judged.judging });
     const last = this.#looks.at(-1);
     const isNextHour = last === undefined || Math.floor(at / HOUR_MS) !== Math.floor(Date.parse(last.at) / HOUR_MS);
     if (!isKept && !isNextHour && verdict === last.verdict) return;

@@ -3,7 +3,7 @@ import type { GuardrailRecord, Release, ReleaseLog, ReleaseMove, Stated, StatedE
 import { count, plain, signed, reasonText as worded } from "../../results/words.ts";
 import { reasonText } from "../plan-text.ts";
 import { number } from "./ladder-chart.ts";
-import { moment, span } from "./words.ts";
+import { guardrailName, moment, span } from "./words.ts";
 
 export interface Chapter {
   readonly title: string;
@@ -31,8 +31,9 @@ const OUTCOMES: Readonly<Record<Release["state"], string>> = {
   aborted: "was aborted",
 };
 
-export function lead({ variant, flag, environment, project, at }: ReleaseLog): string {
-  return `Moves ${variant} of the flag ${flag} in ${environment} of ${project}, as of ${moment(at)}.`;
+export function lead({ variant, experiment, flag, environment, project, at }: ReleaseLog): string {
+  const what = experiment === undefined ? `Moves ${variant}` : `Ramps the experiment ${experiment}`;
+  return `${what} of the flag ${flag} in ${environment} of ${project}, as of ${moment(at)}.`;
 }
 
 export function chapters(log: ReleaseLog): Chapter[] {
@@ -108,14 +109,14 @@ function moveRow({ at, by, action, reason, state, stage, because }: ReleaseMove)
 }
 
 function guardrail(record: GuardrailRecord): Chapter {
-  const { metric, looks, strata, isDryRun, kind } = record;
+  const { looks, strata, isDryRun, kind } = record;
   const counted = strata.map(({ percentage, treated, control }) => {
     const arm = ({ units, mean }: typeof treated): string =>
       `${count(units)}${mean === undefined ? "" : ` with mean ${plain(mean)}`}`;
     return `At ${number(percentage)} %: ${arm(treated)} treated and ${arm(control)} other units had the event.`;
   });
   return {
-    title: `Guardrail ${metric}${isDryRun ? " (dry run)" : ""}`,
+    title: `Guardrail ${guardrailName(record)}${isDryRun ? " (dry run)" : ""}`,
     chart: record,
     sentences:
       looks.length === 0 ? [`Nothing was heard of it: no ${kind === "values" ? "value" : "event"} was counted.`] : counted,
@@ -140,11 +141,11 @@ function effects({ guardrails }: ReleaseLog): Chapter {
     sentences: [],
     table: {
       head: ["Metric", "Harm is", "Effect", "95 %"],
-      rows: guardrails.map(({ metric, harm, effect }) => [
-        metric,
-        `an ${harm}`.replace("an d", "a d"),
-        effectText(effect),
-        rangeText(effect),
+      rows: guardrails.map((record) => [
+        guardrailName(record),
+        `an ${record.harm}`.replace("an d", "a d"),
+        effectText(record.effect),
+        rangeText(record.effect),
       ]),
     },
   };

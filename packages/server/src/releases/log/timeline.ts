@@ -92,7 +92,7 @@ function percentageByHand({ after }: StoredChange, release: ReleaseDocument | un
   const targeting = after as unknown as Targeting | undefined;
   // What is no targeting (a name, an owner) moves nobody.
   if (targeting?.rules === undefined || release === undefined) return undefined;
-  return exposedPpm(targeting, release.variant) / 10_000;
+  return exposedPpm(targeting, release) / 10_000;
 }
 
 const iso = (at: number): string => new Date(at).toISOString();

@@ -1,4 +1,5 @@
-/* Spans and moments as people read them. */
+/* Spans, moments and names as people read them. */
+import type { GuardrailRecord } from "@belay/protocol";
 
 /** 850 ms, 4.2 s, 12 min, 3.5 h, 6.0 d: two digits that count, in the unit that fits. */
 export function span(ms: number): string {
@@ -12,4 +13,9 @@ export function span(ms: number): string {
 /** 2026-11-22 12:00:07 UTC. */
 export function moment(at: string): string {
   return `${at.slice(0, 10)} ${at.slice(11, 19)} UTC`;
+}
+
+/** `errors`; of one treatment of an experiment, `errors in short`. */
+export function guardrailName({ metric, treatment }: Pick<GuardrailRecord, "metric" | "treatment">): string {
+  return treatment === undefined ? metric : `${metric} in ${treatment}`;
 }
