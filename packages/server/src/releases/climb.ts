@@ -7,7 +7,7 @@ import { rampOf } from "../experiments/ramp.ts";
 import { flagNotFound } from "../flags/domain.ts";
 import type { Held, ReleaseDocument } from "../state/workspace.ts";
 import { type Beside, heldRelease, nextState, type ReleasePlace, releaseView, writeRelease } from "./document.ts";
-import { admit, expose, exposedPpm, withdraw } from "./exposure.ts";
+import { admit, expose, exposedPpm, isOf, rolloutParts, withdraw } from "./exposure.ts";
 import type { Facts, Plan } from "./facts.ts";
 import { groundOf } from "./ground.ts";
 import { phasesOf } from "./placement.ts";
@@ -223,12 +223,16 @@ function goBack(
   const targeting = place.environment.targetings.get(body.flag)?.body;
   if (targeting === undefined || held.body.startedAt === undefined) return writeRelease(place, held.body, body, action);
   const withdrawn = { before: targeting, after: withdraw(targeting, body) };
-  return writeRelease(place, held.body, body, action, { targeting: withdrawn, ...endOfExperiment(place, body) });
+  const isOwn = isLive(held.body.state) || isOf(body.experiment ?? "", rolloutParts(targeting));
+  return writeRelease(place, held.body, body, action, {
+    targeting: withdrawn,
+    ...(isOwn ? endOfExperiment(place, body) : {}),
+  });
 }
 
 /**
  * Once its arms are taken back nobody is in it any more: it is stopped, with what it showed, and left to be decided. Not where
- * another release ramps it by now, which notices by itself that its share is gone.
+ * another release ramps it by now, which notices by itself that its share is gone; nor where it has another split since.
  */
 function endOfExperiment({ project, key }: ReleasePlace, { experiment, endedAt = "", ...body }: ReleaseDocument): Beside {
   const held = experiment === undefined ? undefined : project.experiments.get(experiment);

@@ -37,11 +37,16 @@ export function groundOf(place: ReleasePlace, release: ReleaseDocument): Ground 
   return experiment === undefined ? groundOfFlag(place, release) : groundOfExperiment(place, release, experiment);
 }
 
-function groundOfFlag({ environment, key }: ReleasePlace, { flag, variant }: ReleaseDocument): Ground | Refusal {
+function groundOfFlag({ project, environment, key }: ReleasePlace, { flag, variant }: ReleaseDocument): Ground | Refusal {
   const targeting = environment.targetings.get(flag)?.body;
   const control = controlOf(targeting);
   if (targeting === undefined || !targeting.enabled || control === undefined || control === variant) {
     const reason = `the flag must be on in ${key}'s environment, with one other variant as its fallthrough`;
+    return refuse("invalid_field", { field: "flag", received: flag, reason });
+  }
+  const running = runningIn(project, targeting);
+  if (running !== undefined) {
+    const reason = `its rollout is the split of the running experiment ${running}: release that`;
     return refuse("invalid_field", { field: "flag", received: flag, reason });
   }
   const rolledOut = rolloutState(targeting);
@@ -49,6 +54,13 @@ function groundOfFlag({ environment, key }: ReleasePlace, { flag, variant }: Rel
     return refuse("flag_rolled_out", { flag, percentage: rolledOut.percentage });
   }
   return { variant, control };
+}
+
+/** The running experiment whose split a rollout is. */
+function runningIn({ experiments }: ProjectState, targeting: Targeting): ExperimentKey | undefined {
+  const tracks = rolloutParts(targeting)[0]?.tracks;
+  const experiment = tracks !== undefined && "experiment" in tracks ? tracks.experiment : undefined;
+  return experiment !== undefined && experiments.get(experiment)?.body.status === "running" ? experiment : undefined;
 }
 
 function controlOf(targeting: Targeting | undefined): VariantName | undefined {

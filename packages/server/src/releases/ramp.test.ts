@@ -134,6 +134,15 @@ describe("its start", () => {
     expect(await refused(start())).toEqual([409, "wrong_status", EXPERIMENT]);
   });
 
+  it("is refused to a plain release of the flag, which would take the split away", async () => {
+    await runExperiment(server);
+    await draft({ key: "plain", experiment: undefined, flag: "checkout", variant: "short" });
+    await ask("POST", `${R}/plain/ready`, {});
+    expect(await refused(ask("POST", `${R}/plain/start`, {}))).toEqual([422, "invalid_field", "flag"]);
+    await ask("POST", `${X}/stop`, {});
+    expect((await ask("POST", `${R}/plain/start`, {})).body.state).toBe("ramping");
+  });
+
   it("takes nobody out: the share may stand at the first stage's, and no higher", async () => {
     await ready(1.5);
     expect((await start()).body.code).toBe("flag_rolled_out");
@@ -348,6 +357,17 @@ describe("harm", () => {
     await ask("POST", `${P}/freeze`, { reason: "incident" });
     expect((await ask("POST", `${RAMP}/rollback`, { reason: "late" })).status).toBe(200);
     expect([await status(), (await ask("GET", FLAG)).body.rollout.percentage]).toEqual(["stopped", 0]);
+  });
+
+  it("leaves an experiment alone that has another split since the release was done", async () => {
+    await started();
+    for (let stage = 0; stage < 3; stage += 1) await tick(1);
+    const serve = { weights: { long: 50, short: 25, none: 25 }, tracks: { experiment: EXPERIMENT } };
+    const apart = { rules: [], fallthrough: serve, newEpoch: true };
+    expect((await letIn(server, 50, apart)).status).toBe(200);
+    const before = await targeting();
+    expect((await ask("POST", `${RAMP}/rollback`, { reason: "late" })).status).toBe(200);
+    expect([await status(), await targeting()]).toEqual(["running", before]);
   });
 
   it("is in its record, treatment by treatment", async () => {
