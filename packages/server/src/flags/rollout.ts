@@ -119,7 +119,8 @@ function isComparison(parts: readonly Part[]): boolean {
   );
 }
 
-function withShare(part: Part, from: Ppm, to: Ppm): Part {
+/** A part that draws another range of the share space, all else as it is. */
+export function withShare(part: Part, from: Ppm, to: Ppm): Part {
   return { ...part, draws: part.draws.map((draw) => (draw.space === SHARE_SPACE ? { ...draw, in: range(from, to) } : draw)) };
 }
 

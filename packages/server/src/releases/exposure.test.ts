@@ -58,7 +58,7 @@ describe("what a release of an experiment does to a targeting", () => {
   });
 
   it("leaves the split at a share of nothing, and what is no longer its own alone", () => {
-    const release = { experiment: EXPERIMENT, arms: ARMS };
+    const release = { experiment: EXPERIMENT };
     expect(withdraw(lets(50_000, "staff"), release)).toEqual(inside(0));
     expect(withdraw(at(50_000), release)).toEqual(at(50_000));
     expect(withdraw(before, release)).toEqual(before);

@@ -10,7 +10,7 @@ import { canonicalJson } from "@belay/core";
 import type { Draw, ExperimentKey, Part, Ppm, ReleaseArm, Rule, SegmentKey, Targeting, VariantName } from "@belay/protocol";
 import { SPACE_PPM } from "@belay/protocol";
 import { asJson } from "../control/decision.ts";
-import { ROLLOUT_RULE, sharePpm } from "../flags/rollout.ts";
+import { ROLLOUT_RULE, sharePpm, withShare } from "../flags/rollout.ts";
 import { range, SHARE_SPACE, SPLIT_SPACE, shareDraw } from "../flags/weights.ts";
 import type { ReleaseDocument } from "../state/workspace.ts";
 
@@ -69,16 +69,16 @@ export function withoutShare(draws: readonly Draw[]): Draw[] {
 /** What a release raises. */
 type Raised = Pick<ReleaseDocument, "variant" | "experiment">;
 
-/** What a release takes back. */
-type Withdrawn = Pick<ReleaseDocument, "experiment" | "arms">;
-
 /**
- * The targeting with nobody exposed by the release: of a plain flag as it was before, of an experiment with its split at a share
- * of 0, so that who was in it is known. A rollout that is no longer the release's is left alone.
+ * The targeting with nobody exposed by the release: of a plain flag as it was before, of an experiment with its split as it is
+ * at a share of 0. A rollout that is no longer the experiment's is left alone.
  */
-export function withdraw(targeting: Targeting, { experiment, arms = [] }: Withdrawn = {}): Targeting {
+export function withdraw(targeting: Targeting, { experiment }: Pick<Raised, "experiment"> = {}): Targeting {
   if (experiment === undefined) return { ...targeting, rules: ofPeople(targeting) };
-  return isOf(experiment, rolloutParts(targeting)) ? admit(targeting, { experiment, arms, ppm: 0 }) : targeting;
+  const [rule, parts] = [ruleOf(targeting, ROLLOUT_RULE), rolloutParts(targeting)];
+  if (rule === undefined || !isOf(experiment, parts)) return targeting;
+  const shut: Rule = { ...rule, serve: { split: parts.map((part) => withShare(part, 0, 0)) } };
+  return { ...targeting, rules: [...ofPeople(targeting), shut] };
 }
 
 /** Share of the flag's space that gets a variant, or is in an experiment, by the rollout; 0 while the flag is off. */

@@ -42,6 +42,18 @@ describe("quality", () => {
     expect(qualityOf(asked({ accounts: [account("a", 5_000, 5_000), account("b", 5_000, 4_500)] })).report.isGood).toBe(false);
   });
 
+  it("takes a ramp for one design, as its arms share alike whom it lets in", () => {
+    const accounts = [account("a", 5_500, 5_500), account("b", 4_500, 4_500)];
+    const verdict = (...weights: readonly (readonly [number, number])[]): unknown => {
+      const phases = weights.map(([a, b], at) => ({ epoch: at + 1, from: "2024-10-04T00:00:00.000Z", weights: { a, b } }));
+      return qualityOf(asked({ accounts, phases })).report.loss?.verdict;
+    };
+    expect(verdict([0, 0], [0.05 * 0.3, 0.05 * 0.3], [0.15, 0.15])).toBe("skewed-assignment");
+    expect(verdict([0, 0], [0.055, 0.045], [0.55, 0.45])).toBe("even");
+    // Where the arms shared otherwise before, no one design says how many units each should have.
+    expect(verdict([0.01, 0.1], [0.1, 0.1])).toBe("unknown");
+  });
+
   it("keeps an alarm that was raised at an earlier look", () => {
     const now = qualityOf(asked({})).report;
     const since = qualityOf(asked({ srmLogEBefore: 7 })).report;
