@@ -110,7 +110,9 @@ export const learningRoutes: FastifyPluginAsync<LearningDoors> = async (app, { a
         if (found !== undefined) return found.because;
         if (kind === "release") return silentRelease(key, environment, name);
         const document = project.experiments.get(name)?.body;
-        return document === undefined ? undefined : silencesOf(expectedOf(project, name, document), pulse.heard(key, name), to)[0];
+        return document === undefined
+          ? undefined
+          : silencesOf(expectedOf(project, name, document), pulse.heard(key, name), to)[0];
       },
     });
   }

@@ -83,7 +83,9 @@ describe("a rollback guardrail at 1,000 users a minute of whom 1 % fail", { time
       (_, run) => minutesToTakeBack(SEED + run, { share, weather: steady, ratio: 5, from: 0 }) ?? Number.POSITIVE_INFINITY,
     );
     const median = minutes.sort((a, b) => a - b)[Math.floor(runs / 2)];
-    report(`| median minutes to find 5x in one treatment, ${100 * share} % in the experiment | <= ${max} | ${median} | ${runs} |`);
+    report(
+      `| median minutes to find 5x in one treatment, ${100 * share} % in the experiment | <= ${max} | ${median} | ${runs} |`,
+    );
     const inTime = minutes.filter((each) => each <= max).length / runs;
     expect(inTime).toBeGreaterThanOrEqual(0.5 - (IS_FULL ? 0 : chance(0.5, runs)));
   });

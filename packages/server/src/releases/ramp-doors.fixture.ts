@@ -32,7 +32,12 @@ export function letIn({ ask }: Pick<TestServer, "ask">, share: number, more: obj
 /** Units of an arm of a live release: control 0, -1 for those whom the share keeps out. */
 export function unitsIn(
   project: ProjectState,
-  { release, arm, count, from = 0 }: { readonly release: string; readonly arm: number; readonly count: number; readonly from?: number },
+  {
+    release,
+    arm,
+    count,
+    from = 0,
+  }: { readonly release: string; readonly arm: number; readonly count: number; readonly from?: number },
 ): string[] {
   const body = project.environments.get("production")?.releases.get(release)?.body;
   if (body === undefined) throw new Error(`there is no release ${release}`);

@@ -41,7 +41,12 @@ describe("the watch over an experiment", () => {
       fail(each, unitsOf(NONE, 30));
     }
     const [fact, ofShort, ofNone] = [watch, short, none].map((each) => first(each as ReleaseWatch));
-    expect([fact?.verdict, fact?.treatment, ofShort?.verdict, ofNone?.verdict]).toEqual(["rollback", "none", "quiet", "rollback"]);
+    expect([fact?.verdict, fact?.treatment, ofShort?.verdict, ofNone?.verdict]).toEqual([
+      "rollback",
+      "none",
+      "quiet",
+      "rollback",
+    ]);
     expect(fact?.logE).toBe(ofNone?.logE);
   });
 
@@ -125,6 +130,6 @@ describe("the watch over an experiment", () => {
     const there = watchOf();
     for (const sighting of told) there.noteSighting(sighting);
     expect(there.read()).toEqual(here.read());
-    expect([told.length, JSON.stringify(told).includes('"u')]).toEqual([80, false]);
+    expect([told.length, /"u\d/.test(JSON.stringify(told))]).toEqual([80, false]);
   });
 });

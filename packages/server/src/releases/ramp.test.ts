@@ -1,4 +1,4 @@
-import type { Change, Release, Targeting } from "@belay/protocol";
+import type { Change, Release, ReleaseLog, Targeting } from "@belay/protocol";
 import { type TempDir, tempDir } from "@belay/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { E, P } from "../app.fixture.ts";
@@ -98,7 +98,13 @@ describe("a release of an experiment, drafted", () => {
 
   it("is of the experiment's flag, and begins with its first treatment", async () => {
     const { status: code, body } = await draft();
-    expect([code, body.flag, body.variant, body.experiment, body.arms]).toEqual([201, "checkout", "short", EXPERIMENT, undefined]);
+    expect([code, body.flag, body.variant, body.experiment, body.arms]).toEqual([
+      201,
+      "checkout",
+      "short",
+      EXPERIMENT,
+      undefined,
+    ]);
   });
 
   it.each([
@@ -114,7 +120,11 @@ describe("a release of an experiment, drafted", () => {
   it("is refused in another environment, and of an experiment that is over", async () => {
     await ask("POST", `${P}/environments`, { key: "staging", name: "Staging" });
     const there = `${P}/environments/staging/releases`;
-    expect(await refused(ask("POST", there, { key: "ramp", experiment: EXPERIMENT }))).toEqual([422, "invalid_field", "experiment"]);
+    expect(await refused(ask("POST", there, { key: "ramp", experiment: EXPERIMENT }))).toEqual([
+      422,
+      "invalid_field",
+      "experiment",
+    ]);
     await ask("POST", `${X}/stop`, {});
     expect(await refused(draft())).toEqual([409, "wrong_status", EXPERIMENT]);
   });
@@ -172,7 +182,15 @@ describe("its start", () => {
       "divides no split",
       {
         rules: [
-          { id: "rollout", serve: { split: ["long", "short", "none"].map((variant) => ({ ...part(variant, 0, 1), draws: [{ space: "share", in: [] }] })) } },
+          {
+            id: "rollout",
+            serve: {
+              split: ["long", "short", "none"].map((variant) => ({
+                ...part(variant, 0, 1),
+                draws: [{ space: "share", in: [] }],
+              })),
+            },
+          },
         ],
       },
     ],
@@ -243,7 +261,9 @@ describe("its ladder", () => {
     await expose("none", 2);
     // What a release of the same name would record is none of it.
     server.acknowledge({
-      exposures: [{ seq: seq++, timeMs: 0, unit: "z", flag: "checkout", variant: "none", release: "ramp", epoch: 1, revision: 1 }],
+      exposures: [
+        { seq: seq++, timeMs: 0, unit: "z", flag: "checkout", variant: "none", release: "ramp", epoch: 1, revision: 1 },
+      ],
     });
     expect(await units()).toBeUndefined();
   });
@@ -344,8 +364,12 @@ describe("harm", () => {
     const before = project().revision;
     await tick();
     const { reasons, state: name } = await release();
-    expect([name, reasons]).toEqual(["rolling-back", [{ code: "guardrail-breach", subject: "errors", treatment: "none" }]]);
-    expect([await status(), (await ask("GET", FLAG)).body.rollout.percentage, project().revision]).toEqual(["stopped", 0, before + 1]);
+    expect([name, reasons]).toEqual(["rolled-back", [{ code: "guardrail-breach", subject: "errors", treatment: "none" }]]);
+    expect([await status(), (await ask("GET", FLAG)).body.rollout.percentage, project().revision]).toEqual([
+      "stopped",
+      0,
+      before + 1,
+    ]);
     const { items } = (await ask("GET", `${P}/changes?action=release.rollback`)).body as { items: Change[] };
     expect(items.map(({ reason }) => reason)).toEqual(["guardrail-breach errors in none"]);
   });
@@ -375,15 +399,21 @@ describe("harm", () => {
     await expose("long", 4);
     await expose("short", 2);
     await expose("none", 3);
+    server.clock.now += 60_000;
     fail(CONTROL, 10);
     fail(SHORT, 5);
     fail(NONE, 30);
     await tick();
     const { body } = await ask("GET", `${RAMP}/log`);
-    expect([body.experiment, body.control, body.exposure[0].treated, body.exposure[0].control]).toEqual([EXPERIMENT, "long", 5, 4]);
-    const records = body.guardrails.map(({ treatment, looks, strata }: Record<string, never[]>) => [
+    expect([body.experiment, body.control, body.exposure[0].treated, body.exposure[0].control]).toEqual([
+      EXPERIMENT,
+      "long",
+      5,
+      4,
+    ]);
+    const records = (body as ReleaseLog).guardrails.map(({ treatment, looks, strata }) => [
       treatment,
-      (looks.at(-1) as { verdict: string } | undefined)?.verdict,
+      looks.at(-1)?.verdict,
       strata,
     ]);
     const counted = (treated: number): object => ({ percentage: 1, treated: { units: treated }, control: { units: 10 } });
@@ -404,10 +434,24 @@ it("is no interference of its own experiment, and forecasts what it shares with 
   await started();
   const other = { weights: { long: 50, short: 50 }, share: 40, tracks: { experiment: "search-test" } };
   await ask("POST", `${P}/flags`, { key: "search", type: "string", variants: { long: "l", short: "s" } });
-  await ask("PUT", `${E}/flags/search`, { enabled: true, off: "long", rules: [{ id: "rollout", serve: other }], fallthrough: { variant: "long" } });
+  await ask("PUT", `${E}/flags/search`, {
+    enabled: true,
+    off: "long",
+    rules: [{ id: "rollout", serve: other }],
+    fallthrough: { variant: "long" },
+  });
   const { body: own } = await ask("GET", X);
   const { hypothesis, environment, control, metrics, alertRoute } = own;
-  const more = { key: "search-test", flag: "search", treatments: ["short"], hypothesis, environment, control, metrics, alertRoute };
+  const more = {
+    key: "search-test",
+    flag: "search",
+    treatments: ["short"],
+    hypothesis,
+    environment,
+    control,
+    metrics,
+    alertRoute,
+  };
   expect((await ask("POST", `${P}/experiments`, more)).status).toBe(201);
   expect((await ask("POST", `${P}/experiments/search-test/start`, {})).status).toBe(200);
   const { forecast } = (await ask("GET", `${RAMP}/interference`)).body;
@@ -420,7 +464,11 @@ it("is no interference of its own experiment, and forecasts what it shares with 
         ["One", 0.4],
         ["Ten", 4],
         ["Half", 20],
-      ].map(([name, percentage]) => ({ name, percentage: expect.closeTo(percentage as number, 9), ofThis: expect.closeTo(40, 9) })),
+      ].map(([name, percentage]) => ({
+        name,
+        percentage: expect.closeTo(percentage as number, 9),
+        ofThis: expect.closeTo(40, 9),
+      })),
     },
   ]);
 });
@@ -431,7 +479,9 @@ function targetingText({ rules }: Targeting): string {
   const parts = serve !== undefined && "split" in serve ? serve.split : [];
   return parts
     .map(({ variant, draws, tracks }) => {
-      const ranges = draws.map(({ space, in: drawn }) => `${space} ${drawn.map(([from, to]) => `${from}-${to}`).join(",") || "nobody"}`);
+      const ranges = draws.map(
+        ({ space, in: drawn }) => `${space} ${drawn.map(([from, to]) => `${from}-${to}`).join(",") || "nobody"}`,
+      );
       return `   ${variant}: ${ranges.join(", ")}, epoch ${tracks?.epoch}`;
     })
     .join("\n");
