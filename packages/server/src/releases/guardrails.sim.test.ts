@@ -23,9 +23,9 @@ const DETECTIONS = [
 
 /** Median minutes allowed, by how many are in the experiment: a quarter of them has the harmful treatment, a half control. */
 const RAMPS = [
-  { share: 0.01, max: 0 },
-  { share: 0.1, max: 0 },
-  { share: 0.5, max: 0 },
+  { share: 0.01, max: 150 },
+  { share: 0.1, max: 17 },
+  { share: 0.5, max: 4 },
 ];
 
 /** How far a share of runs may lie from the truth by chance: three standard errors. */

@@ -4,7 +4,7 @@ import { shareDraw } from "../flags/weights.ts";
 import { inArms, type Placement } from "./placement.ts";
 
 export const EXPERIMENT = "checkout-test";
-export const SALTS = { share: { salt: "k3v9x2qa" }, split: { salt: "q7m2p4ra" } } as const;
+const SALTS = { share: { salt: "k3v9x2qa" }, split: { salt: "q7m2p4ra" } } as const;
 
 /** A half for control, a quarter each for two treatments; in the order of their names, as weights come to lie. */
 export const ARMS: readonly ReleaseArm[] = [
