@@ -25,12 +25,12 @@ describe("three weeks of a release, from a seed", { timeout: 300_000 }, () => {
     expect(all.filter(({ state }) => state === "done").length).toBeGreaterThan(0);
   });
 
-  it.each([1, 3])("holds where it ramps an experiment of which one treatment may do harm, with seed %i", async (seed) => {
+  it.each(SEEDS)("holds where it ramps an experiment of which one treatment may do harm, with seed %i", async (seed) => {
     const weeks = await simulateWeeks(seed, "experiment");
-    const wentBack = weeks.log.some((line) => line.includes("guardrail-breach errors in none"));
-    expect([wentBack, weeks.climbs > 0]).toEqual([seed === 3, true]);
-    expect(weeks.raisesRefused).toBeGreaterThan(0);
-    if (seed === 3) expect(weeks.hoursToRollback).toBeLessThan(24);
+    const isHarmful = seed % 3 === 0;
+    expect(weeks.log.some((line) => line.includes("guardrail-breach errors in none"))).toBe(isHarmful);
+    if (isHarmful) expect(weeks.hoursToRollback).toBeLessThan(48);
+    else expect(weeks.climbs).toBeGreaterThan(0);
   });
 
   it("writes the same log from the same seed, byte for byte", async () => {
