@@ -256,7 +256,7 @@ function moveTo(
   const after = exposureAt(place.key, body, stage, { ...targeting, enabled: true });
   const epoch = { stage, from: now, percentage: ppm / 10_000, revision: place.environment.revision + 1 };
   const isThere = body.stage === stage && exposedPpm(targeting, body) === ppm;
-  const opened = isThere || body.experiment === undefined ? {} : { opened: body.experiment };
+  const opened = isThere ? {} : { opened: body.experiment ?? { release: place.key } };
   const moved: ReleaseDocument = {
     ...body,
     stage,

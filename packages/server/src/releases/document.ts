@@ -2,7 +2,7 @@
 import type { ExperimentKey, Json, Release, Targeting } from "@belay/protocol";
 import { asJson, type Edit, type Refusal, refuse } from "../control/decision.ts";
 import { environmentStream, projectStream } from "../control/streams.ts";
-import { stampEpochs } from "../flags/epochs.ts";
+import { type Opened, stampEpochs } from "../flags/epochs.ts";
 import type { EnvironmentState, ExperimentDocument, Held, ProjectState, ReleaseDocument } from "../state/workspace.ts";
 import { after, eventsOf, type ReleaseEvent } from "./states.ts";
 
@@ -35,8 +35,8 @@ export function trackedAs(
 
 /** What a change of a release changes beside it: all of it or none. */
 export interface Beside {
-  /** `opened`: an experiment that begins an epoch by it, whatever its allocation was. */
-  readonly targeting?: { readonly before: Targeting; readonly after: Targeting; readonly opened?: ExperimentKey };
+  /** `opened`: what begins an epoch by it, whatever its allocation was. */
+  readonly targeting?: { readonly before: Targeting; readonly after: Targeting; readonly opened?: Opened };
   readonly experiment?: { readonly key: ExperimentKey; readonly body: ExperimentDocument };
 }
 

@@ -35,8 +35,8 @@ const draft = (more: object = {}): Promise<unknown> =>
     alertRoutes: ["slack:#r"],
     ...more,
   });
-const started = async (): Promise<void> => {
-  await draft();
+const started = async (more: object = {}): Promise<void> => {
+  await draft(more);
   await ask("POST", `${CHECKOUT}/ready`, {});
   await ask("POST", `${CHECKOUT}/evidence`, { kind: "alert-tested", route: "slack:#r" });
   expect((await ask("POST", `${CHECKOUT}/start`, {})).status).toBe(200);
@@ -209,6 +209,24 @@ describe("climbing", () => {
     await ask("PUT", `${FLAG}/rollout`, { percentage: 0.5 });
     await server.desk.service.tick();
     expect(await state()).toEqual(["holding", 0, "exposure-moved"]);
+  });
+
+  it("counts anew from where it was switched on again, and in a stage that gives what the one before gave", async () => {
+    const [first, ...rest] = STAGES;
+    await started({ stages: [first, { ...first, name: "One, again" }, ...rest] });
+    const epochs = async (): Promise<[number, number]> => {
+      const { targeting } = (await ask("GET", FLAG)).body;
+      return [(await ask("GET", CHECKOUT)).body.epochs.at(-1).revision, targeting.rules.at(-1).serve.split[0].tracks.epoch];
+    };
+    const seen = [await epochs()];
+    await ask("PUT", `${FLAG}/enabled`, { enabled: false });
+    await ask("POST", `${CHECKOUT}/hold`, {});
+    await ask("POST", `${CHECKOUT}/resume`, {});
+    seen.push(await epochs());
+    await ask("POST", `${CHECKOUT}/advance`, { override: true, reason: "on" });
+    seen.push(await epochs());
+    expect(seen.map(([counted, recorded]) => counted === recorded)).toEqual([true, true, true]);
+    expect(new Set(seen.map(([counted]) => counted)).size).toBe(3);
   });
 
   it("is refused a plan that saw an older state", async () => {
