@@ -1,9 +1,11 @@
-import type { Change, Release } from "@belay/protocol";
+import type { Change, Experiment, Flag, Release } from "@belay/protocol";
 import { ADMIN_TOKEN, type ServerProcess, startServer } from "@belay/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { withRedis } from "../store/bus/redis.fixture.ts";
 import { withPostgres } from "../store/changes/postgres.fixture.ts";
 import { pointOf } from "./placement.ts";
+import { EXPERIMENT, placedBy } from "./ramp.fixture.ts";
+import { runExperiment } from "./ramp-doors.fixture.ts";
 import { ERRORS } from "./release.fixture.ts";
 
 /** Two built servers on one PostgreSQL, each with event files of its own. */
@@ -27,9 +29,12 @@ withPostgres("releases of several servers", (postgres) => {
     expect(answer.ok, await answer.clone().text()).toBe(true);
     return (await answer.json()) as T;
   };
-  const begin = async (more: Record<string, string> = {}): Promise<void> => {
+  const boot = async (more: Record<string, string> = {}): Promise<void> => {
     const env = { BELAY_DATABASE_URL: await postgres().database(), ...more };
     nodes = await Promise.all([1, 2].map(() => startServer({ env })));
+  };
+  const begin = async (more: Record<string, string> = {}): Promise<void> => {
+    await boot(more);
     salt = (await ask<{ spaces: { share: { salt: string } } }>(0, "POST", `${P}/flags`, { key: "checkout" })).spaces.share.salt;
     key = (await ask<{ secret: string }>(0, "POST", `${P}/keys`, { environment: "production", kind: "server" })).secret;
     const stages = [1, 100].map((percentage) => ({
@@ -98,6 +103,46 @@ withPostgres("releases of several servers", (postgres) => {
   };
 
   describe("on PostgreSQL alone", splitHarm);
+
+  it("takes an experiment back for harm in one treatment that is split over two, and stops it in the same change", async () => {
+    await boot();
+    await runExperiment({
+      ask: async (method, path, body) => ({
+        status: 200,
+        body: await ask(0, method, path, body as object),
+        headers: {},
+        text: "",
+      }),
+    });
+    key = (await ask<{ secret: string }>(0, "POST", `${P}/keys`, { environment: "production", kind: "server" })).secret;
+    const { spaces } = await ask<Pick<Flag, "spaces">>(0, "GET", `${P}/flags/checkout`);
+    const stages = [10, 100].map((percentage) => ({ name: "s", percentage, hold: { minDurationS: 3_600 }, gates: [] }));
+    const draft = { key: "checkout", experiment: EXPERIMENT, stages, guardrails: [ERRORS], alertRoutes: ["slack:#r"] };
+    await ask(0, "POST", `${P}/environments/production/releases`, draft);
+    for (const verb of ["ready", "start"]) await ask(0, "POST", `${CHECKOUT}/${verb}`, {});
+    await expect.poll(() => state(1), { timeout: 30_000 }).toBe("ramping");
+    const { markOf } = placedBy(spaces);
+    const harmed = (): string => {
+      for (;;) {
+        const unit = `unit-${seq++}`;
+        const { point, arm } = markOf(unit);
+        if (point < 100_000 && arm === 1) return unit;
+      }
+    };
+    // Seven at each: half of them is a reason to hold, and none to go back.
+    for (let at = 0; at < 14; at += 1) await fail(at % 2, harmed());
+    await expect.poll(() => Promise.all([state(0), state(1)]), { timeout: 60_000 }).toEqual(["rolled-back", "rolled-back"]);
+    const ends = [0, 1].map(async (node) => {
+      const { status } = await ask<Experiment>(node, "GET", `${P}/experiments/${EXPERIMENT}`);
+      return [status, (await ask<Release>(node, "GET", CHECKOUT)).reasons];
+    });
+    const reasons = [{ code: "guardrail-breach", subject: "errors", treatment: "none" }];
+    expect(await Promise.all(ends)).toEqual([
+      ["stopped", reasons],
+      ["stopped", reasons],
+    ]);
+    expect(await rollbacks()).toHaveLength(1);
+  }, 180_000);
 
   it("goes on with what a killed server had counted", async () => {
     await begin();
