@@ -73,7 +73,7 @@ export interface Cap {
   readonly quantile?: number;
 }
 
-/** A measure as it is asked for: where its cap is may be left to be read off the events of the last 7 days. */
+/** A measure as it is asked for: where its cap is may be left to be read off recent events, over stretches as long as the window. */
 export type MeasureDraft =
   | Measure
   | { readonly kind: "sum" | "mean"; readonly events: EventSelection; readonly cap: { readonly quantile: number } };

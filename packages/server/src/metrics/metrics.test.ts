@@ -141,6 +141,37 @@ describe("a metric is checked against recent events", () => {
     expect([refused.status, refused.body.code, refused.body.field]).toEqual([422, "invalid_field", "measure.cap.quantile"]);
   });
 
+  it("reads a cap over stretches as long as the window, and anew for another window", async () => {
+    const hoursAgo = (hours: number, unit: string, value: number) => ({
+      ...{ timeMs: NOON - hours * 3_600_000, name: "spend", unit, value },
+    });
+    // Of a day: 10 and 30, 20, 40, 50. Of a week: 40, 60, 50. Before the week, and within four of them: 1,000.
+    await server.receive({
+      metrics: [
+        ...[hoursAgo(1, "ann", 10), hoursAgo(30, "ann", 30), hoursAgo(2, "bob", 15), hoursAgo(3, "bob", 5)],
+        ...[hoursAgo(60, "bob", 40), hoursAgo(100, "cem", 50)],
+      ],
+    });
+    server.clock.now = NOON - 20 * 86_400_000;
+    await server.receive({ metrics: [hoursAgo(20 * 24, "dan", 1_000)] });
+    server.clock.now = NOON;
+    const measure = { kind: "sum", events: { name: "spend" }, cap: { quantile: 0.5 } };
+    const capOver = async (key: string, window?: object): Promise<number> =>
+      (await ask("POST", `${P}/metrics`, { ...revenue, key, measure, ...(window === undefined ? {} : { window }) })).body.measure
+        .cap.at;
+    expect(await capOver("spend-day", { toHours: 24 })).toBe(30);
+    expect(await capOver("spend-later-day", { fromHours: 24, toHours: 48 })).toBe(30);
+    expect(await capOver("spend-week", { toHours: 168 })).toBe(50);
+    expect(await capOver("spend-month", { toHours: 672 })).toBe(55);
+    expect(await capOver("spend-ever")).toBe(55);
+    const week = await ask("PATCH", `${P}/metrics/spend-day`, { window: { toHours: 168 } });
+    expect([week.body.version, week.body.measure.cap]).toEqual([2, { at: 50, quantile: 0.5 }]);
+    const same = await ask("PATCH", `${P}/metrics/spend-day`, { window: { toHours: 168 }, tolerance: 0.01 });
+    expect(same.body.measure.cap.at).toBe(50);
+    const backwards = await ask("PATCH", `${P}/metrics/spend-day`, { window: { fromHours: 9, toHours: 3 } });
+    expect([backwards.status, backwards.body.field]).toEqual([422, "window.toHours"]);
+  });
+
   it("refuses to save what no event fits, unless told that it has not come yet", async () => {
     const typo = { ...revenue, key: "typo", measure: { kind: "count", events: { name: "purchse" } } };
     const refused = await ask("POST", `${P}/metrics`, typo);

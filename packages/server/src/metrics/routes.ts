@@ -1,4 +1,13 @@
-import type { MeasureDraft, MetricCreation, MetricEdit, MetricPreview, MetricPreviewRequest } from "@belay/protocol";
+import { isDeepStrictEqual } from "node:util";
+import type {
+  Measure,
+  MeasureDraft,
+  MetricCreation,
+  MetricEdit,
+  MetricPreview,
+  MetricPreviewRequest,
+  MetricWindow,
+} from "@belay/protocol";
 import {
   MetricCreationSchema,
   MetricEditSchema,
@@ -19,7 +28,7 @@ import { etagOf } from "../http/etag.ts";
 import { environmentOf, type PageQuery, PageQuerySchema, pathParams, projectOf } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { EventStore } from "../store/events/index.ts";
-import { withCap } from "./cap.ts";
+import { asDrafted, withCap } from "./cap.ts";
 import { archiveMetric, createMetric, definitionFault, editMetric, metricView, selectionsOf, usesOfMetric } from "./domain.ts";
 import { previewMetric } from "./preview.ts";
 
@@ -53,6 +62,18 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
       if (found === undefined || (needsValue ? found.values : found.events) > 0) continue;
       throw new ProblemError("metric_unseen", { field, since: from, reason: unseenReason(found), preview: { ...found } });
     }
+  }
+
+  /** What an edit measures. A cap that was read off for one window is read off anew for another. */
+  async function editedMeasure(
+    { project, metric }: MetricParams,
+    draft: MeasureDraft | undefined,
+    window: MetricWindow | undefined,
+  ): Promise<Measure | undefined> {
+    const held = projectOf(control.workspace, project).metrics.get(metric)?.body;
+    const isMoved = held !== undefined && window !== undefined && !isDeepStrictEqual(window, held.window);
+    const measure = draft ?? (isMoved ? asDrafted(held.measure) : undefined);
+    return measure && (await withCap(events, { project, measure, window: window ?? held?.window ?? {} }, now()));
   }
 
   app.get<{ Params: { project: string }; Querystring: PageQuery }>(
@@ -89,7 +110,7 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
     async (request, reply) => {
       const { params: of, body } = request;
       await assertSeen(of.project, body.measure, body.unseen);
-      const measure = await withCap(events, { project: of.project, measure: body.measure }, now());
+      const measure = await withCap(events, { project: of.project, measure: body.measure, window: body.window ?? {} }, now());
       return answerWrite(control, request, reply, {
         status: 201,
         decide: (workspace, at) =>
@@ -150,7 +171,7 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
       const { params: of, body } = request;
       await assertSeen(of.project, body.measure, body.unseen);
       const { measure: draft, ...edit } = body;
-      const measure = draft && (await withCap(events, { project: of.project, measure: draft }, now()));
+      const measure = await editedMeasure(of, draft, body.window);
       return answerWrite(control, request, reply, {
         precondition: metricPrecondition(of),
         decide: (workspace) =>

@@ -107,6 +107,25 @@ export function eventStoreContract(name: string, makeBench: () => Promise<EventS
       for (const unit of texts.slice(0, -1)) expect(await units({ unit })).toEqual([unit]);
     });
 
+    test("one unit in so many: whole units, the same for both kinds and each time", async () => {
+      const of = (seq: number): string => `user-${seq % 300}`;
+      const seqs = Array.from({ length: 900 }, (_, index) => index + 1);
+      await store.append(
+        batchOf({
+          exposures: seqs.map((seq) => exposureOf(seq, { unit: of(seq) })),
+          metrics: seqs.map((seq) => metricOf(1_000 + seq, { unit: of(seq) })),
+        }),
+      );
+      const taken = await units({ oneUnitIn: 3 });
+      const chosen = [...new Set(taken)];
+      // 100 of 300, give or take five times the standard deviation.
+      expect(Math.abs(chosen.length - 100)).toBeLessThan(41);
+      expect(taken).toHaveLength(3 * chosen.length);
+      expect(await units({ oneUnitIn: 3, kind: "metrics" })).toEqual(taken);
+      expect((await store.estimate({ kind: "metrics", project: "default", oneUnitIn: 3 })).rows).toBe(taken.length);
+      expect(await units({ oneUnitIn: 1 })).toHaveLength(900);
+    });
+
     test("attributes come back byte for byte as JSON.stringify wrote them", async () => {
       const attributes = { b: 1, a: [1.5, -0, 1e-7], __proto__x: "\u2028\ud800", "": { ü: null } };
       await store.append(batchOf({ exposures: [exposureOf(1, { attributes })] }));

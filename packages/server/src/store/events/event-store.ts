@@ -104,6 +104,8 @@ export interface EventQuery {
   /** Metric events only. */
   readonly name?: string;
   readonly unit?: string;
+  /** One unit in so many, each with everything it did: which ones is the engine's own choice, and always the same. */
+  readonly oneUnitIn?: number;
   /** Received at or after this moment. */
   readonly fromMs?: number;
   /** Received before this moment. */

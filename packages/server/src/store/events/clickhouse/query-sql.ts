@@ -71,6 +71,7 @@ export function whereOf(query: EventQuery): string {
   }
   if (query.environments !== undefined) where.push(anyOf("environment", query.environments));
   if (query.differs !== undefined) where.push(`differs = ${Number(query.differs)}`);
+  if (query.oneUnitIn !== undefined) where.push(`murmurHash3_32(unit) % ${whole(query.oneUnitIn)} = 0`);
   if (query.fromMs !== undefined) where.push(receivedSince(query.fromMs));
   if (query.toMs !== undefined) where.push(receivedBefore(query.toMs));
   return where.join(" and ");

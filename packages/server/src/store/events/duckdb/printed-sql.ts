@@ -9,13 +9,14 @@ export function printedSql(query: EventQuery, files: string): PrintedSql {
 
 const COLUMNS_FILTERED = ["flag", "experiment", "release", "variant", "name", "unit"] as const;
 
-function where({ environments, fromMs, toMs, ...query }: EventQuery): string {
+function where({ environments, oneUnitIn, fromMs, toMs, ...query }: EventQuery): string {
   const conditions = COLUMNS_FILTERED.flatMap((column) => {
     const value = query[column];
     return value === undefined ? [] : [`${column} = ${text(value)}`];
   });
   if (environments !== undefined) conditions.unshift(`environment in (${environments.map(text).join(", ") || "null"})`);
   if (query.differs !== undefined) conditions.push(query.differs ? "differs" : "not differs");
+  if (oneUnitIn !== undefined) conditions.push(`hash(unit) % ${Math.trunc(oneUnitIn)} = 0`);
   if (fromMs !== undefined) conditions.push(`received_at >= ${momentLiteral(fromMs)}`);
   if (toMs !== undefined) conditions.push(`received_at < ${momentLiteral(toMs)}`);
   return conditions.length === 0 ? "" : ` where ${conditions.join(" and ")}`;

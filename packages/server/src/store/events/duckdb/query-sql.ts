@@ -8,7 +8,7 @@ export const TABLE_OF: Readonly<Record<EventKind, string>> = { exposures: "expos
 
 /** The rows a query means. */
 export function whereOf(query: EventQuery): Where {
-  const { environments, fromMs, toMs } = query;
+  const { environments, oneUnitIn, fromMs, toMs } = query;
   const sql = ["project = ?"];
   const values = [query.project];
   for (const name of FILTERS[query.kind]) {
@@ -22,6 +22,7 @@ export function whereOf(query: EventQuery): Where {
     values.push(...environments);
   }
   if (query.differs !== undefined) sql.push(query.differs ? "differs" : "not differs");
+  if (oneUnitIn !== undefined) sql.push(`hash(unit) % ${Math.trunc(oneUnitIn)} = 0`);
   if (fromMs !== undefined) sql.push(`received_at >= ${moment(fromMs)}`);
   if (toMs !== undefined) sql.push(`received_at < ${moment(toMs)}`);
   return { sql: sql.join(" and "), values };
