@@ -205,7 +205,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error) => app?.log.warn({ err: error }, "stale flags not looked for yet"),
     });
     closers.push(() => stale.close());
-    meterParts(registry, { control, instances, events, intake, deliveries, tower: desk.tower, now: Date.now });
+    meterParts(registry, { control, instances, events, intake, deliveries, tower: desk.tower, pulse, now: Date.now });
     let unready: string | undefined = "it is starting";
     app = await buildApp({
       log,

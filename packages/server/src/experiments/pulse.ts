@@ -66,6 +66,16 @@ export function gapOf({
   return alertRoute === undefined ? "no-alert-route" : undefined;
 }
 
+/** A running experiment of which something is heard no more. */
+export interface SilentExperiment {
+  readonly project: string;
+  readonly key: ExperimentKey;
+  readonly document: ExperimentDocument;
+  readonly silence: Silence;
+  /** When it was last heard; its start where it never was. */
+  readonly since: EpochMs;
+}
+
 export interface ExperimentPulseOptions {
   readonly workspace: () => Workspace;
   readonly book: Pick<UseBook, "note" | "lastAt">;
@@ -128,22 +138,27 @@ export class ExperimentPulse {
     });
   }
 
+  /** What is silent now, by experiment; one may be so twice. */
+  silent(): SilentExperiment[] {
+    const { now } = this.#options;
+    return this.#running().flatMap(({ project, state, key, document }) => {
+      const heard = this.heard(project, key);
+      return silencesOf(expectedOf(state, key, document), heard, now()).map((silence) => {
+        const lastAt = silence === "exposures-silent" ? heard.exposuresAt : heard.metricsAt;
+        return { project, key, document, silence, since: lastAt ?? Date.parse(document.startedAt ?? "") };
+      });
+    });
+  }
+
   /** Tells of what fell silent since the last time. */
   look(): void {
     const { now, tell } = this.#options;
-    const silent = new Set<string>();
-    for (const { project, state, key, document } of this.#running()) {
-      const heard = this.heard(project, key);
-      for (const silence of silencesOf(expectedOf(state, key, document), heard, now())) {
-        const lastAt = silence === "exposures-silent" ? heard.exposuresAt : heard.metricsAt;
-        const since = new Date(lastAt ?? Date.parse(document.startedAt ?? "")).toISOString();
-        const id = `experiment-silent_${key}_${silence}_${Date.parse(since)}`;
-        silent.add(`${project} ${id}`);
-        if (!this.#told.has(`${project} ${id}`)) tell(noticeOf({ id, project, key, document, silence, since, at: now() }));
-      }
+    const silent = this.silent().map((one) => ({ id: silenceIdOf(one), ...one }));
+    for (const one of silent) {
+      if (!this.#told.has(`${one.project} ${one.id}`)) tell(noticeOf(one, now()));
     }
     this.#told.clear();
-    for (const id of silent) this.#told.add(id);
+    for (const { project, id } of silent) this.#told.add(`${project} ${id}`);
   }
 
   close(): void {
@@ -171,19 +186,15 @@ function eventsOf({ frozen }: ExperimentDocument): string[] {
   return (frozen?.metrics ?? []).flatMap(({ measure }) => selectionsOf(measure).map(({ events }) => events.name));
 }
 
-interface Silent {
-  readonly id: string;
-  readonly project: string;
-  readonly key: string;
-  readonly document: ExperimentDocument;
-  readonly silence: Silence;
-  readonly since: string;
-  readonly at: EpochMs;
+function silenceIdOf({ key, silence, since }: SilentExperiment): string {
+  return `experiment-silent_${key}_${silence}_${since}`;
 }
 
-function noticeOf({ id, project, key, document, silence, since, at }: Silent): Notice {
+function noticeOf(silent: SilentExperiment & { readonly id: string }, at: EpochMs): Notice {
+  const { id, project, key, silence } = silent;
   const what = silence === "exposures-silent" ? "exposures" : "events of its metrics";
-  const { environment, alertRoute } = document;
+  const since = new Date(silent.since).toISOString();
+  const { environment, alertRoute } = silent.document;
   return {
     id,
     type: "experiment.silent",

@@ -52,6 +52,7 @@ beforeEach(async () => {
     intake: { rejected: 3 },
     deliveries: { totals: async () => ({ pending: 4, dead: 1 }) },
     tower: { reading: () => undefined, uncovered: () => [] },
+    pulse: { silent: () => [], uncovered: () => [] },
     now: () => clock.now,
   });
 });

@@ -3,10 +3,13 @@ import type { DeliveryStore } from "../store/deliveries/index.ts";
 import { type ChangeMeterSources, meterChanges } from "./change-meters.ts";
 import { gauge } from "./counted.ts";
 import { type EventMeterSources, meterEvents } from "./event-meters.ts";
+import { type ExperimentMeterSources, meterExperiments } from "./experiment-meters.ts";
 import { Places } from "./places.ts";
 import { meterReleases, type ReleaseMeterSources } from "./release-meters.ts";
 
-export interface MeterSources extends Omit<ChangeMeterSources & EventMeterSources & ReleaseMeterSources, "places" | "control"> {
+type Sources = ChangeMeterSources & EventMeterSources & ReleaseMeterSources & ExperimentMeterSources;
+
+export interface MeterSources extends Omit<Sources, "places" | "control"> {
   readonly control: ChangeMeterSources["control"];
   readonly deliveries: Pick<DeliveryStore, "totals">;
 }
@@ -21,6 +24,7 @@ export function meterParts(registry: Registry, sources: MeterSources): void {
   meterChanges(registry, { ...sources, places });
   meterEvents(registry, { ...sources, places });
   meterReleases(registry, { ...sources, places });
+  meterExperiments(registry, { ...sources, places });
   const help = "Messages to webhooks that wait to be delivered, or were given up";
   gauge(registry, { name: "belay_webhook_messages", help, labels: ["state"] }, async (set) => {
     const { pending, dead } = await sources.deliveries.totals();

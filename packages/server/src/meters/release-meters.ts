@@ -3,7 +3,8 @@ import type { ControlPlane } from "../control/control-plane.ts";
 import { isLive } from "../releases/states.ts";
 import type { Watchtower } from "../releases/watchtower.ts";
 import { gauge } from "./counted.ts";
-import type { PlaceLabels, Places } from "./places.ts";
+import { PlaceCounts } from "./place-counts.ts";
+import type { Places } from "./places.ts";
 
 export interface ReleaseMeterSources {
   readonly control: Pick<ControlPlane, "workspace">;
@@ -15,13 +16,13 @@ export interface ReleaseMeterSources {
 export function meterReleases(registry: Registry, { control, tower, places }: ReleaseMeterSources): void {
   const labels = ["project", "environment", "state"] as const;
   gauge(registry, { name: "belay_releases", help: "Live releases by state", labels }, (set) => {
-    const counts = new Counts();
+    const counts = new PlaceCounts();
     for (const { place, state } of liveReleases(control)) counts.add(places.labels(place.project, place.environment), state);
     counts.each(set);
   });
   const help = "Guardrails of live releases by verdict: quiet, pause, rollback, or rebuilding after a restart";
   gauge(registry, { name: "belay_guardrails", help, labels }, (set) => {
-    const counts = new Counts();
+    const counts = new PlaceCounts();
     for (const { place, guardrails } of liveReleases(control)) {
       const labelled = places.labels(place.project, place.environment);
       const reading = tower.reading(place);
@@ -53,18 +54,4 @@ function liveReleases({ workspace }: ReleaseMeterSources["control"]): LiveReleas
         })),
     ),
   );
-}
-
-class Counts {
-  readonly #counts = new Map<string, [PlaceLabels & { readonly state: string }, number]>();
-
-  add(place: PlaceLabels, state: string, by = 1): void {
-    const labels = { ...place, state };
-    const id = JSON.stringify(labels);
-    this.#counts.set(id, [labels, (this.#counts.get(id)?.[1] ?? 0) + by]);
-  }
-
-  each(set: (value: number, labels: PlaceLabels & { readonly state: string }) => void): void {
-    for (const [labels, value] of this.#counts.values()) set(value, labels);
-  }
 }
