@@ -3,6 +3,7 @@
  * what it came to. Made of the change log and of raw events as of one moment; asked again for the same moment it is the same.
  */
 import type { ExperimentKey, Prediction } from "./experiment.ts";
+import type { PropertyFilter } from "./metric.ts";
 import type { FlagKey, VariantName } from "./names.ts";
 import type { GateId, Guardrail, Lesson, Propagation, ReleaseReason, ReleaseState } from "./release.ts";
 import type { Stated, StatedEffect } from "./results.ts";
@@ -89,6 +90,10 @@ export interface GateAnswer {
 
 export interface GuardrailRecord extends Pick<Guardrail, "metric" | "harm" | "margin" | "onBreach"> {
   readonly event: string;
+  /** Which of those events it counted; absent: all of them. */
+  readonly filters?: readonly PropertyFilter[];
+  /** Property that held the value. */
+  readonly valueProperty?: string;
   /** Of an experiment: which treatment is compared with control, one record each. */
   readonly treatment?: VariantName;
   readonly kind: "failures" | "values";

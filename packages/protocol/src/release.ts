@@ -9,7 +9,7 @@
 import type { Reasoned, Role } from "./api.ts";
 import type { ExperimentKey, Prediction } from "./experiment.ts";
 import type { Draw } from "./flag.ts";
-import type { MetricKey } from "./metric.ts";
+import type { MetricKey, PropertyFilter } from "./metric.ts";
 import type { FlagKey, Revision, SegmentKey, VariantName } from "./names.ts";
 
 export type ReleaseState =
@@ -53,15 +53,26 @@ export interface StageHold {
   readonly approval?: readonly Role[];
 }
 
-/** How a guardrail is counted as events arrive. Every measure counts a unit once, so an event that comes again changes nothing. */
+/**
+ * How a guardrail is counted as events arrive. Every measure counts a unit once, so an event that comes again changes nothing.
+ * `filters` choose among the events of the name, as those of a metric do: all must hold.
+ */
 export type GuardrailMeasure =
   /** Units that had the event at all: their first one counts. For what is rare: errors, complaints, sign-ups. */
-  | { readonly kind: "failures"; readonly event: string }
+  | { readonly kind: "failures"; readonly event: string; readonly filters?: readonly PropertyFilter[] }
   /**
-   * The value of each unit's first event: latency, size of an order. `cap` bounds it from above; `scale` is the size of
+   * The value of each unit's first event with one: latency, size of an order. `cap` bounds it from above; `scale` is the size of
    * harm that should be found soonest, in the unit of the value. Both are fixed before the start.
    */
-  | { readonly kind: "values"; readonly event: string; readonly cap: number; readonly scale: number };
+  | {
+      readonly kind: "values";
+      readonly event: string;
+      readonly filters?: readonly PropertyFilter[];
+      /** Property that holds the value; the event's own `value` when absent. */
+      readonly valueProperty?: string;
+      readonly cap: number;
+      readonly scale: number;
+    };
 
 /** A metric that may not get worse. */
 export interface Guardrail {
@@ -83,7 +94,7 @@ export interface Guardrail {
 
 /**
  * A guardrail as people write it. What is left out of `measure`, `harm` and `margin` is taken from the project's metric of that
- * key, as it is then: a proportion counts units with its event, a mean the first value of each.
+ * key, as it is then: a proportion counts units with its events, a mean the first value of each.
  */
 export interface GuardrailDraft extends Omit<Guardrail, "measure" | "harm" | "margin"> {
   readonly measure?: GuardrailMeasure;

@@ -26,7 +26,7 @@ const property: Schema<string> = Type.String({ minLength: 1, maxLength: 256 });
 
 const OPERATORS: readonly FilterOperator[] = ["in", "lt", "lte", "gt", "gte", "exists"];
 
-const PropertyFilterSchema: Schema<PropertyFilter> = Type.Object(
+export const PropertyFilterSchema: Schema<PropertyFilter> = Type.Object(
   { property, op: oneOf(OPERATORS, { "x-error": "unknown_operator" }), value: JsonSchema },
   closed,
 );

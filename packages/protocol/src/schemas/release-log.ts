@@ -19,6 +19,7 @@ import type {
 } from "../release-log.ts";
 import { ReasonSchema } from "./api.ts";
 import { oneOf } from "./flag.ts";
+import { PropertyFilterSchema } from "./metric.ts";
 import { StatedEffectSchema, statedSchema } from "./results.ts";
 import type { Schema } from "./schema.ts";
 
@@ -105,6 +106,8 @@ const GuardrailRecordSchema: Schema<GuardrailRecord> = Type.Object(
   {
     metric: text,
     event: text,
+    filters: Type.Optional(Type.Array(PropertyFilterSchema)),
+    valueProperty: optionalText,
     treatment: optionalText,
     kind: oneOf<GuardrailRecord["kind"]>(["failures", "values"]),
     harm: oneOf<GuardrailRecord["harm"]>(["increase", "decrease"]),

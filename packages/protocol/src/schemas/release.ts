@@ -18,6 +18,7 @@ import type {
 import { ReasonSchema } from "./api.ts";
 import { PredictionSchema } from "./experiment.ts";
 import { KeySchema, oneOf } from "./flag.ts";
+import { PropertyFilterSchema } from "./metric.ts";
 import type { Schema } from "./schema.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -49,10 +50,16 @@ export const StageSchema: Schema<Stage> = Type.Object(
 const eventName = Type.String({ minLength: 1, maxLength: 128 });
 const above0 = Type.Number({ exclusiveMinimum: 0 });
 
+/** Which events of a guardrail count. */
+const guardrailEvents = { event: eventName, filters: Type.Optional(Type.Array(PropertyFilterSchema, { maxItems: 20 })) };
+
 export const GuardrailMeasureSchema: Schema<GuardrailMeasure> = Type.Unsafe<GuardrailMeasure>(
   Type.Union([
-    Type.Object({ kind: Type.Literal("failures"), event: eventName }, closed),
-    Type.Object({ kind: Type.Literal("values"), event: eventName, cap: above0, scale: above0 }, closed),
+    Type.Object({ kind: Type.Literal("failures"), ...guardrailEvents }, closed),
+    Type.Object(
+      { kind: Type.Literal("values"), ...guardrailEvents, valueProperty: Type.Optional(eventName), cap: above0, scale: above0 },
+      closed,
+    ),
   ]),
 );
 

@@ -132,10 +132,8 @@ interface Defined extends Pick<MetricDefinition, "window"> {
 /** What no schema can say of a definition. */
 export function definitionFault({ measure, window }: Defined): Refusal | undefined {
   for (const { field, events } of selectionsOf(measure)) {
-    for (const [index, filter] of (events.filters ?? []).entries()) {
-      const fault = filterFault(filter);
-      if (fault !== undefined) return refuse("invalid_value", { field: `${field}.filters[${index}].value`, ...fault });
-    }
+    const fault = filtersFault(events.filters, `${field}.filters`);
+    if (fault !== undefined) return fault;
   }
   const { fromHours = 0, toHours } = window;
   if (toHours !== undefined && toHours <= fromHours) {
@@ -143,6 +141,15 @@ export function definitionFault({ measure, window }: Defined): Refusal | undefin
   }
   if (measure.kind === "retention" && toHours === undefined) {
     return refuse("invalid_field", { field: "window.toHours", reason: "retention needs a window that ends" });
+  }
+  return undefined;
+}
+
+/** What no schema can say of filters: a value that is not of the operator's kind. @param field where they stand */
+export function filtersFault(filters: readonly PropertyFilter[] | undefined, field: string): Refusal | undefined {
+  for (const [index, filter] of (filters ?? []).entries()) {
+    const fault = filterFault(filter);
+    if (fault !== undefined) return refuse("invalid_value", { field: `${field}[${index}].value`, ...fault });
   }
   return undefined;
 }

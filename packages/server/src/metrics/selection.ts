@@ -9,12 +9,15 @@ export interface MetricRow {
 }
 
 /** Does a selection, by its filters, take an event of its name? */
-export function passes({ filters = [] }: EventSelection, { properties }: MetricRow): boolean {
+export function passes({ filters = [] }: EventSelection, { properties }: Pick<MetricRow, "properties">): boolean {
   return filters.every((filter) => holds(filter, properties ?? {}));
 }
 
 /** The value a selection reads; `undefined` where there is no number. */
-export function readValue({ valueProperty }: EventSelection, { value, properties }: MetricRow): number | undefined {
+export function readValue(
+  { valueProperty }: EventSelection,
+  { value, properties }: Pick<MetricRow, "value" | "properties">,
+): number | undefined {
   const read = valueProperty === undefined ? value : own(properties ?? {}, valueProperty);
   return typeof read === "number" ? read : undefined;
 }

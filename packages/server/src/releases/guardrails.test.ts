@@ -153,6 +153,77 @@ describe("values", () => {
   });
 });
 
+describe("events chosen by properties", () => {
+  const onPhones: Guardrail = {
+    ...ERRORS,
+    metric: "phone-errors",
+    measure: { kind: "failures", event: "error", filters: [{ property: "os", op: "in", value: ["ios", "android"] }] },
+  };
+  const totals: Guardrail = {
+    ...LATENCY,
+    metric: "totals",
+    measure: { kind: "values", event: "order", valueProperty: "total", cap: 400, scale: 5 },
+    harm: "decrease",
+  };
+  const systems = ["ios", "windows", "android", 7, undefined];
+  const happened = [...units(300, 500_000, true), ...units(200, 500_000, false)].flatMap((unit, at) => {
+    const os = systems[at % systems.length];
+    const total = 30 + pointOf("total", unit) / 20_000 - (pointOf(SALT, unit) < 500_000 ? 20 : 0);
+    return [
+      // What is not chosen comes first, and uses nothing up.
+      { name: "error", unit, properties: { os: "windows" } },
+      { name: "error", unit, ...(os === undefined ? {} : { properties: { os } }) },
+      { name: "order", unit, value: 1 },
+      { name: "order", unit, value: 1, properties: { total } },
+    ];
+  });
+
+  it("count as if the others had never come, and values are read where the guardrail says", () => {
+    const watch = watchOf([onPhones, totals, ERRORS]);
+    for (const [at, event] of happened.entries()) watch.noteMetric(event, T0 + at);
+    const plain = watchOf([
+      { ...ERRORS, metric: "phone-errors" },
+      { ...totals, measure: { ...LATENCY.measure, ...ORDER } },
+      ERRORS,
+    ]);
+    for (const [at, { name, unit, properties }] of happened.entries()) {
+      const { os, total } = (properties ?? {}) as { os?: unknown; total?: number };
+      if (name === "order" && total !== undefined) plain.noteMetric({ name, unit, value: total }, T0 + at);
+      if (os === "ios" || os === "android") plain.noteMetric({ name, unit }, T0 + at);
+    }
+    const [phones, orders, all] = watch.read().guardrails;
+    const [asPhones, asOrders] = plain.read().guardrails;
+    expect([phones?.logE, phones?.lastEventAt]).toEqual([asPhones?.logE, asPhones?.lastEventAt]);
+    expect([orders?.logE, orders?.verdict]).toEqual([asOrders?.logE, "rollback"]);
+    expect(phones?.logE).toBeGreaterThan(1);
+    // 500 units fail, 200 of them on phones.
+    expect(all?.logE).not.toBe(phones?.logE);
+    expect(watch.events).toEqual(["error", "order"]);
+  });
+
+  it("are told to other watches as they were chosen, each guardrail its own", () => {
+    const there = watchOf([ERRORS, totals, onPhones]);
+    const told: string[] = [];
+    const here = new ReleaseWatch({
+      placement: onLine(SALT),
+      guardrails: [onPhones, totals, ERRORS],
+      epochs: [half],
+      onSighting: (sighting) => {
+        if (sighting.kind === "event") told.push(sighting.name);
+        there.noteSighting(sighting);
+      },
+    });
+    for (const event of happened) here.noteMetric(event, T0);
+    there.noteSighting(here.heard);
+    const [a, b, c] = there.read().guardrails;
+    expect([c, b, a]).toEqual(here.read().guardrails);
+    const count = (name: string): number => told.filter((one) => one === name).length;
+    expect([count("error"), count("order"), told.length]).toEqual([500, 0, 500 + 200 + 500]);
+  });
+});
+
+const ORDER = { event: "order", cap: 400, scale: 5 } as const;
+
 describe("exposures", () => {
   it("counts each unit once an epoch, and tells arms of other sizes than designed", () => {
     const epochs: readonly Epoch[] = [half, { from: T0 + HOUR_MS, ppm: 500_000, revision: 8 }];

@@ -10,12 +10,14 @@
  * Every measure counts a unit once, so that events seen twice (a rebuild overlaps with what arrives meanwhile, two servers see
  * the same unit) change nothing. So watches of several servers tell each other what they counted, and each knows all of it.
  */
-import { type EpochMs, type Guardrail, type Ppm, type Revision, SPACE_PPM } from "@belay/protocol";
+import { type EpochMs, type Guardrail, type MetricEvent, type Ppm, type Revision, SPACE_PPM } from "@belay/protocol";
 import { guardrailVerdict, type Result, srmSequence } from "@belay/stats";
+import { passes, readValue } from "../metrics/selection.ts";
 import type { GuardrailFact } from "./facts.ts";
 import { FailureCount } from "./failure-count.ts";
 import type { Placement } from "./placement.ts";
-import type { LastHeard, SeenEvent, SeenExposure, Sighting } from "./sighting.ts";
+import type { LastHeard, SeenEvent, SeenExposure, Sighting, UnitMark } from "./sighting.ts";
+import { type Source, sourceOf } from "./source.ts";
 import { UnitSet } from "./unit-set.ts";
 import { ValueCount } from "./value-count.ts";
 
@@ -79,11 +81,23 @@ interface Watched {
   lastEventAt?: EpochMs;
 }
 
+/** What guardrails of one source have in common: the same events, and so the same units. */
+interface Spring extends Source {
+  readonly watched: Watched[];
+}
+
+/** A metric event as it was acknowledged, or as a pull gives it back. */
+export interface HeardEvent extends Pick<MetricEvent, "name" | "unit" | "value"> {
+  readonly properties?: NonNullable<MetricEvent["properties"]> | null;
+}
+
 /** The watch over one release. */
 export class ReleaseWatch {
   readonly #placement: Placement;
   readonly #watched: readonly Watched[];
-  readonly #byEvent = new Map<string, Watched[]>();
+  /** By name of the source. */
+  readonly #springs = new Map<string, Spring>();
+  readonly #byEvent = new Map<string, Spring[]>();
   /** What may move the release, each guardrail once for each treatment: they share the chance of one false rollback. */
   readonly #judging: number;
   readonly #exposed: UnitSet;
@@ -108,8 +122,14 @@ export class ReleaseWatch {
       seen: new UnitSet(unitsMax),
     }));
     for (const each of this.#watched) {
-      const { event } = each.guardrail.measure;
-      this.#byEvent.set(event, [...(this.#byEvent.get(event) ?? []), each]);
+      const source = sourceOf(each.guardrail.measure);
+      const known = this.#springs.get(source.name);
+      if (known !== undefined) known.watched.push(each);
+      else this.#springs.set(source.name, { ...source, watched: [each] });
+    }
+    for (const spring of this.#springs.values()) {
+      const event = spring.selection.name;
+      this.#byEvent.set(event, [...(this.#byEvent.get(event) ?? []), spring]);
     }
   }
 
@@ -124,17 +144,21 @@ export class ReleaseWatch {
   }
 
   /** Some metric event of the environment was acknowledged. @returns whether a guardrail counted it. */
-  noteMetric(
-    { name, unit, value }: { readonly name: string; readonly unit: string; readonly value?: number },
-    at: EpochMs,
-  ): boolean {
+  noteMetric(event: HeardEvent, at: EpochMs): boolean {
     this.#metricsAt = later(this.#metricsAt, at);
-    if (!this.#byEvent.has(name)) return false;
-    const mark = this.#placement.markOf(unit);
-    const seen: SeenEvent = { kind: "event", name, unit: mark, ...(value === undefined ? {} : { value }), at };
-    const counted = this.#count(seen);
-    if (counted.length > 0) this.#onSighting?.(seen, counted.some(isOfFailures));
-    return counted.length > 0;
+    let mark: UnitMark | undefined;
+    let isCounted = false;
+    for (const { name, selection } of this.#byEvent.get(event.name) ?? []) {
+      if (!passes(selection, event)) continue;
+      mark ??= this.#placement.markOf(event.unit);
+      const value = readValue(selection, event);
+      const seen: SeenEvent = { kind: "event", name, unit: mark, ...(value === undefined ? {} : { value }), at };
+      const counted = this.#count(seen);
+      if (counted.length === 0) continue;
+      isCounted = true;
+      this.#onSighting?.(seen, counted.some(isOfFailures));
+    }
+    return isCounted;
   }
 
   /** A first exposure of this release was acknowledged. @param arm as the unit was told, control 0 */
@@ -157,15 +181,20 @@ export class ReleaseWatch {
     if (exposuresAt !== undefined) this.#exposuresAt = later(this.#exposuresAt, exposuresAt);
     if (metricsAt !== undefined) this.#metricsAt = later(this.#metricsAt, metricsAt);
     for (const [name, at] of Object.entries(events)) {
-      for (const watched of this.#byEvent.get(name) ?? []) watched.lastEventAt = later(watched.lastEventAt, at);
+      for (const watched of this.#springs.get(name)?.watched ?? []) watched.lastEventAt = later(watched.lastEventAt, at);
     }
     return false;
   }
 
   /** When it heard of anything last. */
   get heard(): LastHeard {
-    const events = [...this.#byEvent].flatMap(([name, [watched]]) =>
-      watched?.lastEventAt === undefined ? [] : [[name, watched.lastEventAt] as const],
+    const events = [...this.#springs].flatMap(
+      ([
+        name,
+        {
+          watched: [first],
+        },
+      ]) => (first?.lastEventAt === undefined ? [] : [[name, first.lastEventAt] as const]),
     );
     return {
       kind: "heard",
@@ -193,7 +222,7 @@ export class ReleaseWatch {
     const sides = this.#placement.contrasts.map(({ sideOf }) => sideOf(unit, ppm));
     const isCompared = sides.some((side) => side !== undefined);
     const counted: Guardrail[] = [];
-    for (const watched of this.#byEvent.get(name) ?? []) {
+    for (const watched of this.#springs.get(name)?.watched ?? []) {
       const { guardrail, seen, tallies } = watched;
       watched.lastEventAt = later(watched.lastEventAt, at);
       const isUsable = isOfFailures(guardrail) || value !== undefined;

@@ -20,17 +20,36 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
+const PAID = { property: "state", op: "in", value: ["paid"] } as const;
+const VISITS = { of: "events", events: { name: "visit" } } as const;
+
 const METRICS: readonly MetricCreation[] = [
   { key: "crashes", measure: { kind: "proportion", events: { name: "crash" } }, good: "decrease", tolerance: 0.3 },
   { key: "buyers", measure: { kind: "proportion", events: { name: "purchase" } }, good: "increase" },
   { key: "latency", measure: { kind: "mean", events: { name: "took" }, cap: { at: 5_000 } }, good: "decrease" },
   { key: "uncapped", measure: { kind: "mean", events: { name: "took" } }, good: "decrease" },
-  { key: "visits", measure: { kind: "count", events: { name: "visit" } }, good: "increase" },
   {
     key: "mobile",
     measure: { kind: "proportion", events: { name: "crash", filters: [{ property: "os", op: "in", value: ["ios"] }] } },
     good: "decrease",
   },
+  {
+    key: "baskets",
+    measure: { kind: "mean", events: { name: "order", filters: [PAID], valueProperty: "total" }, cap: { at: 400 } },
+    good: "increase",
+  },
+  { key: "visits", measure: { kind: "count", events: { name: "visit" } }, good: "increase" },
+  { key: "revenue", measure: { kind: "sum", events: { name: "order" }, cap: { at: 400 } }, good: "increase" },
+  { key: "rate", measure: { kind: "ratio", numerator: VISITS, denominator: VISITS }, good: "increase" },
+  { key: "slowest", measure: { kind: "quantile", events: { name: "took" }, quantile: 0.95 }, good: "decrease" },
+  {
+    key: "back",
+    measure: { kind: "retention", events: { name: "visit" } },
+    window: { fromHours: 24, toHours: 48 },
+    good: "increase",
+  },
+  { key: "bought", measure: { kind: "funnel", steps: [{ name: "visit" }, { name: "order" }] }, good: "increase" },
+  { key: "soon", measure: { kind: "proportion", events: { name: "order" } }, window: { toHours: 24 }, good: "increase" },
   { key: "strict", measure: { kind: "proportion", events: { name: "crash" } }, good: "decrease", tolerance: 0.01 },
   { key: "old", measure: { kind: "proportion", events: { name: "crash" } }, good: "decrease" },
 ];
@@ -65,6 +84,24 @@ it.each<[GuardrailDraft, object]>([
     { metric: "strict", margin: 0.1, tolerance: 0.05, ...rest },
     { measure: { kind: "failures", event: "crash" }, harm: "increase", margin: 0.1, tolerance: 0.05, metricVersion: 1 },
   ],
+  [
+    { metric: "mobile", margin: 0.1, ...rest },
+    {
+      measure: { kind: "failures", event: "crash", filters: [{ property: "os", op: "in", value: ["ios"] }] },
+      harm: "increase",
+      margin: 0.1,
+      metricVersion: 1,
+    },
+  ],
+  [
+    { metric: "baskets", scale: 5, margin: 10, ...rest },
+    {
+      measure: { kind: "values", event: "order", filters: [PAID], valueProperty: "total", cap: 400, scale: 5 },
+      harm: "decrease",
+      margin: 10,
+      metricVersion: 1,
+    },
+  ],
   [ERRORS, { measure: ERRORS.measure, harm: "increase", margin: 0.5 }],
 ])("takes from the metric what a guardrail leaves out: %j", async (draft, taken) => {
   const { status, body } = await drafted(draft);
@@ -75,13 +112,31 @@ it.each([
   ["unknown_metric", "guardrails[0].metric", { metric: "none", ...rest }],
   ["unknown_metric", "guardrails[0].metric", { metric: "old", ...rest }],
   ["invalid_field", "guardrails[0].metric", { metric: "visits", ...rest }],
-  ["invalid_field", "guardrails[0].metric", { metric: "mobile", ...rest }],
+  [
+    "invalid_value",
+    "guardrails[0].measure.filters[1].value",
+    { ...ERRORS, measure: { ...ERRORS.measure, filters: [PAID, { ...PAID, op: "gt" }] } },
+  ],
   ["invalid_field", "guardrails[0].metric", { metric: "uncapped", scale: 1, margin: 1, ...rest }],
   ["invalid_field", "guardrails[0].scale", { metric: "latency", margin: 50, ...rest }],
   ["invalid_field", "guardrails[0].margin", { metric: "latency", scale: 20, ...rest }],
 ])("refuses what no guardrail can count, by field: %s %s %j", async (code, field, draft) => {
   const { status, body } = await drafted(draft);
   expect([status, body["code"], body["field"]]).toEqual([422, code, field]);
+});
+
+it.each([
+  ["visits", "record the count as a value"],
+  ["revenue", "guard fewer first events (`failures`) and smaller ones (`values`)"],
+  ["rate", "record the ratio as the value of an event"],
+  ["slowest", "with a filter for what is beyond the bound"],
+  ["back", "a guardrail knows no age of units"],
+  ["bought", "`failures` with the last step"],
+  ["soon", "so no window: say `measure`"],
+])("says of %s what to guard instead: %s", async (metric, way) => {
+  const { status, body } = await drafted({ metric, scale: 1, margin: 1, ...rest });
+  expect([status, body["code"], body["field"]]).toEqual([422, "invalid_field", "guardrails[0].metric"]);
+  expect(String(body["detail"])).toContain(way);
 });
 
 it("is kept as it was when the metric changes, may be sent back as read, and serves templates and edits", async () => {

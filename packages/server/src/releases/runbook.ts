@@ -6,6 +6,7 @@ import type { Guardrail, Release } from "@belay/protocol";
 import { escaped, table as htmlTable, section } from "../results/markup.ts";
 import { fenced, markdownTable, plainText } from "./markdown.ts";
 import { pageText } from "./page.ts";
+import { sourceText } from "./source.ts";
 import { isLive } from "./states.ts";
 
 /** What a runbook says, not yet written in any form. */
@@ -161,5 +162,5 @@ function standing({ state, stage, stages }: Release): string {
 }
 
 function guardrailRow({ metric, measure, harm, onBreach, dryRun, staleAfterS }: Guardrail): string[] {
-  return [metric, measure.event, harm, dryRun === true ? "report" : onBreach, `${staleAfterS} s`];
+  return [metric, sourceText(measure), harm, dryRun === true ? "report" : onBreach, `${staleAfterS} s`];
 }

@@ -17,6 +17,13 @@ const ORDERS = {
   harm: "decrease",
 } as const;
 
+const ON_PHONES = {
+  ...ERRORS,
+  metric: "phone-errors",
+  measure: { ...ERRORS.measure, filters: [{ property: "os", op: "in", value: ["ios"] }] },
+  dryRun: true,
+} as const;
+
 let server: ReleaseServer;
 let salt: string;
 let kept: MemorySightings;
@@ -40,7 +47,7 @@ beforeEach(async () => {
     hold: { minDurationS: 3_600 },
     gates: [],
   }));
-  const draft = { key: "checkout", flag: "checkout", stages, guardrails: [ERRORS, ORDERS], alertRoutes: ["slack:#r"] };
+  const draft = { key: "checkout", flag: "checkout", stages, guardrails: [ERRORS, ORDERS, ON_PHONES], alertRoutes: ["slack:#r"] };
   await server.ask("POST", `${E}/releases`, draft);
   await server.ask("POST", `${E}/releases/checkout/ready`, {});
   await server.ask("POST", `${E}/releases/checkout/start`, {});
@@ -107,7 +114,9 @@ describe("watches of several servers", () => {
         // What a unit does is the same wherever it is seen: the first value counts, and which is first differs by server.
         const metrics = [
           { ...base, name: "order", value: 20 + pointOf("value", unit) / 20_000 - (isTreated ? 3 : 0) },
-          ...(dice.below(isTreated ? 3 : 12) === 0 ? [{ ...base, name: "error" }] : []),
+          ...(dice.below(isTreated ? 3 : 12) === 0
+            ? [{ ...base, name: "error", properties: { os: dice.pick(["ios", "other"]) } }]
+            : []),
         ];
         return { exposures: [exposure], metrics };
       });
@@ -127,7 +136,9 @@ describe("watches of several servers", () => {
       if (step % 10 === 6) for (const { line } of nodes) line.isCut = false;
       if (step % 10 !== 5) for (const node of nodes) await settledButRounding(node, alone);
     }
-    expect(alone.tower.reading(ID)?.guardrails[0]?.verdict).toBe("rollback");
+    const [errors, , phones] = alone.tower.reading(ID)?.guardrails ?? [];
+    expect(errors?.verdict).toBe("rollback");
+    expect([Number(phones?.logE) > 0, Number(phones?.logE) < Number(errors?.logE)]).toEqual([true, true]);
   }, 60_000);
 
   it("find harm that is split over two with the event that would decide on one, and say when that was received", async () => {

@@ -6,9 +6,10 @@ import type { EpochMs, Json, Revision } from "@belay/protocol";
  */
 export type Sighting = SeenEvent | SeenExposure | LastHeard;
 
-/** The first metric event of a unit. */
+/** The first metric event of a unit that a source chose. */
 export interface SeenEvent {
   readonly kind: "event";
+  /** Of the source: see `source.ts`. */
   readonly name: string;
   readonly unit: UnitMark;
   readonly value?: number;
@@ -30,7 +31,7 @@ export interface LastHeard {
   readonly kind: "heard";
   readonly exposuresAt?: EpochMs;
   readonly metricsAt?: EpochMs;
-  /** By name of the metric event. */
+  /** By name of the source. */
   readonly events: { readonly [name: string]: EpochMs };
 }
 

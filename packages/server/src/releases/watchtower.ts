@@ -13,7 +13,7 @@ import type { EventQuery, EventStore, IncomingBatch } from "../store/events/inde
 import { trackedAs } from "./document.ts";
 import { Exchange, type ExchangeOptions } from "./exchange.ts";
 import { epochsOf } from "./gather.ts";
-import { type Reading, ReleaseWatch } from "./guardrails.ts";
+import { type HeardEvent, type Reading, ReleaseWatch } from "./guardrails.ts";
 import { armOf, onLine, placementOf } from "./placement.ts";
 import { newestOf, type Sighting } from "./sighting.ts";
 import { isLive } from "./states.ts";
@@ -251,8 +251,7 @@ export class Watchtower {
     }
     for (const name of watch.events) {
       for await (const row of this.#rows({ ...base, kind: "metrics", name })) {
-        const value = row["value"];
-        watch.noteMetric({ name, unit: String(row["unit"]), ...(typeof value === "number" ? { value } : {}) }, receivedAt(row));
+        watch.noteMetric(heardEvent(name, row), receivedAt(row));
       }
     }
   }
@@ -294,6 +293,20 @@ function feed(post: Post, { exposures, metrics, receivedAtMs }: IncomingBatch): 
   let isCounted = false;
   for (const event of metrics) isCounted = watch.noteMetric(event, receivedAtMs) || isCounted;
   return isCounted;
+}
+
+/** A metric event as a pull gave it back. */
+function heardEvent(name: string, { unit, value, properties }: { readonly [column: string]: Json }): HeardEvent {
+  return {
+    name,
+    unit: String(unit),
+    ...(typeof value === "number" ? { value } : {}),
+    ...(isObject(properties) ? { properties } : {}),
+  };
+}
+
+function isObject(json: Json | undefined): json is { readonly [name: string]: Json } {
+  return typeof json === "object" && json !== null && !Array.isArray(json);
 }
 
 function receivedAt(row: { readonly [column: string]: Json }): EpochMs {

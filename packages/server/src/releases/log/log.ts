@@ -162,6 +162,7 @@ interface StoredRow {
   readonly received_at: string;
   readonly variant?: string;
   readonly value?: number | null;
+  readonly properties?: NonNullable<EventRow["properties"]> | null;
 }
 
 async function* eventRows(
@@ -171,12 +172,13 @@ async function* eventRows(
 ): AsyncGenerator<EventRow> {
   const { pages, lagMs } = await events.pull({ ...query, format: "ndjson" });
   onLag(lagMs);
-  for await (const { unit, received_at, value, variant } of rowsOf<StoredRow>(pages)) {
+  for await (const { unit, received_at, value, variant, properties } of rowsOf<StoredRow>(pages)) {
     yield {
       unit,
       receivedAt: Date.parse(received_at),
       ...(variant === undefined ? {} : { variant }),
       ...(typeof value === "number" ? { value } : {}),
+      ...(properties === undefined ? {} : { properties }),
     };
   }
 }

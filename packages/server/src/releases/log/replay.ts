@@ -26,8 +26,10 @@ import {
   relativeEffect,
   unitVariance,
 } from "@belay/stats";
-import { type Epoch, type Reading, ReleaseWatch } from "../guardrails.ts";
+import { readValue } from "../../metrics/selection.ts";
+import { type Epoch, type HeardEvent, type Reading, ReleaseWatch } from "../guardrails.ts";
 import { type Contrast, only, type Placement } from "../placement.ts";
+import { type Source, sourceOf } from "../source.ts";
 import { UnitSet } from "../unit-set.ts";
 import type { Share } from "./timeline.ts";
 
@@ -37,6 +39,7 @@ export interface EventRow {
   readonly receivedAt: EpochMs;
   readonly variant?: string;
   readonly value?: number;
+  readonly properties?: NonNullable<HeardEvent["properties"]> | null;
 }
 
 /** Units of a generation that are remembered at once: one set of them is some 40 MB at most. */
@@ -97,9 +100,10 @@ export async function judgeGuardrail(
   for await (const row of inTurns(rows)) replay.take(row);
   const { metric, measure, harm, tolerance = 0, margin, onBreach, dryRun = false } = guardrail;
   const { looks, strata } = replay.end();
+  const { name: event, ...chosen } = sourceOf(measure).selection;
   const { treatment } = judged.contrast;
   return {
-    ...{ metric, event: measure.event, kind: measure.kind, harm, tolerance, margin, onBreach, isDryRun: dryRun, looks },
+    ...{ metric, event, ...chosen, kind: measure.kind, harm, tolerance, margin, onBreach, isDryRun: dryRun, looks },
     ...(treatment === undefined ? {} : { treatment }),
     strata: strata.map(({ reach, treated, control }): GuardrailStratum => {
       const counted = ({ n, mean }: Moments) => (measure.kind === "values" && n > 0 ? { units: n, mean } : { units: n });
@@ -130,6 +134,7 @@ interface Stratum {
 class Replay {
   readonly #guardrail: Guardrail;
   readonly #judged: Judged;
+  readonly #source: Source;
   readonly #watch: ReleaseWatch;
   /** By points of the share's line. */
   readonly #strata = new Map<number, { share: number; treated: Moments; control: Moments }>();
@@ -142,6 +147,7 @@ class Replay {
 
   constructor(guardrail: Guardrail, judged: Judged) {
     this.#guardrail = guardrail;
+    this.#source = sourceOf(guardrail.measure);
     this.#judged = judged;
     const { placement, contrast, epochs, until } = judged;
     this.#stepMs = Math.max(MINUTE_MS, (until - (epochs[0]?.from ?? until)) / JUDGED_MAX);
@@ -153,7 +159,7 @@ class Replay {
     });
   }
 
-  take({ unit, value, receivedAt }: EventRow): void {
+  take({ receivedAt, ...row }: EventRow): void {
     const last = this.#countedAt;
     const isNextStep = last !== undefined && Math.floor(receivedAt / this.#stepMs) !== Math.floor(last / this.#stepMs);
     const { epochs } = this.#judged;
@@ -161,10 +167,10 @@ class Replay {
     if (isNextStep || isNextEpoch) this.#judge(isNextEpoch);
     while (receivedAt >= (epochs[this.#epoch + 1]?.from ?? Number.POSITIVE_INFINITY)) this.#epoch += 1;
     if (isNextEpoch) this.#watch.follow(epochs.slice(0, this.#epoch + 1));
-    const event = { name: this.#guardrail.measure.event, unit, ...(value === undefined ? {} : { value }) };
-    if (!this.#watch.noteMetric(event, receivedAt)) return;
+    const { selection } = this.#source;
+    if (!this.#watch.noteMetric({ ...row, name: selection.name }, receivedAt)) return;
     this.#countedAt = receivedAt;
-    this.#tally(unit, value ?? 0);
+    this.#tally(row.unit, readValue(selection, row) ?? 0);
   }
 
   end(): { readonly looks: readonly GuardrailLook[]; readonly strata: readonly Stratum[] } {
