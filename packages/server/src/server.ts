@@ -33,6 +33,7 @@ import { recordDoors } from "./record-doors.ts";
 import { releaseDoors } from "./release-doors.ts";
 import { ReleaseDesk } from "./releases/desk.ts";
 import { reportNotice } from "./releases/messages.ts";
+import { PromisedRollbacks } from "./releases/promised-rollbacks.ts";
 import { Clerk } from "./requests/clerk.ts";
 import { LookKeeper } from "./results/look-keeper.ts";
 import { createResults } from "./results/service.ts";
@@ -125,6 +126,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       now: Date.now,
       holder,
       lowerHere: (flag, origin) => emergencies.lower(flag, origin, 0),
+      promised: await PromisedRollbacks.open(join(folder.path, "promised-rollbacks.json")),
       ...(config.databaseUrl === undefined ? {} : { sightings: postgresSightingStore({ url: config.databaseUrl }) }),
       tell: (message) => {
         app?.log.warn({ release: message }, "release moved");

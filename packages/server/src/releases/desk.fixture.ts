@@ -32,6 +32,7 @@ interface ReleaseServerOptions extends Partial<AppDependencies> {
   readonly events?: Pick<EventStore, "pull" | "ledger">;
   readonly wrapLog?: (log: ChangeLog) => ChangeLog;
   readonly lowerHere?: NonNullable<ReleaseServiceOptions["lowerHere"]>;
+  readonly promised?: NonNullable<ReleaseServiceOptions["promised"]>;
   /** Any fault fails the test when absent. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -41,6 +42,7 @@ export async function releaseServer({
   events,
   wrapLog = (log) => log,
   lowerHere,
+  promised,
   onFault,
   ...options
 }: ReleaseServerOptions = {}): Promise<ReleaseServer> {
@@ -83,6 +85,7 @@ export async function releaseServer({
           onFault: onFault ?? fault,
           everyMs: 2 ** 30,
           ...(lowerHere === undefined ? {} : { lowerHere }),
+          ...(promised === undefined ? {} : { promised }),
         });
         desks.push(desk);
         return releaseDoors({

@@ -24,6 +24,7 @@ export interface ReleaseDeskOptions {
   readonly onFault: (error: unknown) => void;
   /** Lowers a flag here while the change log is away: see `ReleaseServiceOptions`. */
   readonly lowerHere?: NonNullable<ReleaseServiceOptions["lowerHere"]>;
+  readonly promised?: NonNullable<ReleaseServiceOptions["promised"]>;
   /** Time from one look at the ladders to the next; 2 s. A verdict is acted on at once all the same. */
   readonly everyMs?: number;
 }

@@ -6,6 +6,7 @@ import { Emergencies } from "../emergencies/emergencies.ts";
 import { severable } from "../emergencies/severable.fixture.ts";
 import { type ReleaseServer, releaseServer } from "./desk.fixture.ts";
 import { pointOf } from "./placement.ts";
+import { PromisedRollbacks } from "./promised-rollbacks.ts";
 import { ERRORS, T0 } from "./release.fixture.ts";
 
 const RELEASE = `${E}/releases/checkout`;
@@ -13,6 +14,7 @@ const line = { isCut: false };
 let dir: TempDir;
 let server: ReleaseServer;
 let emergencies: Emergencies;
+let promised: PromisedRollbacks;
 let faults: unknown[];
 let trigger: { readonly id: string; readonly secret: string };
 
@@ -20,7 +22,9 @@ beforeEach(async () => {
   dir = await tempDir("log-away");
   line.isCut = false;
   faults = [];
+  promised = await PromisedRollbacks.open(join(dir.path, "promised-rollbacks.json"));
   server = await releaseServer({
+    promised,
     wrapLog: (log) => severable(log, line),
     lowerHere: (flag, origin) => emergencies.lower(flag, origin, 0),
     onFault: (error) => faults.push(error),
@@ -122,6 +126,27 @@ describe("while the change log is away", () => {
     const { body } = await server.ask("GET", RELEASE);
     expect([body.state, body.reasons[0].code, await share()]).toEqual(["rolled-back", code, 0]);
     expect(await actions()).toEqual(["release.rollback", "flag.emergency"]);
+  });
+
+  it("a promise is written down with who asked and when, and is no second rollback when a crash left it there", async () => {
+    line.isCut = true;
+    server.clock.now += 5_000;
+    const askedAt = server.clock.now;
+    await server.ask("POST", `${RELEASE}/rollback`, { reason: "3 a.m." });
+    const kept = (await PromisedRollbacks.open(join(dir.path, "promised-rollbacks.json"))).waiting;
+    expect(kept).toMatchObject([{ id: { key: "checkout" }, at: askedAt, origin: { actor: { id: "first" }, reason: "3 a.m." } }]);
+    server.clock.now += 60_000;
+    await isBack();
+    const { items } = (await server.ask("GET", `${P}/changes?action=release.rollback`)).body;
+    expect(items).toMatchObject([
+      { actor: { id: "first" }, reason: `3 a.m. (asked for at ${new Date(askedAt).toISOString()} while the log was away)` },
+    ]);
+    const { rollback } = (await server.ask("GET", RELEASE)).body;
+    expect(Date.parse(rollback.decidedAt) - Date.parse(rollback.detectedAt)).toBe(60_000);
+    expect((await PromisedRollbacks.open(join(dir.path, "promised-rollbacks.json"))).waiting).toEqual([]);
+    for (const one of kept) await promised.add(one);
+    await server.desk.service.tick();
+    expect([promised.waiting, await actions()]).toEqual([[], ["release.rollback", "flag.emergency"]]);
   });
 
   it("what may raise is refused as ever, and a release that cannot go back is not lowered", async () => {

@@ -20,6 +20,7 @@ import type { Facts, Plan } from "./facts.ts";
 import { gather, type Heard } from "./gather.ts";
 import { plan } from "./plan.ts";
 import { planLines, reasonText } from "./plan-text.ts";
+import { type PromisedRollback, PromisedRollbacks } from "./promised-rollbacks.ts";
 import { PropagationTracker } from "./propagation.ts";
 import { isLive } from "./states.ts";
 import type { ReleaseId, Watchtower } from "./watchtower.ts";
@@ -48,6 +49,8 @@ export interface ReleaseServiceOptions {
    * Absent: while the log is away nothing is lowered.
    */
   readonly lowerHere?: (flag: FlagPlace, origin: Origin) => Promise<void>;
+  /** Rollbacks that were asked for while the log was away, with those of this server's lives before. Absent: in memory. */
+  readonly promised?: PromisedRollbacks;
 }
 
 const LEASE = "release-scheduler";
@@ -69,14 +72,14 @@ export class ReleaseService {
   readonly #noteAfterMs = new Map<string, number>();
   readonly #detected = new Map<string, EpochMs>();
   readonly #reports = new Map<string, string>();
-  /** Rollbacks that people asked for while the log was away. */
-  readonly #promised = new Map<string, Promised>();
+  readonly #promised: PromisedRollbacks;
   readonly #lowered = new Set<string>();
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: ReleaseServiceOptions) {
     this.#options = options;
     this.#startedAt = options.now();
+    this.#promised = options.promised ?? new PromisedRollbacks();
     const { control, instances } = options;
     instances.onReceipt(({ project, environment, instance, revision, seenAt }) => {
       for (const [id, tracker] of this.#trackers) {
@@ -107,19 +110,20 @@ export class ReleaseService {
 
   /**
    * Takes a release back while the change log is away: its flag goes down to nothing here at once, and it is rolled back as
-   * soon as the log takes that. A restart meanwhile forgets the second; the release holds then, and exposes nobody.
+   * soon as the log takes that, also by a later life of this server. Both are durable once it resolves.
    *
    * @throws ProblemError what refuses the rollback, or `away` where nothing can be lowered
    */
-  async rollBackHere(id: ReleaseId, promised: Omit<Promised, "id">, away: unknown): Promise<void> {
+  async rollBackHere(id: ReleaseId, { reason, origin }: Omit<PromisedRollback, "id" | "at">, away: unknown): Promise<void> {
     const { control, lowerHere, now } = this.#options;
     const place = placeIn(control.workspace, id);
-    const decision = rollBack(place, promised.reason, this.momentIn(place, now()));
+    const at = now();
+    const decision = rollBack(place, reason, this.momentIn(place, at));
     if (decision.kind === "refused") throw new ProblemError(decision.code, decision.data);
     const held = place.environment.releases.get(id.key);
     if (lowerHere === undefined || held === undefined) throw away;
-    await this.#lower(id, held.body, promised.origin, promised.reason);
-    this.#promised.set(nameOf(id), { id, ...promised });
+    await this.#lower(id, held.body, origin, reason);
+    await this.#promised.add({ id, reason, origin, at });
   }
 
   /** The receipts of a rollback as they are now; afterwards those on its record. */
@@ -168,7 +172,7 @@ export class ReleaseService {
       throw error;
     }
     this.#lowered.clear();
-    for (const promised of this.#promised.values()) await this.#keep(promised);
+    for (const promised of this.#promised.waiting) await this.#keep(promised);
     if (fence === undefined) return;
     for (const { id, body } of this.#all()) {
       if (isLive(body.state)) await this.#move(id, body);
@@ -207,19 +211,21 @@ export class ReleaseService {
   }
 
   /** The log is back: what people were promised. Whatever moved the release since then may refuse it. */
-  async #keep({ id, reason, origin }: Promised): Promise<void> {
+  async #keep(promised: PromisedRollback): Promise<void> {
+    const { id, reason, origin, at } = promised;
+    const asked = `asked for at ${new Date(at).toISOString()} while the log was away`;
     try {
       await this.#options.control.execute<Release>({
-        origin,
-        decide: (workspace, at) => {
+        origin: { ...origin, reason: origin.reason === undefined ? asked : `${origin.reason} (${asked})` },
+        decide: (workspace, now) => {
           const place = placeIn(workspace, id);
-          return rollBack(place, reason, this.momentIn(place, at));
+          return rollBack(place, reason, { ...this.momentIn(place, now), detectedAt: at });
         },
       });
     } catch (error) {
       if (!(error instanceof ProblemError) || isLogAway(error)) throw error;
     }
-    this.#promised.delete(nameOf(id));
+    await this.#promised.settle(promised).catch(this.#options.onFault);
   }
 
   /** Commits a plan; `undefined` when the state moved on meanwhile, which the next tick looks at anew. */
@@ -330,12 +336,6 @@ export class ReleaseService {
       ),
     );
   }
-}
-
-interface Promised {
-  readonly id: ReleaseId;
-  readonly reason: ReleaseReason;
-  readonly origin: Origin;
 }
 
 type Publication = ConstructorParameters<typeof PropagationTracker>[0];
