@@ -9,7 +9,7 @@ import type { PlacedSdkKey, SdkKeyDocument, TokenDocument, Workspace } from "../
 import { type Actor, FIRST_TOKEN_ID, ROLES, type SdkIdentity } from "./identity.ts";
 import type { RateLimits } from "./rate-limits.ts";
 import { readSecret, secretFits } from "./secrets.ts";
-import { makeStreamToken, readStreamToken, streamTokenFits } from "./stream-token.ts";
+import { makeStreamToken, readStreamToken, streamTokenFits, windowOf } from "./stream-token.ts";
 import type { UsedKind } from "./use-book.ts";
 
 /** A hook that lets a request pass or throws a ProblemError; it says what it asks for, so that OpenAPI can list it. */
@@ -84,7 +84,7 @@ export function createAccess(options: {
     streamToken: ({ sdk }) => {
       const placed = workspace().sdkKeys.get(sdk?.id ?? "");
       if (placed === undefined) throw new ProblemError("unauthenticated");
-      return makeStreamToken(placed.id, placed.document.hash, now());
+      return streamTokenOf(placed, now());
     },
     role: (role) =>
       hook(role, (request: FastifyRequest, reply: FastifyReply) => {
@@ -153,6 +153,18 @@ function streamIdentity(token: unknown, { sdkKeys }: Workspace, now: EpochMs): S
   const fits = (hash: string): boolean => streamTokenFits(token as string, hash);
   if (!isLive || !hashesOf(placed.document, now).some(fits)) throw new ProblemError("unauthenticated");
   return identityOf(placed);
+}
+
+// Signing costs as much as deciding fifty flags, and all tokens of a window are the same text.
+const streamTokens = new WeakMap<SdkKeyDocument, { readonly window: number; readonly text: string }>();
+
+function streamTokenOf({ id, document }: PlacedSdkKey, now: EpochMs): string {
+  const window = windowOf(now);
+  const known = streamTokens.get(document);
+  if (known?.window === window) return known.text;
+  const text = makeStreamToken(id, document.hash, now);
+  streamTokens.set(document, { window, text });
+  return text;
 }
 
 function sdkIdentity(secret: string, workspace: Workspace, now: EpochMs): SdkIdentity {

@@ -17,6 +17,10 @@ vi.mock("node:crypto", async (original) => {
       work.push(`hash ${algorithm}`);
       return crypto.createHash(algorithm);
     },
+    hash: (...[algorithm, text, encoding]: Parameters<typeof crypto.hash>): string | Buffer => {
+      work.push(`hash ${algorithm}`);
+      return crypto.hash(algorithm, text, encoding);
+    },
   };
 });
 

@@ -1,5 +1,6 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { type FillRandom, randomText } from "../flags/salts.ts";
+import { sha256 } from "./sha256.ts";
 
 /**
  * A secret is `<prefix>_<id>_<random>`: the id, which is no secret, finds the record in one map look-up; the whole text
@@ -29,7 +30,7 @@ export function secretOf(prefix: SecretPrefix, id: string, fill: FillRandom): Ne
 
 /** SHA-256 in hex. */
 export function hashSecret(secret: string): string {
-  return createHash("sha256").update(secret).digest("hex");
+  return sha256(secret, "hex");
 }
 
 /** What a secret says of itself; `undefined` when it was not made by `newSecret`. */

@@ -36,6 +36,11 @@ export class FlagSet {
     return `${this.#ruleset.project}/${this.#ruleset.environment}`;
   }
 
+  /** Text of the metadata that all answers of this revision have, without braces. */
+  get metadata(): string {
+    return this.#metadata;
+  }
+
   /** Decides one flag and counts it. */
   decide(key: FlagKey, context: EvaluationContext): Outcome {
     return this.#ruleset.decide(key, context);

@@ -47,7 +47,9 @@ export function keyOf({ params }: FastifyRequest): string {
  * such path leads to another host.
  */
 export function prefixOf({ headers }: FastifyRequest): string {
-  const parts = String(headers["x-forwarded-prefix"] ?? "").split(",");
+  const sent = headers["x-forwarded-prefix"];
+  if (sent === undefined) return "";
+  const parts = String(sent).split(",");
   const prefix = parts.map((part) => part.trim().replace(/\/+$/, "")).join("");
   return PREFIX.test(prefix) ? prefix : "";
 }

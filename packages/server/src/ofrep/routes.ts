@@ -1,10 +1,10 @@
 /* OpenFeature's remote evaluation protocol: one flag, all flags, and a stream that says when to ask again. */
-import { createHash } from "node:crypto";
 import { type CompileOptions, canonicalJson } from "@belay/core";
-import type { EpochMs, EvaluationContext, Json } from "@belay/protocol";
+import type { EpochMs, Json } from "@belay/protocol";
 import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
+import { sha256 } from "../access/sha256.ts";
 import { windowOf } from "../access/stream-token.ts";
 import type { Intake } from "../exposures/intake.ts";
 import { tagMatches } from "../http/etag.ts";
@@ -14,7 +14,7 @@ import type { FeedSource } from "../snapshots/feeds.ts";
 import { feedOf } from "../snapshots/routes.ts";
 import type { Hub } from "../stream/hub.ts";
 import { assertRoom, openStream, readRevision, STREAM_ANSWER } from "../stream/routes.ts";
-import { type DefaultsMode, missing, useDefault } from "./answer.ts";
+import { missing, useDefault } from "./answer.ts";
 import { listed } from "./bytes.ts";
 import { installOfrepErrors } from "./errors.ts";
 import { Recorder } from "./exposures.ts";
@@ -119,10 +119,12 @@ function bulkRoute(app: FastifyInstance, onRequest: Hooks, answering: AnsweringO
       const context = contextOf(request.body);
       const defaults = defaultsModeOf(request);
       const { flags } = answering(request);
-      const tag = bulkTag(request, flags, context, defaults, now());
+      const prefix = prefixOf(request);
+      const parts = [request.sdk?.id ?? "", flags.id, prefix, windowOf(now()), defaults, context as unknown as Json];
+      const tag = bulkTag(flags, parts);
       reply.header("etag", tag).header("cache-control", "private, no-cache").header("vary", "authorization, x-api-key");
       if (tagMatches(request.headers["if-none-match"], tag)) return reply.code(304).send();
-      const url = `${prefixOf(request)}${STREAM}?token=${access.streamToken(request)}&revision=${flags.revision}`;
+      const url = `${prefix}${STREAM}?token=${access.streamToken(request)}&revision=${flags.revision}`;
       const body = bulkBody(flags, flags.all(context, defaults), url);
       return reply.type("application/json; charset=utf-8").send(body);
     },
@@ -181,23 +183,14 @@ function assertRate(limit: RateLimit, { sdk }: FastifyRequest): void {
  * when only attributes change. It turns with the window of stream tokens too: who is told that nothing changed goes on
  * with the token it has, which must not be about to end.
  */
-function bulkTag(
-  request: FastifyRequest,
-  flags: FlagSet,
-  context: EvaluationContext,
-  defaults: DefaultsMode,
-  now: EpochMs,
-): string {
-  const whose = [request.sdk?.id ?? "", flags.id, prefixOf(request)];
-  const parts = [...whose, windowOf(now), defaults, context as unknown as Json];
-  const hash = createHash("sha256").update(canonicalJson(parts)).digest("base64url");
-  return `"${flags.revision}-${hash.slice(0, 22)}"`;
+function bulkTag({ revision }: FlagSet, parts: readonly Json[]): string {
+  return `"${revision}-${sha256(canonicalJson(parts), "base64url").slice(0, 22)}"`;
 }
 
-function bulkBody(flags: FlagSet, answers: readonly Buffer[], requestUri: string): Buffer {
-  const metadata = JSON.stringify({ flagSetId: flags.id, version: String(flags.revision) });
-  const streams = JSON.stringify([{ type: "sse", endpoint: { requestUri }, inactivityDelaySec: INACTIVITY_DELAY_S }]);
-  return listed('{"flags":[', answers, `],"metadata":${metadata},"eventStreams":${streams}}`);
+function bulkBody({ metadata }: FlagSet, answers: readonly Buffer[], requestUri: string): Buffer {
+  const endpoint = `{"requestUri":${JSON.stringify(requestUri)}}`;
+  const stream = `{"type":"sse","endpoint":${endpoint},"inactivityDelaySec":${INACTIVITY_DELAY_S}}`;
+  return listed('{"flags":[', answers, `],"metadata":{${metadata}},"eventStreams":[${stream}]}`);
 }
 
 /** The text is JSON already. */
