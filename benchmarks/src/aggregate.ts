@@ -10,6 +10,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { tempDir } from "@belay/testkit";
+import { DAY_MS, DAYS, question, START_MS } from "./aggregate/question.ts";
 
 interface Connection {
   readonly run: (sql: string) => Promise<unknown>;
@@ -26,10 +27,6 @@ interface Database {
   readonly pairs: (request: unknown) => Promise<readonly unknown[]>;
   readonly close: () => Promise<void>;
 }
-
-const DAYS = 14;
-const DAY_MS = 86_400_000;
-const START_MS = Date.UTC(2026, 10, 1);
 
 const server = new URL("../../packages/server/", import.meta.url);
 const { DuckDBInstance } = createRequire(server)("@duckdb/node-api") as {
@@ -125,26 +122,4 @@ async function generate(day: number, { path = folder.path, experiments = 1 } = {
     from ${rows(2)}`);
   connection.closeSync();
   instance.closeSync();
-}
-
-function question(days: number): unknown {
-  const week = { fromMs: 0, toMs: 7 * DAY_MS };
-  const events = (name: string): { readonly name: string } => ({ name });
-  return {
-    ...{
-      project: "default",
-      environment: "production",
-      subject: { experiment: "exp" },
-      fromMs: START_MS,
-      asOfMs: START_MS + days * DAY_MS,
-    },
-    segments: days === 0 ? [] : ["country", "plan", "device"],
-    metrics: [
-      { key: "conversion", value: { kind: "any", events: events("purchase") }, window: week },
-      { key: "visits", value: { kind: "count", events: events("visit") }, window: week, covariateMs: 7 * DAY_MS },
-      { key: "revenue", value: { kind: "sum", events: events("purchase"), cap: 300 }, window: week },
-      { key: "errors", value: { kind: "any", events: events("error") }, window: { fromMs: 0 } },
-      { key: "latency", value: { kind: "mean", events: events("latency") }, window: { fromMs: 0 } },
-    ],
-  };
 }

@@ -15,7 +15,7 @@ import {
   type Variable,
   variablesOf,
 } from "../aggregate/request.ts";
-import { double, isSelected, numberOf, segmentOf } from "./json-sql.ts";
+import { double, isSelected, numberOf, withSegments } from "./json-sql.ts";
 import { text, whole } from "./sql.ts";
 import type { Tables } from "./tables.ts";
 
@@ -119,15 +119,16 @@ const MS_OF_KEY = (key: string): string => `(toInt64(substring(${key}, 1, 17)) -
 function unitsSql(tables: Tables, request: UnitsRequest): string {
   const { subject, segments } = request;
   if ("holdout" in subject) return placedSql(tables, request, subject.holdout);
-  const values = segments.map((path, index) => `, ${segmentOf(path)} as s${index}`).join("");
   const is = "experiment" in subject ? `experiment = ${text(subject.experiment)}` : `release = ${text(subject.release)}`;
   const differs = subject.isTriggered === true ? " and ifNull(differs, 1) != 0" : "";
-  return `select unit, variant, epoch, start_key, ${MS_OF_KEY("start_key")} as start_ms, is_crossed ${values} from (
-    select unit, argMin(of_variant, key) as variant, argMin(of_epoch, key) as epoch, argMin(of_attributes, key) as attributes,
+  const first = `select unit, argMin(of_variant, key) as variant, argMin(of_epoch, key) as epoch, argMin(of_attributes, key) as attributes,
       min(key) as start_key, uniqExact(of_variant) > 1 as is_crossed
     from (select unit, variant as of_variant, toFloat64(epoch) as of_epoch, ifNull(attributes, '') as of_attributes, ${ORDER_KEY} as key
       from ${tables.name("exposures")} where ${madeIn(request)} and ${is}${differs})
-    group by unit)`;
+    group by unit`;
+  const values = segments.map((_, index) => `, s${index}`).join("");
+  return `select unit, variant, epoch, start_key, ${MS_OF_KEY("start_key")} as start_ms, is_crossed ${values}
+    from (${withSegments(first, segments)})`;
 }
 
 /** The units of a holdout and all the rest, whatever they were seen by. */

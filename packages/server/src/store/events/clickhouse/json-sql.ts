@@ -16,31 +16,78 @@ export function numberOf({ valueProperty }: EventSelection): string {
   return valueProperty === undefined ? "value" : asNumber(restAt("ifNull(properties, '')", valueProperty));
 }
 
-/** The segment of a first exposure whose `attributes` are text: as text, `''` where there is none that is a scalar. */
-export function segmentOf(path: AttributePath): string {
-  const whole = restAt("attributes", path);
-  if (!path.includes(".")) return asText(whole);
-  const nested = path.split(".").reduce((json, name) => restAt(json, name), "attributes");
-  return `if(${isThere(whole)}, ${asText(whole)}, ${asText(nested)})`;
+/**
+ * Rows with the segments of first exposures as `s0`, `s1`, ..., by their column `attributes`, which is text: a scalar's text, `''` where
+ * there is none. Each step is a select of its own, so that what the next one asks several times is a column, not its text once
+ * more: a server reads and prepares a statement for longer than it runs it, when that holds the same texts a hundred times.
+ */
+export function withSegments(rows: string, paths: readonly AttributePath[]): string {
+  const values = paths.map((path, index) => {
+    const [whole, nested] = [`r${index}`, `r${index}_${path.split(".").length}`];
+    const said = path.includes(".") ? `if(${isThere(whole)}, ${asText(whole)}, ${asText(nested)})` : asText(whole);
+    return `, ${said} as s${index}`;
+  });
+  const roots = paths.flatMap((path, index) => {
+    const [root = path, ...others] = path.split(".");
+    return [{ name: path, as: `r${index}` }, ...(others.length === 0 ? [] : [{ name: root, as: `r${index}_1` }])];
+  });
+  const nested = paths.reduce(
+    (rests, path, index) =>
+      path
+        .split(".")
+        .slice(1)
+        .reduce((found, name, at) => withRests(found, `r${index}_${at + 1}`, [{ name, as: `r${index}_${at + 2}` }]), rests),
+    roots.length === 0 ? rows : withRests(rows, "attributes", roots),
+  );
+  return `select * ${values.join("")} from (${nested})`;
+}
+
+/** Rows with the rests of members of one column's object. */
+function withRests(rows: string, json: string, members: readonly { readonly name: string; readonly as: string }[]): string {
+  const of = (name: string): string => `${json}_${name}`;
+  const steps = [
+    [`${plainOf(json)} as ${of("plain")}`],
+    [`${charactersOf(of("plain"))} as ${of("characters")}`],
+    [`${quotedOf(of("characters"))} as ${of("quoted")}`],
+    [`${depthOf(of("characters"), of("quoted"))} as ${of("depth")}`],
+    [`${endedOf(of("depth"))} as ${of("ended")}`],
+    [`${coveredBy(json, of("characters"), of("depth"), of("ended"))} as ${of("covered")}`],
+    members.map(({ name, as }) => `position(${of("covered")}, ${text(labelOf(name))}) as ${as}_at`),
+    members.map(({ name, as }) => `${restFrom(json, `${as}_at`, name)} as ${as}`),
+  ];
+  return steps.reduce((found, columns) => `select *, ${columns.join(", ")} from (${found})`, rows);
 }
 
 /** A text from where the value of a member begins of the object it starts with; `''` where there is none. */
 function restAt(json: string, name: string): string {
-  const label = `${JSON.stringify(name)}:`;
-  const at = `position(${covered(json)}, ${text(label)})`;
-  return `if(${at} = 0 or substring(${json}, 1, 1) != '{', '', substring(${json}, ${at} + ${Buffer.byteLength(label)}))`;
+  const characters = charactersOf(plainOf(json));
+  const depth = depthOf(characters, quotedOf(characters));
+  const at = `position(${coveredBy(json, characters, depth, endedOf(depth))}, ${text(labelOf(name))})`;
+  return restFrom(json, at, name);
 }
 
-/** The same text, as long as it was, with no quotes but those of the members of the object it starts with. */
-function covered(json: string): string {
-  // Two bytes that are escaped are no quotes.
-  const plain = `replaceAll(replaceAll(${json}, '\\\\\\\\', '__'), '\\\\"', '__')`;
-  const characters = `extractAll(${plain}, '(?s).')`;
-  const quoted = `arrayCumSum(arrayMap(c -> toInt32(c = '"'), ${characters}))`;
+function restFrom(json: string, at: string, name: string): string {
+  const length = Buffer.byteLength(labelOf(name));
+  return `if(${at} = 0 or substring(${json}, 1, 1) != '{', '', substring(${json}, ${at} + ${length}))`;
+}
+
+const labelOf = (name: string): string => `${JSON.stringify(name)}:`;
+
+/** Two bytes that are escaped are no quotes. */
+const plainOf = (json: string): string => `replaceAll(replaceAll(${json}, '\\\\\\\\', '__'), '\\\\"', '__')`;
+const charactersOf = (plain: string): string => `extractAll(${plain}, '(?s).')`;
+const quotedOf = (characters: string): string => `arrayCumSum(arrayMap(c -> toInt32(c = '"'), ${characters}))`;
+
+function depthOf(characters: string, quoted: string): string {
   const step = "if(q % 2 = 1, 0, (c = '{') + (c = '[') - (c = '}') - (c = ']'))";
-  const depth = `arrayCumSum(arrayMap((c, q) -> toInt32(${step}), ${characters}, ${quoted}))`;
-  // Where it was 0 the object was over: what follows is its parent's.
-  const ended = `arrayCumSum(arrayMap(d -> toInt32(d <= 0), ${depth}))`;
+  return `arrayCumSum(arrayMap((c, q) -> toInt32(${step}), ${characters}, ${quoted}))`;
+}
+
+/** Where the depth was 0 the object was over: what follows is its parent's. */
+const endedOf = (depth: string): string => `arrayCumSum(arrayMap(d -> toInt32(d <= 0), ${depth}))`;
+
+/** The same text, as long as it was, with no quotes but those of the members of the object it starts with. */
+function coveredBy(json: string, characters: string, depth: string, ended: string): string {
   const seen = `arrayMap((c, d, e) -> if((d != 1 or e > 0) and c = '"', '_', c), ${characters}, ${depth}, ${ended})`;
   return `if(match(substring(${json}, 2), '[{\\\\[]|\\\\}.'), arrayStringConcat(${seen}, ''), ${json})`;
 }
