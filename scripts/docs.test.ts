@@ -33,6 +33,12 @@ describe("the pages hold together", () => {
     expect(unknown).toEqual([]);
   });
 
+  it("numbers decisions once each, without a gap", () => {
+    const numbers = pages.flatMap(({ path }) => /^docs\/adr\/(\d{4})-/.exec(path)?.[1] ?? []).map(Number);
+    expect(numbers.length).toBeGreaterThan(30);
+    expect(numbers.sort((a, b) => a - b)).toEqual(numbers.map((_, at) => at + 1));
+  });
+
   it("lists exactly the errors of the dictionary", () => {
     expect(readFileSync(join(ROOT, "docs", "errors.md"), "utf8")).toBe(errorsPage(ERRORS));
   });
