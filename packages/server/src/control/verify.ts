@@ -3,9 +3,9 @@ import type { FlagKey, SegmentKey } from "@belay/protocol";
 import { experimentFault } from "../experiments/domain.ts";
 import { clientSideFault } from "../flags/client-side.ts";
 import { definitionFault } from "../metrics/domain.ts";
-import type { LiveSnapshot } from "../state/snapshots.ts";
+import { flagsReachable } from "../state/reach.ts";
 import { flagsNaming } from "../state/users.ts";
-import { type Use, usesOfCondition, usesOfTargeting } from "../state/uses.ts";
+import { usesOfCondition, usesOfTargeting } from "../state/uses.ts";
 import type { ProjectState, Workspace } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
 import { type Refusal, refuse } from "./decision.ts";
@@ -112,25 +112,6 @@ function verifyFlag(project: ProjectState, environment: string, key: FlagKey, op
   if (snapshot === undefined || flag === undefined) return undefined;
   const [defect] = checkFlag(flag, snapshot.part([key, ...flagsReachable(snapshot, usesOfTargeting(flag))]), key, options);
   return defect === undefined ? clientSideFault(project, key, flag) : refusal(defect);
-}
-
-/** Flags that a definition names, itself or through others: all that its check can depend on. */
-function flagsReachable(snapshot: LiveSnapshot, uses: readonly Use[]): ReadonlySet<FlagKey> {
-  const flags = new Set<FlagKey>();
-  const segments = new Set<SegmentKey>();
-  const waiting = [...uses];
-  for (let use = waiting.pop(); use !== undefined; use = waiting.pop()) {
-    const seen = use.kind === "flag" ? flags : use.kind === "segment" ? segments : undefined;
-    if (seen === undefined || seen.has(use.name)) continue;
-    seen.add(use.name);
-    const flag = use.kind === "flag" ? snapshot.flags.get(use.name) : undefined;
-    const condition = use.kind === "segment" ? snapshot.head.segments[use.name] : undefined;
-    waiting.push(
-      ...(flag === undefined ? [] : usesOfTargeting(flag)),
-      ...(condition === undefined ? [] : usesOfCondition(condition)),
-    );
-  }
-  return flags;
 }
 
 function refusal({ code, ...data }: Defect): Refusal {

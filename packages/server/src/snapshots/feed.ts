@@ -67,9 +67,10 @@ export class Feed {
    *
    * @param how `touched`: what may differ; everything is compared when absent. `isWhole`: clients get the whole snapshot
    * instead of what differs, now and when they come back.
+   * @returns whether it was newer
    */
-  publish(next: LiveSnapshot, { touched, isWhole = false }: PublishOptions = {}): void {
-    if (next.head.revision <= this.revision) return;
+  publish(next: LiveSnapshot, { touched, isWhole = false }: PublishOptions = {}): boolean {
+    if (next.head.revision <= this.revision) return false;
     const change = diffSnapshots(narrowed(this.#snapshot, touched), narrowed(next, touched));
     this.#snapshot = next;
     this.#rendered = new Rendered();
@@ -77,6 +78,7 @@ export class Feed {
     if (isWhole) this.#forget();
     else this.#keep({ from: change.from, frame });
     for (const listener of this.#listeners) listener(frame, change);
+    return true;
   }
 
   /** The JSON of the snapshot, compressed as asked; made on first demand and kept until the next revision. */

@@ -1,11 +1,11 @@
-import { clientSnapshot } from "@belay/core";
-import type { SdkKeyKind } from "@belay/protocol";
+import type { FlagKey, SdkKeyKind } from "@belay/protocol";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { settledBy } from "../control/overlay.ts";
-import { LiveSnapshot, type Touched } from "../state/snapshots.ts";
-import type { Workspace } from "../state/workspace.ts";
+import type { Touched } from "../state/snapshots.ts";
+import type { ProjectState, Workspace } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
-import { Feed } from "./feed.ts";
+import { type ClientView, clientView, clientViewAfter } from "./client-view.ts";
+import { Feed, type PublishOptions } from "./feed.ts";
 
 /** Where an SDK reads. */
 export interface FeedId {
@@ -20,10 +20,19 @@ export interface FeedSource {
   of(id: FeedId): Feed | undefined;
 }
 
+/** A feed for browsers, with the view it shows. */
+interface ClientFeed {
+  readonly feed: Feed;
+  view: ClientView;
+  /** Is the view what the feed published last? A revision that was served before is not published again. */
+  isOnTop: boolean;
+}
+
 /** All feeds of a server, made when first read and kept up to date by the commits. */
 export class Feeds implements FeedSource {
   readonly #control: ControlPlane;
-  readonly #feeds = new Map<string, { readonly id: FeedId; readonly feed: Feed }>();
+  readonly #server = new Map<string, Feed>();
+  readonly #client = new Map<string, ClientFeed>();
   /** By who asks: whoever does so again is the same object. */
   readonly #known = new WeakMap<FeedId, Feed>();
 
@@ -37,10 +46,7 @@ export class Feeds implements FeedSource {
         // While servers differ about what a revision holds, and when they agree again, clients get the whole of it: one
         // that came from another server holds something else under the same number.
         const isOverridden = control.overrides.some((one) => one.project === project && one.environment === environment);
-        const isWhole = isSettling || isOverridden;
-        this.#publish(workspace, { project, environment, kind: "server" }, { isWhole, touched });
-        // What browsers hold of segments depends on all flags they see: their snapshots are compared whole.
-        this.#publish(workspace, { project, environment, kind: "client" }, { isWhole, touched: undefined });
+        this.#publish(workspace, { project, environment }, { isWhole: isSettling || isOverridden, touched });
       }
     });
   }
@@ -51,32 +57,45 @@ export class Feeds implements FeedSource {
     return known;
   }
 
-  #find({ project, environment, kind }: FeedId): Feed | undefined {
+  #find({ kind, ...place }: FeedId): Feed | undefined {
+    const name = nameOf(place);
     // Whoever asks for answers alone is answered by all rules there are; a relay makes of them what each of its clients may see.
-    const id: FeedId = { project, environment, kind: kind === "client" ? "client" : "server" };
-    const name = feedName(id);
-    const known = this.#feeds.get(name)?.feed;
+    const known = kind === "client" ? this.#client.get(name)?.feed : this.#server.get(name);
     if (known !== undefined) return known;
-    const snapshot = snapshotFor(this.#control.workspace, id);
-    if (snapshot === undefined) return undefined;
+    const project = this.#control.workspace.projects.get(place.project);
+    const snapshot = project?.environments.get(place.environment)?.snapshot;
+    if (project === undefined || snapshot === undefined) return undefined;
+    if (kind === "client") {
+      const view = clientView(snapshot, visibleIn(project));
+      const feed = new Feed(view.snapshot);
+      this.#client.set(name, { feed, view, isOnTop: true });
+      return feed;
+    }
     const feed = new Feed(snapshot);
-    this.#feeds.set(name, { id, feed });
+    this.#server.set(name, feed);
     return feed;
   }
 
-  #publish(workspace: Workspace, id: FeedId, how: Parameters<Feed["publish"]>[1]): void {
-    const feed = this.#feeds.get(feedName(id))?.feed;
-    const snapshot = feed === undefined ? undefined : snapshotFor(workspace, id);
-    if (snapshot !== undefined) feed?.publish(snapshot, how);
+  #publish({ projects }: Workspace, place: Place, { isWhole, touched }: Required<PublishOptions>): void {
+    const project = projects.get(place.project);
+    const environment = project?.environments.get(place.environment);
+    if (project === undefined || environment === undefined) return;
+    this.#server.get(nameOf(place))?.publish(environment.snapshot, { isWhole, touched });
+    const client = this.#client.get(nameOf(place));
+    if (client === undefined) return;
+    const isVisible = visibleIn(project);
+    // What lies over the log is in no commit's documents.
+    const isPlain = !isWhole && client.isOnTop;
+    const next = clientViewAfter(client.view, environment, { isVisible, touched: isPlain ? touched : undefined });
+    client.isOnTop = client.feed.publish(next.snapshot, { isWhole, touched: next.touched });
+    client.view = next;
   }
 }
 
-function snapshotFor({ projects }: Workspace, { project: key, environment, kind }: FeedId): LiveSnapshot | undefined {
-  const project = projects.get(key);
-  const snapshot = project?.environments.get(environment)?.snapshot;
-  if (project === undefined || snapshot === undefined || kind === "server") return snapshot;
-  const { flags, ...head } = clientSnapshot(snapshot.whole, (flag) => project.flags.get(flag)?.body.clientSide === true);
-  return new LiveSnapshot(head, new Map(Object.entries(flags)));
+type Place = Pick<FeedId, "project" | "environment">;
+
+function visibleIn({ flags }: ProjectState): (key: FlagKey) => boolean {
+  return (key) => flags.get(key)?.body.clientSide === true;
 }
 
 /** What of a server's snapshot a commit can have changed; `undefined` where that is not plain. */
@@ -87,4 +106,4 @@ function touchedBy(documents: readonly DocumentWrite[]): Touched | undefined {
   return { flags: new Set(flags.map(({ key }) => key)), segments: segments.length > 0, spaces: false };
 }
 
-const feedName = ({ project, environment, kind }: FeedId): string => `${project}/${environment}/${kind}`;
+const nameOf = ({ project, environment }: Place): string => `${project}/${environment}`;

@@ -5,6 +5,9 @@ import type { EnvironmentState, ProjectState } from "./workspace.ts";
 
 type Named = Pick<Use, "kind" | "name">;
 
+/** How what is named is written in an environment's `naming`. */
+export const named = ({ kind, name }: Named): string => `${kind} ${name}`;
+
 /** Who names a flag: live flags by environment, and segments; in words, as a refusal quotes them. Not itself, nor `but`. */
 export function usersOfFlag(project: ProjectState, key: FlagKey, but: readonly FlagKey[] = []): string[] {
   const users = usersOf(project, { kind: "flag", name: key });
@@ -17,7 +20,7 @@ export function usersOfSegment(project: ProjectState, key: SegmentKey): string[]
 
 /** Keys of live flags of one environment that name a flag or a segment themselves. */
 export function flagsNaming(project: ProjectState, environment: string, what: Named): FlagKey[] {
-  return [...(project.environments.get(environment)?.naming.get(nameOf(what)) ?? [])];
+  return [...(project.environments.get(environment)?.naming.get(named(what)) ?? [])];
 }
 
 /**
@@ -45,11 +48,9 @@ const NOTHING: ReadonlySet<string> = new Set();
 
 function namesOf(flag: SnapshotFlag | undefined): ReadonlySet<string> {
   const uses = flag === undefined ? [] : usesOfTargeting(flag);
-  const named = uses.filter(({ kind }) => kind === "flag" || kind === "segment");
-  return named.length === 0 ? NOTHING : new Set(named.map(nameOf));
+  const others = uses.filter(({ kind }) => kind === "flag" || kind === "segment");
+  return others.length === 0 ? NOTHING : new Set(others.map(named));
 }
-
-const nameOf = ({ kind, name }: Named): string => `${kind} ${name}`;
 
 function without(keys: ReadonlySet<FlagKey> | undefined, key: FlagKey): ReadonlySet<FlagKey> | undefined {
   const left = new Set(keys);
