@@ -33,7 +33,12 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** An app without a door: how requests are read, refused, timed out and logged, whatever they ask for. */
 export function bareApp(options: BareAppOptions): FastifyInstance {
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS, fillRandom } = options;
+  // Answers are JSON as they are: no schema may leave out or change what a route says.
+  const serializer: FastifySerializerCompiler<TSchema> = options.serializer ?? (() => (data) => JSON.stringify(data));
+  // Given here and not set later: the framework's own compilers are not even loaded.
+  const compilersFactory = { buildValidator: () => compileValidator as never, buildSerializer: () => serializer as never };
   const app = fastify({
+    schemaController: { compilersFactory },
     logger: options.logger === undefined ? false : { ...options.logger, ...LOG_WITHOUT_SECRETS },
     bodyLimit: BODY_LIMIT_BYTES,
     // Node's own limit knows no routes: bodies are watched below.
@@ -47,9 +52,6 @@ export function bareApp(options: BareAppOptions): FastifyInstance {
   });
   app.decorateRequest("actor", undefined);
   app.decorateRequest("sdk", undefined);
-  app.setValidatorCompiler(compileValidator as never);
-  // Answers are JSON as they are: no schema may leave out or change what a route says.
-  app.setSerializerCompiler(options.serializer ?? (() => (data) => JSON.stringify(data)));
   installProblems(app, options.elsewhere);
   watchBodies(app, requestTimeoutMs);
   readJsonBodies(app);
@@ -61,7 +63,7 @@ export async function installHeaders(app: FastifyInstance): Promise<void> {
   setSecurityHeaders(app);
   allowOtherOrigins(app);
   await app.register(cookie);
-  await installOpenApi(app);
+  installOpenApi(app);
 }
 
 /** Keys travel in headers; what ends by itself, tokens of streams and what a sign-in provider sends, in the query. */

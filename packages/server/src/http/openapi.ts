@@ -1,51 +1,34 @@
-import { ERRORS } from "@belay/protocol";
-import swagger from "@fastify/swagger";
-import swaggerUi from "@fastify/swagger-ui";
 import { Type } from "@sinclair/typebox";
-import type { FastifyInstance, RouteOptions } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import type { AccessHook } from "../access/access.ts";
-import { SHARED_SCHEMAS } from "./validation.ts";
+import type { DescribedRoute } from "./doc-pages.ts";
 
-/** The description of every door at `/docs` and `/docs/json`. Register before the routes. */
-export async function installOpenApi(app: FastifyInstance): Promise<void> {
-  for (const schema of [...SHARED_SCHEMAS, PROBLEM]) app.addSchema(schema);
-  app.addHook("onRoute", declareAccess);
-  await app.register(swagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: {
-        title: "Belay",
-        version: "0.1.0",
-        description: "Feature flags and experiments. Every error is a problem document whose `code` is one of the list below.",
-      },
-      components: {
-        securitySchemes: {
-          token: { type: "http", scheme: "bearer", description: "An access token, for /api" },
-          session: { type: "apiKey", in: "cookie", name: "belay", description: "A signed-in browser; `__Host-belay` over https" },
-          sdkKey: { type: "http", scheme: "bearer", description: "An SDK key, for /sdk and /ofrep" },
-          relayKey: { type: "http", scheme: "bearer", description: "An SDK key of kind `relay`, for /relay" },
-        },
-      },
-    },
-    refResolver: {
-      buildLocalReference: (json, _base, _fragment, index) => (typeof json["$id"] === "string" ? json["$id"] : `def-${index}`),
-    },
+/** Headers of a page or file that its reader needs; the others are for the connection it was never sent over. */
+const PAGE_HEADERS = ["content-type", "location", "etag", "last-modified", "cache-control", "accept-ranges", "content-range"];
+
+/**
+ * The description of every door at `/docs` and `/docs/json`. Register before the routes. What it takes to write it and the
+ * pages that show it is loaded when somebody first asks: few do, and every start and every idle server would pay.
+ */
+export function installOpenApi(app: FastifyInstance): void {
+  const routes: DescribedRoute[] = [];
+  app.addHook("onRoute", (route) => {
+    declareAccess(route);
+    routes.push({ method: route.method, url: route.url, schema: route.schema ?? {} });
   });
-  await app.register(swaggerUi, { routePrefix: "/docs", logLevel: "warn" });
+  let pages: Promise<FastifyInstance> | undefined;
+  const show = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    pages ??= import("./doc-pages.ts").then(({ docPages }) => docPages(routes));
+    const page = await (await pages).inject({ method: "GET", url: request.url, headers: request.headers });
+    if (page.statusCode === 404) {
+      reply.callNotFound();
+      return reply;
+    }
+    for (const name of PAGE_HEADERS) if (page.headers[name] !== undefined) reply.header(name, page.headers[name]);
+    return reply.code(page.statusCode).send(page.rawPayload);
+  };
+  for (const url of ["/docs", "/docs/*"]) app.get(url, { schema: { hide: true }, logLevel: "warn" }, show);
 }
-
-const PROBLEM = Type.Object(
-  {
-    type: Type.String(),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.String(),
-    code: Type.Unsafe({ type: "string", enum: Object.keys(ERRORS) }),
-    hint: Type.String(),
-    field: Type.Optional(Type.String()),
-  },
-  { $id: "Problem" },
-);
 
 const REFUSED = {
   description: "Refused",
