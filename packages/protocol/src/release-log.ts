@@ -3,8 +3,8 @@
  * what it came to. Made of the change log and of raw events as of one moment; asked again for the same moment it is the same.
  */
 import type { ExperimentKey, Prediction } from "./experiment.ts";
-import type { PropertyFilter } from "./metric.ts";
-import type { FlagKey, VariantName } from "./names.ts";
+import type { MetricKey, PropertyFilter } from "./metric.ts";
+import type { AttributePath, FlagKey, VariantName } from "./names.ts";
 import type { GateId, Guardrail, Lesson, Propagation, ReleaseReason, ReleaseState } from "./release.ts";
 import type { Stated, StatedEffect } from "./results.ts";
 
@@ -33,6 +33,12 @@ export interface ReleaseLog {
   readonly exposure: readonly ExposureStretch[];
   readonly gates: readonly GateAnswer[];
   readonly guardrails: readonly GuardrailRecord[];
+  /** What guardrails counted among exposed units, by what those units are. */
+  readonly segments: readonly SegmentRecord[];
+  /** Whether what else was live changed what the release did to failures: all pairs that share units. */
+  readonly interference: readonly InterferenceRecord[];
+  /** Share of the exposed units that segments and interference are told of, chosen at random; 1 up to 100,000 units. */
+  readonly unitsShare: number;
   readonly incidents: readonly LoggedIncident[];
   /** Releases and experiments that were live in the environment at the same time. */
   readonly alongside: readonly Neighbour[];
@@ -131,6 +137,55 @@ export interface CountedUnits {
   readonly mean?: number;
 }
 
+/** What one guardrail counted among the units of a segment: those whose first exposure had this value of an attribute. */
+export interface SegmentRecord {
+  readonly attribute: AttributePath;
+  /** As text; `""` for units without. `(other)`: all values together but the twenty that most units have. */
+  readonly value: string;
+  readonly metric: MetricKey;
+  /** Of an experiment: which treatment is compared with control. */
+  readonly treatment?: VariantName;
+  readonly treated: SegmentUnits;
+  readonly control: SegmentUnits;
+  /** As a share of control, within the stages in which units were first exposed, at 95 %. */
+  readonly effect: Stated<StatedEffect>;
+  /** By Holm over all segments, guardrails and treatments. */
+  readonly adjustedP?: number;
+}
+
+/** Units first exposed, and those of them that the guardrail counted after it, in the arm they were exposed to. */
+export interface SegmentUnits {
+  readonly units: number;
+  readonly counted: number;
+  /** Of `values`: their mean, capped. */
+  readonly mean?: number;
+}
+
+/** Units of this release that were also in a treatment or the control of something else. */
+export interface InterferenceRecord extends Pick<Neighbour, "kind" | "key"> {
+  /** Of the guardrail whose events are compared. */
+  readonly metric: MetricKey;
+  /** Treatment of the other. */
+  readonly treatment: VariantName;
+  /** Of an experiment that is ramped: its own. */
+  readonly ownTreatment?: VariantName;
+  readonly cells: PairCells;
+  /** Effect on the share of units with the event, with the other's treatment less that without. */
+  readonly effect: Stated<StatedEffect>;
+  /** By Benjamini and Hochberg over all pairs of the log. */
+  readonly adjustedP?: number;
+  /** What the pair could have found with 80 % power. */
+  readonly smallestDetectable?: number;
+}
+
+/** Units exposed to both, by their arms, `c` control and `t` treatment, this one's first; with the event after both: `counted`. */
+export interface PairCells {
+  readonly cc: SegmentUnits;
+  readonly ct: SegmentUnits;
+  readonly tc: SegmentUnits;
+  readonly tt: SegmentUnits;
+}
+
 export interface LoggedIncident {
   readonly incident: string;
   readonly reason: string;
@@ -190,7 +245,9 @@ export interface Improvement {
     | "stood-without-data"
     | "stage-waited"
     | "never-shown-harmless"
-    | "incident-overlapped";
+    | "incident-overlapped"
+    | "segment-worse"
+    | "interference";
   readonly subject?: string;
   readonly text: string;
 }

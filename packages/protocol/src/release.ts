@@ -10,7 +10,7 @@ import type { Reasoned, Role } from "./api.ts";
 import type { ExperimentKey, Prediction } from "./experiment.ts";
 import type { Draw } from "./flag.ts";
 import type { MetricKey, PropertyFilter } from "./metric.ts";
-import type { FlagKey, Revision, SegmentKey, VariantName } from "./names.ts";
+import type { AttributePath, FlagKey, Revision, SegmentKey, VariantName } from "./names.ts";
 
 export type ReleaseState =
   | "draft"
@@ -262,6 +262,8 @@ export interface ReleasePlanFields {
   readonly alertRoutes: readonly string[];
   /** What it is expected to do to metrics, as shares of control; frozen and hashed at the start. */
   readonly predictions: readonly Prediction[];
+  /** Attributes of exposures by which its log shows effects apart; absent: those of the experiment it ramps, or none. */
+  readonly segments?: readonly AttributePath[];
   readonly contacts?: ReleaseContacts;
   /** Share that is kept out for as long as the release lives, 0 to 50: the last stage stops short of it. 0 for an experiment. */
   readonly holdoutPercentage: number;

@@ -132,6 +132,7 @@ export const ReleaseSchema: Schema<Release> = Type.Object(
     stage: Type.Optional(count),
     ...ladder,
     predictions: Type.Array(PredictionSchema),
+    segments: Type.Optional(Type.Array(text)),
     contacts: Type.Optional(Type.Object({ owner: text, onCall: text }, closed)),
     holdoutPercentage: number,
     drillMaxAgeDays: number,

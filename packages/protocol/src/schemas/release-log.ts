@@ -8,12 +8,16 @@ import type {
   GuardrailRecord,
   GuardrailStratum,
   Improvement,
+  InterferenceRecord,
   LoggedIncident,
   Neighbour,
+  PairCells,
   PredictionRecord,
   ReleaseLatencies,
   ReleaseLog,
   ReleaseMove,
+  SegmentRecord,
+  SegmentUnits,
   SigningKey,
   StageLatency,
 } from "../release-log.ts";
@@ -122,6 +126,47 @@ const GuardrailRecordSchema: Schema<GuardrailRecord> = Type.Object(
   closed,
 );
 
+const share = Type.Number({ minimum: 0, maximum: 1 });
+
+const UnitsSchema: Schema<SegmentUnits> = Type.Object(
+  { units: count, counted: count, mean: Type.Optional(Type.Number()) },
+  closed,
+);
+
+const SegmentRecordSchema: Schema<SegmentRecord> = Type.Object(
+  {
+    attribute: text,
+    value: text,
+    metric: text,
+    treatment: optionalText,
+    treated: UnitsSchema,
+    control: UnitsSchema,
+    effect: StatedEffectSchema,
+    adjustedP: Type.Optional(share),
+  },
+  closed,
+);
+
+const CellsSchema: Schema<PairCells> = Type.Object(
+  { cc: UnitsSchema, ct: UnitsSchema, tc: UnitsSchema, tt: UnitsSchema },
+  closed,
+);
+
+const InterferenceRecordSchema: Schema<InterferenceRecord> = Type.Object(
+  {
+    kind: oneOf<Neighbour["kind"]>(["release", "experiment"]),
+    key: text,
+    metric: text,
+    treatment: text,
+    ownTreatment: optionalText,
+    cells: CellsSchema,
+    effect: StatedEffectSchema,
+    adjustedP: Type.Optional(share),
+    smallestDetectable: Type.Optional(Type.Number({ minimum: 0 })),
+  },
+  closed,
+);
+
 const IncidentSchema: Schema<LoggedIncident> = Type.Object(
   { incident: text, reason: text, from: time, to: optionalTime },
   closed,
@@ -202,6 +247,9 @@ export const ReleaseLogSchema: Schema<ReleaseLog> = Type.Object(
     exposure: Type.Array(StretchSchema),
     gates: Type.Array(GateAnswerSchema),
     guardrails: Type.Array(GuardrailRecordSchema),
+    segments: Type.Array(SegmentRecordSchema),
+    interference: Type.Array(InterferenceRecordSchema),
+    unitsShare: share,
     incidents: Type.Array(IncidentSchema),
     alongside: Type.Array(NeighbourSchema),
     rollback: Type.Optional(PropagationSchema),

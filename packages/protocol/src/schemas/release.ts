@@ -48,6 +48,7 @@ export const StageSchema: Schema<Stage> = Type.Object(
 );
 
 const eventName = Type.String({ minLength: 1, maxLength: 128 });
+const attributePath = Type.String({ minLength: 1, maxLength: 256 });
 const above0 = Type.Number({ exclusiveMinimum: 0 });
 
 /** Which events of a guardrail count. */
@@ -85,6 +86,7 @@ const planFields = {
   guardrails: Type.Optional(Type.Array(GuardrailSchema, { maxItems: 50 })),
   alertRoutes: Type.Optional(Type.Array(text, { maxItems: 20 })),
   predictions: Type.Optional(Type.Array(PredictionSchema, { maxItems: 50 })),
+  segments: Type.Optional(Type.Array(attributePath, { maxItems: 10, uniqueItems: true })),
   contacts: Type.Optional(Type.Object({ owner: text, onCall: text }, closed)),
   holdoutPercentage: Type.Optional(Type.Number({ minimum: 0, maximum: 50 })),
   drillMaxAgeDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 365 })),

@@ -103,6 +103,11 @@ function armNames({ control = "", arms = [] }: Pick<ReleaseDocument, "control" |
   return [...new Set([control, ...arms.map(({ variant }) => variant)])];
 }
 
+/** Variants by their arm: control first, which a plain flag has from its start on. */
+export function armsOf(release: Pick<ReleaseDocument, "control" | "arms" | "variant">): readonly VariantName[] {
+  return release.arms === undefined ? [release.control ?? "", release.variant] : armNames(release);
+}
+
 /** The arm a recorded variant stands for, control 0; negative: none of the release's. */
 export function armOf(release: Pick<ReleaseDocument, "control" | "arms" | "variant">, variant: VariantName): number {
   if (release.arms === undefined) return variant === release.variant ? 1 : 0;

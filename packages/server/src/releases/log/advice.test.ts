@@ -41,6 +41,9 @@ const WELL: Recorded = {
   exposure: [{ from: AT, percentage: 100, change: 1, treated: 10, control: 10 }],
   gates: [],
   guardrails: [GUARDRAIL],
+  segments: [],
+  interference: [],
+  unitsShare: 1,
   incidents: [],
   alongside: [],
   predictions: [
@@ -49,6 +52,24 @@ const WELL: Recorded = {
   latencies: { holding: 0, stages: [] },
   lessons: [],
 };
+
+const EFFECT = {
+  status: "ok",
+  value: 0.5,
+  standardError: 0.1,
+  interval: { low: 0.3, high: 0.7, level: 0.95 },
+  pValue: 0.01,
+} as const;
+const HALF = { units: 100, counted: 50 };
+const SEGMENT = { attribute: "country", value: "DE", metric: "errors", treated: HALF, control: HALF, effect: EFFECT };
+const PAIR = {
+  kind: "experiment",
+  key: "prices",
+  metric: "errors",
+  treatment: "low",
+  effect: EFFECT,
+  cells: { cc: HALF, ct: HALF, tc: HALF, tt: HALF },
+} as const;
 
 const PREPARED = { reasons: [], evidence: { drill: DRILL, runbookTried: WITNESSED }, author: "ann" };
 const BACK = { ...WELL, state: "rolled-back" as const, rollback: SWITCHED };
@@ -86,6 +107,11 @@ const CASES: readonly [Improvement["code"] | "nothing", Recorded, Parameters<typ
   ["nothing", { ...WELL, latencies: { holding: 0, stages: [{ ...STAGE, waited: 23 * HOUR_MS }] } }, PREPARED],
   ["never-shown-harmless", { ...WELL, guardrails: [{ ...GUARDRAIL, looks: [{ ...LOOK, isNonInferior: false }] }] }, PREPARED],
   ["nothing", { ...WELL, guardrails: [{ ...GUARDRAIL, isDryRun: true, looks: [{ ...LOOK, isNonInferior: false }] }] }, PREPARED],
+  ["segment-worse", { ...WELL, segments: [{ ...SEGMENT, adjustedP: 0.04 }] }, PREPARED],
+  ["nothing", { ...WELL, segments: [{ ...SEGMENT, adjustedP: 0.06 }] }, PREPARED],
+  ["nothing", { ...WELL, segments: [{ ...SEGMENT, effect: { ...EFFECT, value: -0.5 }, adjustedP: 0.04 }] }, PREPARED],
+  ["interference", { ...WELL, interference: [{ ...PAIR, adjustedP: 0.04 }] }, PREPARED],
+  ["nothing", { ...WELL, interference: [{ ...PAIR, adjustedP: 0.06 }, PAIR] }, PREPARED],
   ["incident-overlapped", { ...WELL, incidents: [{ incident: "dns", reason: "DNS", from: AT }] }, PREPARED],
 ];
 

@@ -1,7 +1,7 @@
 /* What a record itself says could be done better next time: pure rules, each on what it names. */
 import type { Improvement, ReleaseLog, ReleaseState } from "@belay/protocol";
 import type { ReleaseDocument } from "../../state/workspace.ts";
-import { guardrailName, span } from "./words.ts";
+import { guardrailName, segmentName, span } from "./words.ts";
 
 export type Recorded = Omit<ReleaseLog, "advice">;
 
@@ -9,12 +9,14 @@ const BACK: readonly ReleaseState[] = ["rolling-back", "rolled-back"];
 
 /** Harm found at this share or beyond was found late. */
 const LATE_PERCENTAGE = 25;
+/** What is called chance no more, all segments, or all pairs, taken together. */
+const ALPHA = 0.05;
 /** A stage that stood so long beyond its minimum waited. */
 const WAITED_MS = 24 * 3_600_000;
 
 export function adviceOn(log: Recorded, body: Pick<ReleaseDocument, "reasons" | "evidence" | "author">): Improvement[] {
   if (log.startedAt === undefined) return [];
-  return [...ofRollback(log, body), ...ofPreparation(log, body), ...ofClimb(log), ...ofSurprises(log)];
+  return [...ofRollback(log, body), ...ofPreparation(log, body), ...ofClimb(log), ...ofSurprises(log), ...ofParts(log)];
 }
 
 function ofRollback({ state, rollback, exposure }: Recorded, { reasons }: Pick<ReleaseDocument, "reasons">): Improvement[] {
@@ -92,6 +94,23 @@ function ofSurprises({ predictions, incidents }: Recorded): Improvement[] {
     ...incidents.map(({ incident, reason }): Improvement => {
       const text = `Something else was wrong meanwhile (${reason}): read the numbers with that in mind.`;
       return { code: "incident-overlapped", subject: incident, text };
+    }),
+  ];
+}
+
+function ofParts({ segments, guardrails, interference }: Recorded): Improvement[] {
+  const harmOf = new Map(guardrails.map(({ metric, harm }) => [metric, harm]));
+  return [
+    ...segments.flatMap(({ effect, adjustedP = 1, ...record }): Improvement[] => {
+      const isWorse = effect.status === "ok" && effect.value > 0 === (harmOf.get(record.metric) === "increase");
+      if (!isWorse || adjustedP > ALPHA) return [];
+      const text = `${guardrailName(record)} got worse where ${segmentName(record)}: more than chance would have it.`;
+      return [{ code: "segment-worse", subject: segmentName(record), text }];
+    }),
+    ...interference.flatMap(({ kind, key, metric, adjustedP = 1 }): Improvement[] => {
+      if (adjustedP > ALPHA) return [];
+      const text = `What it did to ${metric} was another thing for units that were also in the ${kind} ${key}: do not add both up.`;
+      return [{ code: "interference", subject: key, text }];
     }),
   ];
 }

@@ -20,7 +20,9 @@ const MINUTE_MS = 60_000;
 const UNITS = 200;
 const INSTANCES = ["shop-1", "shop-2", "shop-3"];
 
-/** Errors roll back, latency only reports; 2 h at 10 %, then one half, where treated units fail five times as often. */
+const COUNTRIES = ["DE", "FR", undefined];
+
+/** Errors roll back, latency and errors on phones only report; 2 h at 10 %, then one half, where treated units fail five times as often. */
 export async function tellStory(): Promise<Story> {
   const folder = await tempDir("log-story");
   const events = await openEventStore({ directory: folder.path, database: "here", segmentAgeMs: 50 });
@@ -34,6 +36,7 @@ export async function tellStory(): Promise<Story> {
     doors: [(access) => eventDoors({ access, events, hasEnvironment: () => true, now }), recordDoors({ events, now })],
   });
   await draft(server);
+  await bannerBeside(server);
   const visitors = new Visitors(server, events);
   await visitors.come(12);
   await server.desk.service.tick();
@@ -78,7 +81,15 @@ async function draft({ ask }: ReleaseServer): Promise<void> {
     guardrails: [
       { ...ERRORS, staleAfterS: 7_200 },
       { metric: "latency", measure: latency, harm: "increase", margin: 50, onBreach: "warn", dryRun: true, staleAfterS: 7_200 },
+      {
+        ...ERRORS,
+        metric: "phone-errors",
+        measure: { ...ERRORS.measure, filters: [ON_PHONE] },
+        dryRun: true,
+        staleAfterS: 7_200,
+      },
     ],
+    segments: ["country"],
     alertRoutes: ["slack:#releases"],
     contacts: { owner: "ann", onCall: "bob" },
     predictions: [
@@ -91,6 +102,18 @@ async function draft({ ask }: ReleaseServer): Promise<void> {
   await ask("POST", `${CHECKOUT}/start`, { reason: "the first hundred" });
   await ask("POST", `${CHECKOUT}/evidence`, { kind: "runbook-tried" }, { as: secret });
   await ask("POST", `${CHECKOUT}/evidence`, { kind: "note-sent" });
+}
+
+const ON_PHONE = { property: "device", op: "in", value: ["phone"] };
+
+/** Another release, live at one half all the time: most visitors are in both. */
+async function bannerBeside({ ask }: ReleaseServer): Promise<void> {
+  await ask("POST", `${P}/flags`, { key: "banner" });
+  const stages = [{ name: "Half", percentage: 50, hold: { minDurationS: 900_000 }, gates: [] }];
+  const guardrails = [{ ...ERRORS, measure: { kind: "failures", event: "banner-error" }, onBreach: "warn" }];
+  await ask("POST", `${E}/releases`, { key: "banner", flag: "banner", stages, guardrails, alertRoutes: ["slack:#releases"] });
+  await ask("POST", `${E}/releases/banner/ready`, {});
+  await ask("POST", `${E}/releases/banner/start`, {});
 }
 
 /** Ten minutes of traffic at a time, placed as SDKs place it. */
@@ -117,6 +140,8 @@ class Visitors {
     const release = (await ask("GET", CHECKOUT)).body;
     const { salt } = (await ask("GET", `${P}/flags/checkout`)).body.spaces.share;
     const { percentage, revision } = release.epochs.at(-1);
+    const banner = (await ask("GET", `${E}/releases/banner`)).body.epochs.at(-1).revision;
+    const bannerSalt = (await ask("GET", `${P}/flags/banner`)).body.spaces.share.salt;
     for (const instance of INSTANCES) receive(instance, release.revision);
     const exposures = [];
     const metrics = [];
@@ -129,18 +154,23 @@ class Visitors {
       const at = { timeMs: clock.now, unit };
       if (isTreated || isControl) {
         const variant = isTreated ? "on" : "off";
-        exposures.push({ seq: this.#next(), ...at, flag: "checkout", variant, release: "checkout", epoch: revision, revision });
+        const country = COUNTRIES[this.#unit % COUNTRIES.length];
+        const own = { flag: "checkout", variant, release: "checkout", epoch: revision, revision };
+        exposures.push({ seq: this.#next(), ...at, ...own, ...(country === undefined ? {} : { attributes: { country } }) });
       }
+      const variant = pointOf(bannerSalt, unit) < 500_000 ? "on" : "off";
+      exposures.push({ seq: this.#next(), ...at, flag: "banner", variant, release: "banner", epoch: banner, revision });
       const fails = this.#chance() < 0.03 * (isTreated ? this.harm : 1);
-      if (fails) metrics.push({ seq: this.#next(), ...at, name: "error" });
+      const properties = { device: this.#unit % 2 === 0 ? "phone" : "desktop" };
+      if (fails) metrics.push({ seq: this.#next(), ...at, name: "error", properties });
       // Who fails may fail again: it counts once.
-      if (fails && this.#chance() < 0.5) metrics.push({ seq: this.#next(), ...at, name: "error" });
+      if (fails && this.#chance() < 0.5) metrics.push({ seq: this.#next(), ...at, name: "error", properties });
       metrics.push({ seq: this.#next(), ...at, name: "latency", value: Math.round(200 + 400 * this.#chance() ** 3) });
     }
     const batch = batchOf({
       batchId: `b${this.#unit}`,
       receivedAtMs: clock.now,
-      exposures: exposures.map(({ release: key, ...rest }) => ({ ...rest, release: key })),
+      exposures,
       metrics,
     });
     await this.#events.append(batch);

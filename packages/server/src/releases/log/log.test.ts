@@ -3,11 +3,12 @@ import { createPublicKey, verify } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { ReleaseMove } from "@belay/protocol";
+import type { ReleaseMove, SegmentRecord } from "@belay/protocol";
 import { needPrograms, tempDir } from "@belay/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { E, P } from "../../app.fixture.ts";
 import { recomputed } from "./independent.fixture.ts";
+import { pairsOf, type RawParts, segmentsOf } from "./independent-parts.fixture.ts";
 import { CHECKOUT, type Story, tellStory } from "./log-story.fixture.ts";
 
 let story: Story;
@@ -17,6 +18,15 @@ beforeAll(async () => {
   ({ ask } = story.server);
 }, 120_000);
 afterAll(() => story.close());
+
+/** What anybody can pull. */
+async function lines(path: string): Promise<never[]> {
+  const { body } = await story.server.app.inject({ url: path, headers: { authorization: `Bearer ${story.server.adminToken}` } });
+  return body
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as never);
+}
 
 it("says who did what and why, how far it went, and what else was wrong", async () => {
   const { body: log } = await ask("GET", `${CHECKOUT}/log`);
@@ -51,17 +61,13 @@ it("says who did what and why, how far it went, and what else was wrong", async 
     "no-drill",
     "prediction-missed errors",
     "incident-overlapped dns",
+    "segment-worse country = (none)",
   ]);
   expect(log.lessons).toMatchObject([{ by: "First admin", better: "Stay at 10 % for a day" }]);
 });
 
 it("holds the numbers that plain loops over raw events come to", async () => {
   const { body: log } = await ask("GET", `${CHECKOUT}/log`);
-  const lines = async (path: string): Promise<never[]> =>
-    (await story.server.app.inject({ url: path, headers: { authorization: `Bearer ${story.server.adminToken}` } })).body
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => JSON.parse(line) as never);
   const raw = {
     exposures: await lines(`${P}/exposures?release=checkout`),
     errors: await lines(`${P}/metric-events?name=error`),
@@ -111,10 +117,60 @@ interface Prediction {
   readonly actual: { readonly value?: number; readonly reason?: string };
 }
 
+it("holds the segments and the interference that plain loops over raw events come to", async () => {
+  const { body: log } = await ask("GET", `${CHECKOUT}/log`);
+  const raw: RawParts = {
+    exposures: await lines(`${P}/exposures?release=checkout`),
+    banner: await lines(`${P}/exposures?release=banner`),
+    errors: await lines(`${P}/metric-events?name=error`),
+    latencies: await lines(`${P}/metric-events?name=latency`),
+    starts: log.latencies.stages.map(({ from }: { from: string }) => Date.parse(from)),
+    gone: Date.parse(log.timeline.find(({ action }: ReleaseMove) => action === "release.rollback").at),
+  };
+  const own = segmentsOf(raw);
+  const records: readonly SegmentRecord[] = log.segments;
+  expect(records.map(({ value, metric }) => [value, metric])).toEqual(own.map(({ country, metric }) => [country, metric]));
+  for (const [index, { treated, control, effect }] of own.entries()) {
+    const record = records[index] as SegmentRecord;
+    expect(record).toMatchObject({ attribute: "country", treated, control });
+    expect(record.effect).toMatchObject({ status: "ok", value: expect.closeTo(effect, 9) });
+  }
+  const total = records.filter(({ metric }) => metric === "latency").reduce((sum, { treated }) => sum + treated.units, 0);
+  expect([log.unitsShare, total]).toEqual([1, log.exposure.reduce((sum: number, { treated }: Counted) => sum + treated, 0)]);
+  // The third smallest of nine by Holm: nine times the first, eight times the second, seven times the third, and never less.
+  const ranked = [...records].sort((a, b) => pOf(a) - pOf(b));
+  const holm = ranked.map((_, at) => Math.max(...ranked.slice(0, at + 1).map((one, i) => Math.min(1, (9 - i) * pOf(one)))));
+  for (const [at, record] of ranked.entries()) expect(record.adjustedP).toBeCloseTo(holm[at] as number, 12);
+
+  const cells = pairsOf(raw);
+  expect(Object.values(cells).reduce((sum, { units }) => sum + units, 0)).toBe(
+    [...new Set(raw.exposures.filter(({ received_at }) => Date.parse(received_at) <= raw.gone).map(({ unit }) => unit))].length,
+  );
+  expect(log.interference).toEqual(
+    ["errors", "phone-errors"].map((metric) => ({
+      ...{ kind: "release", key: "banner", metric, treatment: "on" },
+      cells: metric === "errors" ? cells : pairsOf({ ...raw, errors: raw.errors.filter(isOnPhone) }),
+      effect: { status: "insufficient", reason: "too-few-units" },
+    })),
+  );
+});
+
+function isOnPhone({ properties }: RawParts["errors"][number]): boolean {
+  return properties?.device === "phone";
+}
+
+function pOf({ effect }: SegmentRecord): number {
+  return effect.status === "ok" ? effect.pValue : Number.NaN;
+}
+
 it("is the same to the byte when asked again, also for a moment of the past", async () => {
   const [first, again] = [await ask("GET", `${CHECKOUT}/log`), await ask("GET", `${CHECKOUT}/log`)];
   expect(again.text).toBe(first.text);
   expect(again.headers["belay-signature"]).toBe(first.headers["belay-signature"]);
+  // What ended only later had no end then.
+  story.server.clock.now += 60_000;
+  expect((await ask("POST", `${E}/releases/banner/abort`, {})).status).toBe(200);
+  expect((await ask("GET", `${CHECKOUT}/log`)).text).toBe(first.text);
   const at = "2026-11-22T14:40:00Z";
   const past = (await ask("GET", `${CHECKOUT}/log?at=${at}`)).body;
   expect([past.state, past.lessons.length, past.rollback, past.incidents.length]).toEqual(["holding", 0, undefined, 1]);
@@ -192,7 +248,7 @@ it("is a page without script that says in words what it draws, whatever people n
   expect(String(headers["content-security-policy"])).toContain("default-src 'none'");
   expect(text).not.toMatch(/<script|<instead>| on\w+=|javascript:|<link|<img|src=/);
   expect(text).toContain("One page &#60;instead&#62; of three");
-  expect(text.match(/<svg viewBox="[\d ]+" role="img" aria-label="[^"]+"><title>/g)).toHaveLength(3);
+  expect(text.match(/<svg viewBox="[\d ]+" role="img" aria-label="[^"]+"><title>/g)).toHaveLength(5);
   expect(text).toContain("10 % from 2026-11-22 12:00:00 UTC, 50 % from 2026-11-22 14:00:00 UTC, 0 % from");
   expect(text).toContain("prefers-color-scheme:dark");
   const markdown = (await ask("GET", `${CHECKOUT}/log?format=markdown`)).text;
@@ -205,7 +261,10 @@ it("is a page without script that says in words what it draws, whatever people n
     "## Timeline",
     "## Guardrail errors",
     "## Guardrail latency (dry run)",
+    "## Guardrail phone-errors (dry run)",
     "## Effects, as a share of control",
+    "## Segments",
+    "## Interference",
     "## Predicted and actual",
     "## Rollback",
     "## Gates",

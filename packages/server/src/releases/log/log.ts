@@ -2,7 +2,7 @@
  * Writes the log of a release as of one moment: from the change log and raw events alone, so that whoever has both can write
  * it again.
  */
-import type { EpochMs, GuardrailRecord, LoggedIncident, Neighbour, PredictionRecord, Release, ReleaseLog } from "@belay/protocol";
+import type { AttributePath, EpochMs, GuardrailRecord, Neighbour, PredictionRecord, Release, ReleaseLog } from "@belay/protocol";
 import { scorePrediction } from "@belay/stats";
 import type { ControlPlane } from "../../control/control-plane.ts";
 import { ProblemError } from "../../http/problem.ts";
@@ -11,13 +11,17 @@ import type { ChangeLog, StoredChange } from "../../store/changes/index.ts";
 import { type EventQuery, type EventStore, rowsOf } from "../../store/events/index.ts";
 import { heldRelease, trackedAs } from "../document.ts";
 import { epochsOf } from "../gather.ts";
-import { armOf, type Placement, placementOf } from "../placement.ts";
+import { armOf, armsOf, type Placement, placementOf } from "../placement.ts";
 import { placeIn } from "../service.ts";
 import type { ReleaseId } from "../watchtower.ts";
 import { adviceOn, type Recorded } from "./advice.ts";
+import { incidentsWithin, neighboursOf, otherOf } from "./alongside.ts";
 import { gateAnswers } from "./answers.ts";
+import { interferenceRecords } from "./interference.ts";
+import { KnownUnits } from "./known-units.ts";
 import { latenciesOf } from "./latencies.ts";
-import { countExposed, type EventRow, judgeGuardrail } from "./replay.ts";
+import { countExposed, type EventRow, inTurns, judgeGuardrail, shownTo } from "./replay.ts";
+import { segmentRecords } from "./segments.ts";
 import { type Told, timelineOf } from "./timeline.ts";
 
 export interface LogSources {
@@ -46,10 +50,12 @@ export async function writeLog(sources: LogSources, id: ReleaseId, asOf?: EpochM
   const last = told.versions.at(-1);
   if (last === undefined) throw new ProblemError("release_not_found", { key: id.key });
   const { body } = last;
-  const seen = await replay(sources.events, { id, body, told, placement: placementOf(place.project, body), at });
   const { flag, variant, experiment, control, description, author, state, createdAt } = body;
   const { startedAt, endedAt, rollback, predictionHash } = body;
   const span = { from: Date.parse(startedAt ?? createdAt), to: endedAt === undefined ? at : Date.parse(endedAt) };
+  const alongside = neighboursOf(place.project, id, body, { ...span, at });
+  const placement = placementOf(place.project, body);
+  const seen = await replay(sources.events, { id, project: place.project, body, told, placement, alongside, at });
   const nameOf = (token: string): string => sources.control.workspace.tokens.get(token)?.body.name ?? token;
   const recorded: Recorded = {
     ...{
@@ -73,8 +79,11 @@ export async function writeLog(sources: LogSources, id: ReleaseId, asOf?: EpochM
     exposure: seen.exposure,
     gates: gateAnswers(told.versions, seen.guardrails, nameOf),
     guardrails: seen.guardrails,
-    incidents: incidentsWithin(place.project, id, span),
-    alongside: neighboursOf(place.project, id, body, span),
+    segments: seen.segments,
+    interference: seen.interference,
+    unitsShare: seen.unitsShare,
+    incidents: incidentsWithin(place.project, id, { ...span, at }),
+    alongside,
     ...(rollback === undefined ? {} : { rollback }),
     predictions: body.predictions.map((prediction) => scored(prediction, seen.guardrails)),
     ...(predictionHash === undefined ? {} : { predictionHash }),
@@ -114,22 +123,26 @@ async function changesOf(
   return found;
 }
 
-interface Replayed extends Pick<ReleaseLog, "exposure" | "guardrails" | "lagMs"> {}
+type Replayed = Pick<ReleaseLog, "exposure" | "guardrails" | "segments" | "interference" | "unitsShare" | "lagMs">;
+
+const NOTHING: Replayed = { exposure: [], guardrails: [], segments: [], interference: [], unitsShare: 1, lagMs: 0 };
 
 interface Replaying {
   readonly id: ReleaseId;
+  readonly project: ProjectState;
   readonly body: ReleaseDocument;
   readonly told: Told;
   readonly placement: Placement;
+  readonly alongside: readonly Neighbour[];
   readonly at: EpochMs;
 }
 
 /** Exposures count as long as they come; guardrails judge until the end. */
-async function replay(events: LogSources["events"], { id, body, told, placement, at }: Replaying): Promise<Replayed> {
+async function replay(events: LogSources["events"], { id, body, told, at, ...rest }: Replaying): Promise<Replayed> {
   const { startedAt, endedAt } = body;
-  if (startedAt === undefined) return { exposure: [], guardrails: [], lagMs: 0 };
+  if (startedAt === undefined) return NOTHING;
   let lagMs = 0;
-  const rows = (query: Pick<EventQuery, "kind" | "name" | "release" | "experiment">, to: EpochMs): AsyncIterable<EventRow> =>
+  const rows = (query: Asked, to: EpochMs): AsyncIterable<EventRow> =>
     eventRows(
       events,
       { project: id.project, environments: [id.environment], fromMs: Date.parse(startedAt), toMs: to, ...query },
@@ -138,22 +151,51 @@ async function replay(events: LogSources["events"], { id, body, told, placement,
       },
     );
   const end = endedAt === undefined ? at : Math.min(at, Date.parse(endedAt));
-  const exposure = await countExposed(rows({ kind: "exposures", ...trackedAs(id.key, body) }, at + 1), {
+  const { project, placement, alongside } = rest;
+  const segments = segmentsOf(project, body);
+  const units = new KnownUnits({ segments, guardrails: body.guardrails, placement, epochs: epochsOf(body) });
+  const exposures = shownTo(rows({ kind: "exposures", ...trackedAs(id.key, body) }, at + 1), (row) => {
+    if (row.receivedAt <= end) units.expose(row, armOf(body, row.variant ?? ""));
+  });
+  const exposure = await countExposed(exposures, {
     shares: told.shares,
     isTreated: (variant) => armOf(body, variant) > 0,
   });
+  const others = alongside.flatMap((neighbour) => otherOf(project, id.environment, neighbour));
+  for (const [index, { asked, armOf: armThere }] of others.entries()) {
+    for await (const row of inTurns(rows({ kind: "exposures", ...asked }, end + 1))) {
+      units.meet(row, index, armThere(row.variant ?? ""));
+    }
+  }
   const moving = body.guardrails.filter(({ dryRun }) => dryRun !== true).length;
   const { contrasts } = placement;
   const guardrails: GuardrailRecord[] = [];
-  for (const guardrail of body.guardrails) {
+  for (const [index, guardrail] of body.guardrails.entries()) {
     const judging = contrasts.length * (guardrail.dryRun === true ? 1 : moving);
-    for (const contrast of contrasts) {
-      const own = rows({ kind: "metrics", name: guardrail.measure.event }, end + 1);
+    for (const [at, contrast] of contrasts.entries()) {
+      const all = rows({ kind: "metrics", name: guardrail.measure.event }, end + 1);
+      const own = at === 0 ? shownTo(all, (row) => units.hear(row, index)) : all;
       const judged = { placement, contrast, epochs: epochsOf(body), until: end, judging };
       guardrails.push(await judgeGuardrail(own, guardrail, judged));
     }
   }
-  return { exposure, guardrails, lagMs };
+  const question = { guardrails: body.guardrails, arms: armsOf(body), isRamp: body.experiment !== undefined, others };
+  return {
+    exposure,
+    guardrails,
+    segments: segmentRecords(units.units, { segments, guardrails: body.guardrails, contrasts }),
+    interference: interferenceRecords(units.units, question),
+    unitsShare: units.share,
+    lagMs,
+  };
+}
+
+/** What of the store is asked for; from the start of the release when it does not say. */
+type Asked = Pick<EventQuery, "kind" | "name" | "release" | "experiment" | "fromMs">;
+
+/** As people asked for it; else as they did of the experiment that it ramps. */
+function segmentsOf({ experiments }: ProjectState, { segments, experiment }: ReleaseDocument): readonly AttributePath[] {
+  return segments ?? experiments.get(experiment ?? "")?.body.segments ?? [];
 }
 
 /** Columns of an exposure and of a metric event that a log is made of. */
@@ -163,6 +205,7 @@ interface StoredRow {
   readonly variant?: string;
   readonly value?: number | null;
   readonly properties?: NonNullable<EventRow["properties"]> | null;
+  readonly attributes?: NonNullable<EventRow["attributes"]> | null;
 }
 
 async function* eventRows(
@@ -172,52 +215,16 @@ async function* eventRows(
 ): AsyncGenerator<EventRow> {
   const { pages, lagMs } = await events.pull({ ...query, format: "ndjson" });
   onLag(lagMs);
-  for await (const { unit, received_at, value, variant, properties } of rowsOf<StoredRow>(pages)) {
+  for await (const { unit, received_at, value, variant, properties, attributes } of rowsOf<StoredRow>(pages)) {
     yield {
       unit,
       receivedAt: Date.parse(received_at),
       ...(variant === undefined ? {} : { variant }),
       ...(typeof value === "number" ? { value } : {}),
       ...(properties === undefined ? {} : { properties }),
+      ...(attributes === undefined ? {} : { attributes }),
     };
   }
-}
-
-interface Stretch {
-  readonly from: EpochMs;
-  readonly to: EpochMs;
-}
-
-function incidentsWithin({ incidents }: ProjectState, { environment }: ReleaseId, span: Stretch): LoggedIncident[] {
-  return [...incidents].flatMap(([incident, { body }]) => {
-    const isThere = body.environment === undefined || body.environment === environment;
-    if (!isThere || !overlaps(body, span)) return [];
-    const { reason, from, to } = body;
-    return [{ incident, reason, from, ...(to === undefined ? {} : { to }) }];
-  });
-}
-
-/** The experiment that is ramped is none: it is what the log is of. */
-function neighboursOf(
-  { environments, experiments }: ProjectState,
-  { environment, key }: ReleaseId,
-  { experiment }: ReleaseDocument,
-  span: Stretch,
-): Neighbour[] {
-  const live = (kind: Neighbour["kind"], name: string, from: string | undefined, to: string | undefined): Neighbour[] =>
-    from === undefined || !overlaps({ from, ...(to === undefined ? {} : { to }) }, span)
-      ? []
-      : [{ kind, key: name, from, ...(to === undefined ? {} : { to }) }];
-  const releases = [...(environments.get(environment)?.releases ?? [])].filter(([name]) => name !== key);
-  const there = [...experiments].filter(([name, { body }]) => name !== experiment && body.environment === environment);
-  return [
-    ...releases.flatMap(([name, { body }]) => live("release", name, body.startedAt, body.endedAt)),
-    ...there.flatMap(([name, { body }]) => live("experiment", name, body.startedAt, body.stoppedAt)),
-  ];
-}
-
-function overlaps({ from, to }: { readonly from: string; readonly to?: string }, span: Stretch): boolean {
-  return Date.parse(from) <= span.to && (to === undefined || Date.parse(to) >= span.from);
 }
 
 /**

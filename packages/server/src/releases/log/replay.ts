@@ -3,6 +3,8 @@
  *
  *   exposures ──────────> units first exposed, by stretch and arm
  *   events of a guardrail ─> a watch of its own ─> looks ─> what was counted, by share and arm
+ *
+ * Whoever else reads a row on its way is handed it: no event is asked for twice.
  */
 import type {
   EpochMs,
@@ -11,26 +13,16 @@ import type {
   GuardrailLook,
   GuardrailRecord,
   GuardrailStratum,
-  Stated,
-  StatedEffect,
+  Json,
 } from "@belay/protocol";
 import { SPACE_PPM } from "@belay/protocol";
-import {
-  guardrailVerdict,
-  type Moments,
-  mergeMoments,
-  NO_MOMENTS,
-  type Result,
-  rateRatio,
-  refuse,
-  relativeEffect,
-  unitVariance,
-} from "@belay/stats";
+import { guardrailVerdict, type Moments, mergeMoments, NO_MOMENTS } from "@belay/stats";
 import { readValue } from "../../metrics/selection.ts";
 import { type Epoch, type HeardEvent, type Reading, ReleaseWatch } from "../guardrails.ts";
 import { type Contrast, only, type Placement } from "../placement.ts";
 import { type Source, sourceOf } from "../source.ts";
 import { UnitSet } from "../unit-set.ts";
+import { effectOver, type Stratum } from "./effect.ts";
 import type { Share } from "./timeline.ts";
 
 /** An event as the store gives it back. */
@@ -40,6 +32,7 @@ export interface EventRow {
   readonly variant?: string;
   readonly value?: number;
   readonly properties?: NonNullable<HeardEvent["properties"]> | null;
+  readonly attributes?: { readonly [name: string]: Json } | null;
 }
 
 /** Units of a generation that are remembered at once: one set of them is some 40 MB at most. */
@@ -109,12 +102,20 @@ export async function judgeGuardrail(
       const counted = ({ n, mean }: Moments) => (measure.kind === "values" && n > 0 ? { units: n, mean } : { units: n });
       return { percentage: 100 * reach, treated: counted(treated), control: counted(control) };
     }),
-    effect: stated(measure.kind === "failures" ? rateOf(strata) : meanOf(strata)),
+    effect: effectOver(strata, measure.kind),
   };
 }
 
+/** The same rows, each shown to somebody else on its way. */
+export async function* shownTo(rows: AsyncIterable<EventRow>, see: (row: EventRow) => void): AsyncGenerator<EventRow> {
+  for await (const row of rows) {
+    see(row);
+    yield row;
+  }
+}
+
 /** Lets others have their turn now and then: rows come a page at a time, and a page must not hold up what serves applications. */
-async function* inTurns(rows: AsyncIterable<EventRow>): AsyncGenerator<EventRow> {
+export async function* inTurns(rows: AsyncIterable<EventRow>): AsyncGenerator<EventRow> {
   let count = 0;
   for await (const row of rows) {
     yield row;
@@ -124,11 +125,8 @@ async function* inTurns(rows: AsyncIterable<EventRow>): AsyncGenerator<EventRow>
 }
 
 /** What was counted under one share of everybody: as a share, and those treated of the units that were compared. */
-interface Stratum {
+interface ReachStratum extends Stratum {
   readonly reach: number;
-  readonly share: number;
-  readonly treated: Moments;
-  readonly control: Moments;
 }
 
 class Replay {
@@ -173,7 +171,7 @@ class Replay {
     this.#tally(row.unit, readValue(selection, row) ?? 0);
   }
 
-  end(): { readonly looks: readonly GuardrailLook[]; readonly strata: readonly Stratum[] } {
+  end(): { readonly looks: readonly GuardrailLook[]; readonly strata: readonly ReachStratum[] } {
     this.#judge(true);
     const strata = [...this.#strata].sort(([a], [b]) => a - b).map(([ppm, arms]) => ({ reach: ppm / SPACE_PPM, ...arms }));
     return { looks: this.#looks, strata };
@@ -215,35 +213,4 @@ class Replay {
       ...(isNonInferior === undefined ? {} : { isNonInferior }),
     });
   }
-}
-
-function rateOf(strata: readonly Stratum[]): Result<StatedEffect> {
-  return rateRatio(strata.map(({ share, treated, control }) => ({ share, treated: treated.n, total: treated.n + control.n })));
-}
-
-/** Means of both arms over the shares, weighted by how much each share can tell, so that a drift over a ramp is no effect. */
-function meanOf(strata: readonly Stratum[]): Result<StatedEffect> {
-  const usable = strata.filter(({ treated, control }) => treated.n >= UNITS_MIN && control.n >= UNITS_MIN);
-  const weights = usable.map(({ treated, control }) => (treated.n * control.n) / (treated.n + control.n));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  if (total === 0) return refuse("too-few-units");
-  const arm = (of: (stratum: Stratum) => Moments) => ({
-    value: usable.reduce((sum, stratum, i) => sum + (weights[i] ?? 0) * of(stratum).mean, 0) / total,
-    variance:
-      usable.reduce((sum, stratum, i) => {
-        const moments = of(stratum);
-        return sum + ((weights[i] ?? 0) ** 2 * (unitVariance(moments) ?? 0)) / moments.n;
-      }, 0) /
-      total ** 2,
-  });
-  return relativeEffect({ control: arm(({ control }) => control), treatment: arm(({ treated }) => treated) });
-}
-
-/** Of each arm under one share, before its mean counts. */
-const UNITS_MIN = 2;
-
-function stated(effect: Result<StatedEffect>): Stated<StatedEffect> {
-  if (effect.status !== "ok") return effect;
-  const { value, standardError, interval, pValue } = effect;
-  return { status: "ok", value, standardError, interval, pValue };
 }

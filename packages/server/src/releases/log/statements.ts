@@ -1,14 +1,14 @@
 /* What a release's log says, put together once as tables and sentences; Markdown and the page only differ in how they write it. */
-import type { GuardrailRecord, Release, ReleaseLog, ReleaseMove, Stated, StatedEffect } from "@belay/protocol";
-import { count, plain, signed, reasonText as worded } from "../../results/words.ts";
+import type { GuardrailRecord, Release, ReleaseLog, ReleaseMove, SegmentUnits, Stated, StatedEffect } from "@belay/protocol";
+import { count, plain, probability, signed, reasonText as worded } from "../../results/words.ts";
 import { reasonText } from "../plan-text.ts";
 import { number } from "./ladder-chart.ts";
-import { guardrailName, moment, span } from "./words.ts";
+import { guardrailName, moment, segmentName, span } from "./words.ts";
 
 export interface Chapter {
   readonly title: string;
-  /** Drawn on the page in front of the rest: the ladder, or the evidence of a guardrail. */
-  readonly chart?: "ladder" | GuardrailRecord;
+  /** Drawn on the page in front of the rest: the ladder, effects by segment, or the evidence of a guardrail. */
+  readonly chart?: "ladder" | "segments" | GuardrailRecord;
   readonly sentences: readonly string[];
   readonly table?: { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] };
 }
@@ -47,6 +47,8 @@ export function chapters(log: ReleaseLog): Chapter[] {
     timeline(log),
     ...log.guardrails.map(guardrail),
     effects(log),
+    segments(log),
+    interference(log),
     predictions(log),
     rollback(log),
     gates(log),
@@ -149,6 +151,67 @@ function effects({ guardrails }: ReleaseLog): Chapter {
       ]),
     },
   };
+}
+
+function segments({ segments: all, unitsShare }: ReleaseLog): Chapter {
+  return {
+    title: "Segments",
+    chart: "segments",
+    sentences: all.length === 0 ? [] : sampled(unitsShare),
+    table: {
+      head: ["Segment", "Metric", "Treated", "Others", "Effect", "95 %", "Adjusted p"],
+      rows: all.map(({ treated, control, effect, adjustedP, ...record }) => [
+        segmentName(record),
+        guardrailName(record),
+        among(treated),
+        among(control),
+        effectText(effect),
+        rangeText(effect),
+        adjustedP === undefined ? "" : probability(adjustedP),
+      ]),
+    },
+  };
+}
+
+/** 3 of 120; of values 80 of 120, mean 40. */
+function among({ units, counted, mean }: SegmentUnits): string {
+  return `${count(counted)} of ${count(units)}${mean === undefined ? "" : `, mean ${plain(mean)}`}`;
+}
+
+function interference({ interference: all, alongside, unitsShare }: ReleaseLog): Chapter {
+  const apart = alongside.filter(({ kind, key }) => !all.some((one) => one.kind === kind && one.key === key));
+  return {
+    title: "Interference",
+    sentences: [
+      ...apart.map(({ kind, key }) => `No failure could be compared in units that were also in the ${kind} ${key}.`),
+      ...(all.length === 0 ? [] : sampled(unitsShare)),
+    ],
+    table: {
+      head: [
+        "Also in",
+        "Metric",
+        "Neither",
+        "The other",
+        "This one",
+        "Both",
+        "Changes the effect by",
+        "Adjusted p",
+        "Would show",
+      ],
+      rows: all.map(({ kind, key, metric, treatment, ownTreatment, cells, effect, adjustedP, smallestDetectable }) => [
+        `${treatment} of the ${kind} ${key}`,
+        ownTreatment === undefined ? metric : `${metric} in ${ownTreatment}`,
+        ...[cells.cc, cells.ct, cells.tc, cells.tt].map(among),
+        effect.status === "ok" ? `${signed(effect.value)} (${rangeText(effect)})` : worded(effect.reason),
+        adjustedP === undefined ? "" : probability(adjustedP),
+        smallestDetectable === undefined ? "" : signed(smallestDetectable),
+      ]),
+    },
+  };
+}
+
+function sampled(unitsShare: number): string[] {
+  return unitsShare === 1 ? [] : [`Told of ${number(100 * unitsShare)} % of the units, chosen at random.`];
 }
 
 function predictions({ predictions: all, predictionHash }: ReleaseLog): Chapter {

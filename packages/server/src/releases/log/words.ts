@@ -1,5 +1,5 @@
 /* Spans, moments and names as people read them. */
-import type { GuardrailRecord } from "@belay/protocol";
+import type { GuardrailRecord, SegmentRecord } from "@belay/protocol";
 
 /** 850 ms, 4.2 s, 12 min, 3.5 h, 6.0 d: two digits that count, in the unit that fits. */
 export function span(ms: number): string {
@@ -13,6 +13,11 @@ export function span(ms: number): string {
 /** 2026-11-22 12:00:07 UTC. */
 export function moment(at: string): string {
   return `${at.slice(0, 10)} ${at.slice(11, 19)} UTC`;
+}
+
+/** `country = DE`; `country = (none)` of units without. */
+export function segmentName({ attribute, value }: Pick<SegmentRecord, "attribute" | "value">): string {
+  return `${attribute} = ${value === "" ? "(none)" : value}`;
 }
 
 /** `errors`; of one treatment of an experiment, `errors in short`. */
