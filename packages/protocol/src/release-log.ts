@@ -29,6 +29,8 @@ export interface ReleaseLog {
   readonly at: string;
   /** Age of the oldest acknowledged event that may be missing; 0 when none is. */
   readonly lagMs: number;
+  /** Servers that keep events of the environment which are not in it. Empty where all servers share one event store. */
+  readonly notCounted: readonly string[];
   readonly timeline: readonly ReleaseMove[];
   readonly exposure: readonly ExposureStretch[];
   readonly gates: readonly GateAnswer[];

@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "./access/access.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
 import { experimentRoutes } from "./experiments/routes.ts";
+import type { GatheredLedger } from "./ledger/gathered-ledger.ts";
 import { ledgerRoutes } from "./ledger/routes.ts";
 import { metricRoutes } from "./metrics/routes.ts";
 import { effectRoutes } from "./releases/effect-routes.ts";
@@ -20,14 +21,17 @@ export function recordDoors({
   events,
   now,
   deliveries,
+  gathered,
 }: {
   readonly events: EventStore;
   readonly now: () => number;
+  /** Where other servers keep events of their own: whose ledgers are in that of `events`. */
+  readonly gathered?: GatheredLedger;
   /** What became of what was sent to webhooks; absent: nothing is known of it. */
   readonly deliveries?: Pick<DeliveryStore, "list">;
 }): (access: Access, control: ControlPlane, log: ChangeLog) => FastifyPluginAsync {
   return (access, control, log) => async (app) => {
-    await app.register(ledgerRoutes, { access, control, events, now });
+    await app.register(ledgerRoutes, { access, control, events, now, ...(gathered === undefined ? {} : { gathered }) });
     await app.register(retentionRoutes, { access, control });
     await app.register(metricRoutes, { access, control, events, now });
     const results = createResults({ control, events, now, ...(deliveries === undefined ? {} : { deliveries }) });

@@ -4,6 +4,7 @@ import type { ControlPlane } from "./control/control-plane.ts";
 import type { ExperimentPulse } from "./experiments/pulse.ts";
 import type { FillRandom } from "./flags/salts.ts";
 import { learningRoutes } from "./learning/routes.ts";
+import type { GatheredLedger } from "./ledger/gathered-ledger.ts";
 import type { ReleaseDesk } from "./releases/desk.ts";
 import { freezeRoutes } from "./releases/freeze-routes.ts";
 import { logRoutes } from "./releases/log/routes.ts";
@@ -21,6 +22,7 @@ export function releaseDoors({
   pulse,
   log,
   events,
+  gathered,
   fillRandom,
   now,
 }: {
@@ -28,6 +30,8 @@ export function releaseDoors({
   readonly pulse: Pick<ExperimentPulse, "heard" | "uncovered">;
   readonly log: Pick<ChangeLog, "changes">;
   readonly events: Pick<EventStore, "pull" | "ledger">;
+  /** Where other servers keep events of their own. */
+  readonly gathered?: GatheredLedger;
   /** Random bytes fit for secrets. */
   readonly fillRandom: FillRandom;
   readonly now: () => number;
@@ -35,7 +39,10 @@ export function releaseDoors({
   return (access, control) => async (app) => {
     await app.register(releaseRoutes, { access, control, desk, now });
     await app.register(recordRoutes, { access, control, desk });
-    await app.register(logRoutes, { access, control, log, events, fillRandom, now });
+    await app.register(logRoutes, {
+      ...{ access, control, log, events, fillRandom, now },
+      ...(gathered === undefined ? {} : { gathered }),
+    });
     await app.register(signingRoutes, { access, control, fillRandom });
     await app.register(learningRoutes, { access, control, desk, pulse, events, now });
     await app.register(freezeRoutes, { access, control, desk, now });

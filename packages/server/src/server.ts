@@ -26,6 +26,7 @@ import { ImportLog } from "./imports/import-log.ts";
 import { Importer } from "./imports/importer.ts";
 import { importDoors } from "./imports/routes.ts";
 import { InstanceRegistry } from "./instances/registry.ts";
+import { GatheredLedger } from "./ledger/gathered-ledger.ts";
 import { meteredLog } from "./meters/log-meters.ts";
 import { meterParts } from "./meters/parts.ts";
 import { oidcProvider } from "./oidc/provider.ts";
@@ -45,7 +46,10 @@ import { withLease } from "./store/changes/lease.ts";
 import { isAway, untilThere } from "./store/changes/until-there.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
 import { type DeliveryStore, openDeliveryStore, postgresDeliveryStore } from "./store/deliveries/index.ts";
-import { openEventStore } from "./store/events/index.ts";
+import { type EventStore, openEventStore } from "./store/events/index.ts";
+import { postgresLedgerStore } from "./store/ledgers/index.ts";
+import { overlaid } from "./store/overlaid.ts";
+import { serverNameIn } from "./store/server-name.ts";
 import { postgresSightingStore } from "./store/sightings/index.ts";
 import { openUseStore } from "./store/uses/index.ts";
 import { descriptorLimit, streamsWithin } from "./stream/descriptors.ts";
@@ -118,10 +122,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
     });
     closers.push(() => retention.close());
     const instances = new InstanceRegistry(Date.now, bus);
+    const gathered = await gatherLedgers(config, folder.path, { control, events }, (error) =>
+      app?.log.warn({ err: error }, "ledgers of other servers not read yet"),
+    );
+    if (gathered !== undefined) closers.push(() => gathered.close());
+    const read = gathered === undefined ? events : overlaid(events, { ledger: (query) => gathered.ledger(query) });
     const desk = new ReleaseDesk({
       control,
       log,
-      events,
+      events: read,
       instances,
       now: Date.now,
       holder,
@@ -182,7 +191,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     const looks = new LookKeeper({
       control,
       log,
-      results: createResults({ control, events, now: Date.now, deliveries }),
+      results: createResults({ control, events: read, now: Date.now, deliveries }),
       now: Date.now,
       holder: randomUUID(),
       onFault: (error, experiment) => app?.log.warn({ err: error, experiment }, "experiment not looked at yet"),
@@ -229,12 +238,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
       meters: { registry, isOpenHere: config.areMetersOpenHere },
       doors: [
         (access) => eventDoors({ access, events, intake, hasEnvironment: environmentsOf(control) }),
-        recordDoors({ events, now: Date.now, deliveries }),
+        recordDoors({ events: read, now: Date.now, deliveries, ...(gathered === undefined ? {} : { gathered }) }),
         webhookDoors({ fillRandom, store: deliveries, courier, send, now: Date.now }),
         importDoors(imports, config.databaseUrl === undefined ? undefined : importLog),
         emergencyDoors(emergencies),
         backupDoors(new Backups({ folder: folder.path, events, now: Date.now })),
-        releaseDoors({ desk, pulse, log, events, fillRandom, now: Date.now }),
+        releaseDoors({
+          ...{ desk, pulse, log, events: read, fillRandom, now: Date.now },
+          ...(gathered === undefined ? {} : { gathered }),
+        }),
       ],
     });
     closers.push(() => app?.close());
@@ -283,6 +295,24 @@ async function startOnce(
 async function openLog({ databaseUrl }: Config, folder: string, onFault: (error: unknown) => void): Promise<ChangeLog> {
   if (databaseUrl === undefined) return openChangeLog(join(folder, "changes.db"));
   return new MirroredChangeLog(postgresChangeLog({ url: databaseUrl }), { file: join(folder, "changes.mirror.json"), onFault });
+}
+
+/** Servers that share a database and no event store tell each other what their ledgers say; absent elsewhere. */
+async function gatherLedgers(
+  { databaseUrl, clickHouse }: Config,
+  folder: string,
+  { control, events }: { readonly control: ControlPlane; readonly events: EventStore },
+  onFault: (error: unknown) => void,
+): Promise<GatheredLedger | undefined> {
+  if (databaseUrl === undefined || clickHouse !== undefined) return undefined;
+  return new GatheredLedger({
+    events,
+    store: postgresLedgerStore({ url: databaseUrl }),
+    server: await serverNameIn(folder),
+    projects: () => new Map([...control.workspace.projects].map(([key, { environments }]) => [key, [...environments.keys()]])),
+    now: Date.now,
+    onFault,
+  });
 }
 
 /** Over Redis where there is one; else over the PostgreSQL that several servers share; else nobody is there to be told. */

@@ -243,6 +243,7 @@ export const ReleaseLogSchema: Schema<ReleaseLog> = Type.Object(
     endedAt: optionalTime,
     at: time,
     lagMs: Type.Number(),
+    notCounted: Type.Array(text, { description: "Servers that keep events of the environment which are not in it" }),
     timeline: Type.Array(MoveSchema),
     exposure: Type.Array(StretchSchema),
     gates: Type.Array(GateAnswerSchema),

@@ -9,12 +9,15 @@ import { environmentOf, type PageQuery, pageFields, pathParams, projectOf } from
 import type { EventStore } from "../store/events/index.ts";
 import { designOf } from "./design.ts";
 import { accountOf, type InstanceAccount, skewsOf, sumByArm } from "./domain.ts";
-import { InstanceAccountSchema, type LedgerReport, LedgerReportSchema } from "./views.ts";
+import type { GatheredLedger } from "./gathered-ledger.ts";
+import { InstanceAccountSchema, type LedgerReport, LedgerReportSchema, shareOf } from "./views.ts";
 
 export interface LedgerDoors {
   readonly access: Pick<Access, "role">;
   readonly control: Pick<ControlPlane, "workspace">;
   readonly events: Pick<EventStore, "ledger">;
+  /** Other servers whose numbers `events.ledger` has; absent: there are none. */
+  readonly gathered?: Pick<GatheredLedger, "inLedger">;
   readonly now: () => number;
 }
 
@@ -52,7 +55,7 @@ interface Params {
 }
 
 /** The ledger: produced = stored + dropped + lost + in flight, by arm, and by instance and arm. */
-export const ledgerRoutes: FastifyPluginAsync<LedgerDoors> = async (app, { access, control, events, now }) => {
+export const ledgerRoutes: FastifyPluginAsync<LedgerDoors> = async (app, { access, control, events, gathered, now }) => {
   const path = "/api/v1/projects/:project/environments/:environment/ledger";
   const params = pathParams("project", "environment");
 
@@ -86,6 +89,7 @@ export const ledgerRoutes: FastifyPluginAsync<LedgerDoors> = async (app, { acces
         silentAfterS: query.silentAfterS ?? SILENT_AFTER_S,
         arms,
         skews: skewsOf(arms, (subject) => designOf(inForce, subject)),
+        servers: (gathered?.inLedger(of) ?? []).map(shareOf),
       };
     },
   );

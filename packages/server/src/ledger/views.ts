@@ -1,6 +1,7 @@
 import { oneOf, type Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { ArmAccount, InstanceAccount, SkewReport } from "./domain.ts";
+import type { OtherServer } from "./gathered-ledger.ts";
 
 /** What the applications of an environment made, and where it is. One entry per arm: bounded, fit for a metrics scraper. */
 export interface LedgerReport {
@@ -8,6 +9,17 @@ export interface LedgerReport {
   readonly silentAfterS: number;
   readonly arms: readonly ArmAccount[];
   readonly skews: readonly SkewReport[];
+  /** Other servers that keep events of their own and whose numbers are in it, as they last told them. */
+  readonly servers: readonly ServerShare[];
+}
+
+interface ServerShare {
+  readonly server: string;
+  readonly at: string;
+}
+
+export function shareOf({ server, at }: OtherServer): ServerShare {
+  return { server, at: new Date(at).toISOString() };
 }
 
 const closed = { additionalProperties: false } as const;
@@ -43,7 +55,17 @@ const SkewSchema: Schema<SkewReport> = Type.Object(
   closed,
 );
 
+const ServerShareSchema: Schema<ServerShare> = Type.Object({ server: text, at: time }, closed);
+
 export const LedgerReportSchema: Schema<LedgerReport> = Type.Object(
-  { at: time, silentAfterS: count, arms: Type.Array(ArmAccountSchema), skews: Type.Array(SkewSchema) },
+  {
+    at: time,
+    silentAfterS: count,
+    arms: Type.Array(ArmAccountSchema),
+    skews: Type.Array(SkewSchema),
+    servers: Type.Array(ServerShareSchema, {
+      description: "Other servers that keep events of their own and whose numbers are in it, as they last told them",
+    }),
+  },
   closed,
 );

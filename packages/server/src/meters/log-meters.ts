@@ -2,6 +2,7 @@ import type { EpochMs } from "@belay/protocol";
 import { Histogram, type Registry } from "prom-client";
 import { ProblemError } from "../http/problem.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
+import { overlaid } from "../store/overlaid.ts";
 import { gauge } from "./counted.ts";
 
 /** Seconds. */
@@ -51,16 +52,6 @@ export function meteredLog(log: ChangeLog, registry: Registry, now: () => EpochM
     releaseLease: async (name, holder) => {
       await log.releaseLease(name, holder);
       leases.set(name, 0);
-    },
-  });
-}
-
-/** A log with some methods replaced; the others stay bound to it. */
-function overlaid(log: ChangeLog, methods: Partial<ChangeLog>): ChangeLog {
-  return new Proxy(log, {
-    get: (target, name) => {
-      const own = methods[name as keyof ChangeLog] ?? Reflect.get(target, name, target);
-      return typeof own === "function" ? own.bind(target) : own;
     },
   });
 }

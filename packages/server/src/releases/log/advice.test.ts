@@ -36,7 +36,7 @@ const GUARDRAIL: GuardrailRecord = {
 /** A release that did everything well. */
 const WELL: Recorded = {
   ...{ project: "default", environment: "production", release: "checkout", flag: "checkout", variant: "on", description: "" },
-  ...{ author: "ann", state: "done", createdAt: AT, startedAt: AT, at: AT, lagMs: 0 },
+  ...{ author: "ann", state: "done", createdAt: AT, startedAt: AT, at: AT, lagMs: 0, notCounted: [] },
   timeline: [],
   exposure: [{ from: AT, percentage: 100, change: 1, treated: 10, control: 10 }],
   gates: [],

@@ -6,6 +6,7 @@ import type { AttributePath, EpochMs, GuardrailRecord, Neighbour, PredictionReco
 import { scorePrediction } from "@belay/stats";
 import type { ControlPlane } from "../../control/control-plane.ts";
 import { ProblemError } from "../../http/problem.ts";
+import type { GatheredLedger } from "../../ledger/gathered-ledger.ts";
 import type { ProjectState, ReleaseDocument } from "../../state/workspace.ts";
 import type { ChangeLog, StoredChange } from "../../store/changes/index.ts";
 import { type EventQuery, type EventStore, rowsOf } from "../../store/events/index.ts";
@@ -28,6 +29,8 @@ export interface LogSources {
   readonly control: Pick<ControlPlane, "workspace">;
   readonly log: Pick<ChangeLog, "changes">;
   readonly events: Pick<EventStore, "pull">;
+  /** Where other servers keep events that `events` has not. */
+  readonly gathered?: Pick<GatheredLedger, "elsewhere">;
   readonly now: () => EpochMs;
 }
 
@@ -75,6 +78,7 @@ export async function writeLog(sources: LogSources, id: ReleaseId, asOf?: EpochM
     ...(endedAt === undefined ? {} : { endedAt }),
     at: new Date(at).toISOString(),
     lagMs: seen.lagMs,
+    notCounted: startedAt === undefined ? [] : (sources.gathered?.elsewhere(id) ?? []),
     timeline: told.moves,
     exposure: seen.exposure,
     gates: gateAnswers(told.versions, seen.guardrails, nameOf),

@@ -38,6 +38,7 @@ export function lead({ variant, experiment, flag, environment, project, at }: Re
 
 export function chapters(log: ReleaseLog): Chapter[] {
   const all = [
+    notCounted(log),
     ladder(log),
     {
       title: "What could be better",
@@ -56,6 +57,17 @@ export function chapters(log: ReleaseLog): Chapter[] {
     meanwhile(log),
   ];
   return all.filter(({ sentences, table }) => sentences.length > 0 || (table?.rows.length ?? 0) > 0);
+}
+
+function notCounted({ notCounted: servers }: ReleaseLog): Chapter {
+  const whose = servers.join(", ");
+  return {
+    title: "What is not counted",
+    sentences:
+      servers.length === 0
+        ? []
+        : [`Events that ${whose} took in: each server keeps its own, and this log counts those of the one that wrote it.`],
+  };
 }
 
 function ladder({ exposure }: ReleaseLog): Chapter {

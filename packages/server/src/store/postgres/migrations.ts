@@ -68,6 +68,12 @@ const STEPS: readonly string[] = [
     run text not null, writer text not null, last bigint not null, at bigint not null, primary key (run, writer)
   );
   `,
+  `
+  create table server_ledgers (
+    server text not null, project text not null, environment text not null, at bigint not null, body text not null,
+    primary key (server, project, environment)
+  );
+  `,
 ];
 
 /** Any number that nothing else of this database locks: servers that start at once take their turns. */
