@@ -66,6 +66,21 @@ describe("docs/faults.md", () => {
   });
 });
 
+describe("README.md", () => {
+  it("shows page, React, OpenFeature, OFREP and Next.js in at most eight lines each", () => {
+    const doors = ['/sdk-browser"', '/react"', '/openfeature"', "/ofrep/", '/next-flags"'];
+    const blocks = codeBlocks(readFileSync(join(ROOT, "README.md"), "utf8"));
+    const shown = doors.map(
+      (door) =>
+        blocks
+          .find(({ code }) => code.includes(door))
+          ?.code.split("\n")
+          .filter(Boolean).length,
+    );
+    expect(shown.map((lines = 0) => lines > 1 && lines <= 8)).toEqual([true, true, true, true, true]);
+  });
+});
+
 describe("TypeScript shown in the pages", () => {
   it("compiles as it stands, against the packages as built", () => {
     const programs = pages.flatMap(programsOf);
@@ -105,16 +120,16 @@ interface Program {
   readonly code: string;
 }
 
-/** One program a `ts` block; a `ts continued` block is compiled with the ones before it. */
+/** One program a `ts` or `tsx` block; a `ts continued` block is compiled with the ones before it. */
 function programsOf({ path, text }: RepositoryFile): Program[] {
-  const blocks = codeBlocks(text).filter(({ info }) => /^(ts|typescript)( continued)?$/.test(info));
+  const blocks = codeBlocks(text).filter(({ info }) => /^(tsx?|typescript)( continued)?$/.test(info));
   const chapters: CodeBlock[][] = [];
   for (const block of blocks) {
     if (block.info.endsWith("continued")) chapters.at(-1)?.push(block);
     else chapters.push([block]);
   }
   return chapters.map((chapter) => ({
-    name: `${path.replaceAll(/[^A-Za-z0-9]+/g, "-")}-line-${chapter[0]?.line ?? 0}.ts`,
+    name: `${path.replaceAll(/[^A-Za-z0-9]+/g, "-")}-line-${chapter[0]?.line ?? 0}.${chapter[0]?.info.startsWith("tsx") ? "tsx" : "ts"}`,
     code: `${chapter.map(({ code }) => code).join("\n")}\nexport {};\n`,
   }));
 }
@@ -127,9 +142,9 @@ function compile(programs: readonly Program[]): string {
     for (const { name, code } of programs) writeFileSync(join(folder, name), code);
     const compilerOptions = {
       ...{ target: "es2023", lib: ["es2023"], module: "nodenext", types: ["node"] },
-      ...{ strict: true, noEmit: true, skipLibCheck: true },
+      ...{ strict: true, noEmit: true, skipLibCheck: true, jsx: "react-jsx" },
     };
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts", "*.tsx"] }));
     execFileSync(process.execPath, [TSC, "-p", folder], { encoding: "utf8", stdio: "pipe" });
     return "";
   } catch (error) {

@@ -52,6 +52,13 @@ describe("the first screen of the README", () => {
     );
   });
 
+  it("answers over OFREP as printed", async () => {
+    const [request] = curls(blocks.find(({ code }) => code.includes("/ofrep/"))?.code ?? "");
+    const headers = { authorization: `Bearer ${secretAfter("SDK key development")}`, "content-type": "application/json" };
+    const answer = await fetch(here(request?.url ?? ""), { method: request?.method ?? "", headers, body: request?.body ?? "" });
+    expect([answer.status, ((await answer.json()) as { value: unknown }).value]).toEqual([200, true]);
+  });
+
   it("describes exactly the errors of the dictionary at /docs/json, and refers to nothing that is not there", async () => {
     const text = await (await fetch(`http://127.0.0.1:${port}/docs/json`)).text();
     const description = JSON.parse(text) as {

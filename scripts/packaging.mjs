@@ -1,6 +1,6 @@
 // Packs every publishable package as it would be published and checks the tarball: publint --strict, then the types.
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -37,23 +37,11 @@ function publishablePackages() {
  */
 async function checkPackage(name, destination) {
   const directory = join(ROOT, "packages", name);
-  await bundleFor(directory);
   const tarball = join(destination, `${name}.tgz`);
   const [program, args] = pnpmCommand(["pack", "--json", "--out", tarball]);
   const { stdout } = await execute(program, args, { cwd: directory });
   const [manifestFaults, typeFaults] = await Promise.all([checkManifest(name, tarball), checkTypes(name, tarball)]);
   return [...checkContents(name, JSON.parse(stdout).files), ...manifestFaults, ...typeFaults];
-}
-
-/**
- * What browsers load is bundled; everything else is published as the compiler wrote it.
- *
- * @param {string} directory
- * @returns {Promise<void>}
- */
-async function bundleFor(directory) {
-  const script = join(directory, "scripts", "bundle.mjs");
-  if (existsSync(script)) await execute(process.execPath, [script]);
 }
 
 /**

@@ -1,11 +1,14 @@
 /** A hook of OpenFeature that tells OpenTelemetry of evaluations, by the names of its semantic conventions. */
 import { createHash } from "node:crypto";
 import type { EvaluationDetails, FlagValue, Hook, HookContext } from "@openfeature/server-sdk";
-import { type Attributes, trace } from "@opentelemetry/api";
+import { trace } from "@opentelemetry/api";
+
+/** Not OpenTelemetry's own type: from 1.10 on its values are unknown, and what takes log records does not take those. */
+export type EventAttributes = Record<string, string | number | boolean>;
 
 /** What takes events; `logs.getLogger("belay")` of `@opentelemetry/api-logs` is one. */
 export interface EventLogger {
-  emit(event: { readonly eventName: string; readonly attributes: Attributes }): void;
+  emit(event: { readonly eventName: string; readonly attributes: EventAttributes }): void;
 }
 
 export interface TelemetryOptions {
@@ -47,7 +50,7 @@ function attributesOf(
   { flagKey, context, providerMetadata }: Readonly<HookContext>,
   { value, variant, reason, errorCode, errorMessage, flagMetadata }: EvaluationDetails<FlagValue>,
   contextId: NonNullable<TelemetryOptions["contextId"]>,
-): Attributes {
+): EventAttributes {
   const { flagSetId, version } = flagMetadata;
   return {
     "feature_flag.key": flagKey,
@@ -70,6 +73,6 @@ function idOf(id: unknown, how: TelemetryOptions["contextId"]): string | undefin
   return how === "plain" ? String(id) : createHash("sha256").update(String(id)).digest("hex").slice(0, 16);
 }
 
-function present(name: string, value: string | number | boolean | undefined): Attributes {
+function present(name: string, value: string | number | boolean | undefined): EventAttributes {
   return value === undefined || value === "" ? {} : { [name]: value };
 }

@@ -30,7 +30,7 @@ export interface OfrepLimits {
 }
 
 /** Above what a core of the server can evaluate in bulk: it bounds what one key takes from the others. */
-const OFREP_LIMITS: OfrepLimits = { requestsPerSecond: 5_000 };
+const OFREP_LIMITS: OfrepLimits = { requestsPerSecond: 10_000 };
 
 export interface OfrepDoors {
   readonly access: Access;
