@@ -254,6 +254,7 @@ export type {
   LoggedIncident,
   Neighbour,
   PairCells,
+  PredictionOutcome,
   PredictionRecord,
   ReleaseLatencies,
   ReleaseLog,

@@ -69,7 +69,7 @@ export interface CalibrationFigure extends Figure {
 
 /** How well a team predicts: whose intervals hold as often as they claim is calibrated. */
 export interface TeamCalibration {
-  /** The owner named by the experiment; empty where none is. */
+  /** The owner named by the experiment, or among the contacts of the release; empty where none is. */
   readonly team: string;
   readonly predictions: number;
   readonly coverage: number;

@@ -208,6 +208,9 @@ export interface PredictionRecord extends Prediction {
   readonly score: Stated<{ readonly intervalScore: number; readonly crps: number; readonly covered: boolean }>;
 }
 
+/** What came of a prediction, as it was written down once the release was over. */
+export type PredictionOutcome = Omit<PredictionRecord, "score">;
+
 /** How long decisions took, in milliseconds; absent where one of the two moments did not come. */
 export interface ReleaseLatencies {
   readonly draftedToStarted?: number;

@@ -33,6 +33,7 @@ import { oidcProvider } from "./oidc/provider.ts";
 import { recordDoors } from "./record-doors.ts";
 import { releaseDoors } from "./release-doors.ts";
 import { ReleaseDesk } from "./releases/desk.ts";
+import { OutcomeKeeper } from "./releases/log/outcome-keeper.ts";
 import { reportNotice } from "./releases/messages.ts";
 import { PromisedRollbacks } from "./releases/promised-rollbacks.ts";
 import { Clerk } from "./requests/clerk.ts";
@@ -197,6 +198,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error, experiment) => app?.log.warn({ err: error, experiment }, "experiment not looked at yet"),
     });
     closers.push(() => looks.close());
+    const outcomes = new OutcomeKeeper({
+      control,
+      log,
+      events,
+      now: Date.now,
+      holder,
+      onFault: (error, release) => app?.log.warn({ err: error, release }, "outcomes of a release not written down yet"),
+    });
+    closers.push(() => outcomes.close());
     const clerk = new Clerk({
       control,
       log,

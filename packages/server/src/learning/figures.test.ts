@@ -79,6 +79,21 @@ it("tells teams that claim too much from those that do not", () => {
   ]);
 });
 
+it("shows a prediction that nothing measured, counts it in no number, and names the metric of one that says it", () => {
+  const prediction = { interval: { low: 0, high: 0.2, level: 0.8 } };
+  const { teams, cases } = calibrationOf([
+    { of: { ...of("a", 2), note: "errors" }, team: "shop", prediction, actual: 0.1 },
+    { of: { ...of("a", 2), note: "sales: nothing measured it" }, team: "shop", prediction },
+    { of: of("b", 1), team: "none", prediction },
+  ]);
+  expect(teams.map(({ team, predictions, coverage }) => [team, predictions, coverage])).toEqual([["shop", 1, 1]]);
+  expect(cases.map(({ key, value, note }) => [key, value, note])).toEqual([
+    ["a", 0.1, "errors: inside"],
+    ["a", undefined, "sales: nothing measured it"],
+    ["b", undefined, undefined],
+  ]);
+});
+
 it("counts a flag once, and each of its reasons", () => {
   const debts: Debt[] = [
     { of: of("old", 1), reasons: ["full", "overdue"] },

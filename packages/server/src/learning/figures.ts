@@ -38,9 +38,11 @@ export interface Predicted {
   readonly of: LearningCase;
   readonly team: string;
   readonly prediction: Prediction;
-  /** As a share of control. */
-  readonly actual: number;
+  /** As a share of control; absent where nothing measured it, and the case says why. */
+  readonly actual?: number;
 }
+
+type Measured = Required<Predicted>;
 
 export interface Debt {
   readonly of: LearningCase;
@@ -82,26 +84,28 @@ export function shareOf(parts: readonly Parted[], target: number): ShareFigure {
   };
 }
 
+/** A case that says which metric it predicted keeps saying so in front of what came of it. */
 export function calibrationOf(predicted: readonly Predicted[]): CalibrationFigure {
-  const teams = [...new Set(predicted.map(({ team }) => team))].sort();
+  const measured = predicted.flatMap(({ actual, ...one }) => (actual === undefined ? [] : [{ ...one, actual }]));
+  const teams = [...new Set(measured.map(({ team }) => team))].sort();
   return {
     teams: teams.flatMap((team) =>
       teamOf(
         team,
-        predicted.filter((one) => one.team === team),
+        measured.filter((one) => one.team === team),
       ),
     ),
-    cases: newestFirst(
-      predicted.map(({ of, prediction, actual }) => ({
-        ...of,
-        value: actual,
-        note: actual >= prediction.interval.low && actual <= prediction.interval.high ? "inside" : "outside",
-      })),
-    ),
+    cases: newestFirst(predicted.map(predictionCase)),
   };
 }
 
-function teamOf(team: string, predicted: readonly Predicted[]): TeamCalibration[] {
+function predictionCase({ of, prediction: { interval }, actual }: Predicted): LearningCase {
+  if (actual === undefined) return of;
+  const standing = actual >= interval.low && actual <= interval.high ? "inside" : "outside";
+  return { ...of, value: actual, note: of.note === undefined ? standing : `${of.note}: ${standing}` };
+}
+
+function teamOf(team: string, predicted: readonly Measured[]): TeamCalibration[] {
   const scores = calibrate(predicted);
   if (scores.status !== "ok") return [];
   const { predictions, coverage, meanIntervalScore } = scores;

@@ -1,7 +1,9 @@
 /* The facts behind the figures, read off a project's state and its exposure ledger: pure. */
 import type { EpochMs, LearningCase, LearningReport, Look, Propagation } from "@belay/protocol";
 import { accountOf, type InstanceAccount } from "../ledger/domain.ts";
+import { outcomesKey } from "../releases/log/outcomes.ts";
 import { isLive } from "../releases/states.ts";
+import { reasonText } from "../results/words.ts";
 import type { ExperimentDocument, ProjectState, ReleaseDocument } from "../state/workspace.ts";
 import type { LedgerLine } from "../store/events/index.ts";
 import {
@@ -58,6 +60,7 @@ export function learningReport(known: Known): LearningReport {
   const asked = recent(experiments, ({ body }) => body.startedAt);
   const back = recent(releases, ({ body }) => body.rollback?.detectedAt ?? body.rollback?.decidedAt);
   const ready = recent(experiments, readyAt);
+  const ended = recent(releases, ({ body }) => (body.startedAt === undefined ? undefined : body.endedAt));
   const decided = recent(experiments, ({ body }) => body.decision?.at ?? body.stoppedAt);
   return {
     project: project.key,
@@ -71,7 +74,10 @@ export function learningReport(known: Known): LearningReport {
     coverage: shareOf(covered(known, releases, experiments), 1),
     insight: spansOf([...started.map(releaseInsight), ...asked.map(experimentInsight)], TARGETS.insightMs),
     turnaround: spansOf(ready.map(turnaround), TARGETS.turnaroundMs),
-    calibration: calibrationOf(decided.flatMap(predicted)),
+    calibration: calibrationOf([
+      ...decided.flatMap(predicted),
+      ...ended.flatMap((release) => predictedByRelease(project, release)),
+    ]),
     exposures: shareOf(deliveredOf(known, releases, experiments), DELIVERED),
     flagDebt: flagDebtOf(debts(project), project.flags.size),
   };
@@ -161,6 +167,21 @@ function predicted({ of, body, looks }: OneExperiment): Predicted[] {
   const [low, high] = prediction.interval;
   const interval = { low, high, level: prediction.level };
   return [{ of, team: owner, prediction: { mean: prediction.mean, interval }, actual: last.effect }];
+}
+
+/** As its log scored them when it was over: every prediction is a case of its own. */
+function predictedByRelease(project: ProjectState, { of, body }: OneRelease): Predicted[] {
+  const { environment = "", key } = of;
+  const filed = project.outcomes.get(outcomesKey({ environment, key }))?.body;
+  const known = filed?.endedAt === body.endedAt ? filed?.outcomes : undefined;
+  return body.predictions.map(({ metric, mean, interval: [low, high], level }, index): Predicted => {
+    const prediction = { mean, interval: { low, high, level } };
+    const actual = known?.[index]?.actual;
+    const one = { team: body.contacts?.owner ?? "", prediction };
+    if (actual?.status === "ok") return { ...one, of: { ...of, note: metric }, actual: actual.value };
+    const why = actual === undefined ? "not scored yet" : reasonText(actual.reason);
+    return { ...one, of: { ...of, note: `${metric}: ${why}` } };
+  });
 }
 
 /** Of the exposures that applications made for what ran in the window, those that are stored or still under way. */

@@ -5,6 +5,7 @@ import { DRAFT } from "../experiments/experiments.fixture.ts";
 import { markStale } from "../flags/lifecycle.ts";
 import { projectOf } from "../http/params.ts";
 import { type Story, tellStory } from "../releases/log/log-story.fixture.ts";
+import { OutcomeKeeper } from "../releases/log/outcome-keeper.ts";
 
 const HOUR_MS = 3_600_000;
 const KEY = DRAFT.key;
@@ -18,6 +19,7 @@ beforeAll(async () => {
   story = await tellStory();
   const { server } = story;
   ({ ask } = server);
+  await outcomesAreWrittenOnce();
   await ask("POST", `${P}/flags`, { key: "cart", type: "string", variants: { long: "l", short: "s", none: "n" } });
   const metric = (key: string, name: string, good: string) =>
     ask("POST", `${P}/metrics`, { key, measure: { kind: "proportion", events: { name } }, good, unseen: true });
@@ -55,6 +57,35 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => story.close());
 
+/** Not before events that were under way are in, and never twice. */
+async function outcomesAreWrittenOnce(): Promise<void> {
+  const { control, clock } = story.server;
+  const keeper = new OutcomeKeeper({
+    control,
+    log: story.log,
+    events: story.events,
+    now: () => clock.now,
+    holder: "here",
+    onFault: (error) => {
+      throw error;
+    },
+    everyMs: 2 ** 30,
+  });
+  const written = async (): Promise<unknown[]> => {
+    await keeper.round();
+    const changes = (await ask("GET", `${P}/changes?kind=outcomes&limit=10`)).body.items;
+    return changes.map(({ target, actor }: Record<string, Record<string, string>>) => [target?.["key"], actor?.["name"]]);
+  };
+  const { now } = clock;
+  clock.now = Date.parse((await ask("GET", `${E}/releases/checkout`)).body.endedAt) + 14 * 60_000;
+  expect(await written()).toEqual([]);
+  clock.now = now;
+  expect(await written()).toEqual([["production/checkout", "Scheduler"]]);
+  clock.now += HOUR_MS;
+  expect(await written()).toHaveLength(1);
+  await keeper.close();
+}
+
 /** Half and half, tracked for an experiment. */
 async function split(experiment: string): Promise<void> {
   const fallthrough = { weights: { long: 50, short: 50 }, tracks: { experiment } };
@@ -76,17 +107,23 @@ it("has the figures of the last days, each with the cases behind it", async () =
     ["checkout", left],
   ]);
   expect(report.turnaround).toMatchObject({ count: 1, p50: 48 * HOUR_MS, withinTarget: 1, cases: [{ key: KEY }] });
+  const [errors] = (await ask("GET", `${E}/releases/checkout/log`)).body.predictions;
   expect(report.calibration.teams).toEqual([
+    { team: "ann", predictions: 1, coverage: 0, claimed: 0.9, meanIntervalScore: expect.closeTo(errors.score.intervalScore, 9) },
     { team: "search", predictions: 1, coverage: 0, claimed: 0.8, meanIntervalScore: expect.closeTo(0.1 + 10 * 0.05, 9) },
   ]);
-  expect(report.calibration.cases).toMatchObject([{ key: KEY, value: 0.2, note: "outside" }]);
+  expect(report.calibration.cases.map(({ key, value, note }: Record<string, unknown>) => [key, value, note])).toEqual([
+    [KEY, 0.2, "outside"],
+    ["checkout", errors.actual.value, "errors: outside"],
+    ["checkout", undefined, "revenue: nothing measured it"],
+  ]);
   expect(report.coverage).toEqual({ count: 0, target: 1, cases: [] });
   expect(report.exposures).toMatchObject({ share: 1, cases: [{ kind: "release", key: "checkout", value: 1 }] });
   expect(report.flagDebt).toMatchObject({ flags: 2, stale: 1, reasons: { full: 1, unseen: 0, overdue: 0, "asked-for": 0 } });
   expect(report.flagDebt.cases).toMatchObject([{ key: "cart", note: "full in production" }]);
   const links = Object.values(report).flatMap((figure) => (figure as { cases?: { href: string }[] }).cases ?? []);
   const statuses = await Promise.all(links.map(async ({ href }) => (await ask("GET", href)).status));
-  expect([statuses.length, new Set(statuses)]).toEqual([8, new Set([200])]);
+  expect([statuses.length, new Set(statuses)]).toEqual([10, new Set([200])]);
 });
 
 it("looks back as far as it is told, and shows nobody what they may not see", async () => {

@@ -8,6 +8,8 @@ import { count, percent, plain, signed } from "../results/words.ts";
 interface Part {
   readonly title: string;
   readonly value: string;
+  /** What it should not exceed, or fall short of; absent: it has none. */
+  readonly target?: string;
   readonly about: string;
   readonly tone: "good" | "bad" | "open";
   readonly unit: (value: number) => string;
@@ -16,8 +18,8 @@ interface Part {
   readonly more?: string;
 }
 
-/** In words too: nothing is told by a colour alone. */
-const STANDINGS = { good: "met", bad: "missed", open: "none, or not measured" } as const;
+/** Of figures with a target. In words too: nothing is told by a colour alone. */
+const STANDINGS = { good: "met", bad: "missed", open: "not measured yet" } as const;
 
 export function learningPage(report: LearningReport): string {
   const { project, from, to } = report;
@@ -34,18 +36,20 @@ export function learningPage(report: LearningReport): string {
       section(
         "At a glance",
         table(
-          ["Figure", "Value", "Target", "About"],
-          parts.map(({ title, value, about, tone }) => [
+          ["Figure", "Value", "Target", "Standing", "About"],
+          parts.map(({ title, value, target, about, tone }) => [
             escaped(title),
             escaped(value),
-            `<span class="${tone}">${STANDINGS[tone]}</span>`,
+            escaped(target ?? "none"),
+            target === undefined ? "" : `<span class="${tone}">${STANDINGS[tone]}</span>`,
             escaped(about),
           ]),
         ),
       ),
-      ...parts.map(({ title, value, about, more = "", cases, unit }) =>
-        section(title, `<p><b>${escaped(value)}</b> ${escaped(about)}</p>`, more, casesOf(cases, unit)),
-      ),
+      ...parts.map(({ title, value, target, about, more = "", cases, unit }) => {
+        const aim = target === undefined ? "" : ` Target: ${target}.`;
+        return section(title, `<p><b>${escaped(value)}</b> ${escaped(about)}${escaped(aim)}</p>`, more, casesOf(cases, unit));
+      }),
     ],
   });
 }
@@ -67,12 +71,13 @@ function partsOf({
   flagDebt,
 }: LearningReport): Part[] {
   const { reasons } = flagDebt;
+  const scored = calibration.teams.reduce((sum, { predictions }) => sum + predictions, 0);
   const named = Object.entries(reasons).filter(([, flags]) => flags > 0);
   return [
     {
       title: "Deployment frequency",
       value: `${Number(deployments.perWeek.toPrecision(2))} releases a week`,
-      about: `${count(deployments.started)} started`,
+      about: `${count(deployments.started)} started.`,
       tone: "open",
       unit: plain,
       cases: deployments.cases,
@@ -83,8 +88,8 @@ function partsOf({
     spanPart("Decision turnaround", turnaround),
     {
       title: "Prediction calibration",
-      value: calibration.cases.length === 1 ? "1 prediction" : `${count(calibration.cases.length)} predictions`,
-      about: "intervals should hold as often as they claim",
+      value: scored === 1 ? "1 prediction scored" : `${count(scored)} predictions scored`,
+      about: `of ${count(calibration.cases.length)}. Intervals should hold as often as they claim.`,
       tone: "open",
       unit: signed,
       cases: calibration.cases,
@@ -103,7 +108,7 @@ function partsOf({
     {
       title: "Flag debt",
       value: `${count(flagDebt.stale)} of ${count(flagDebt.flags)} flags are stale`,
-      about: named.map(([reason, flags]) => `${reason} ${flags}`).join(", "),
+      about: named.length === 0 ? "" : `${named.map(([reason, flags]) => `${reason} ${flags}`).join(", ")}.`,
       tone: "open",
       unit: plain,
       cases: flagDebt.cases,
@@ -112,15 +117,17 @@ function partsOf({
 }
 
 function spanPart(title: string, { count: measured, p50, p90, target, withinTarget, cases }: SpanFigure): Part {
-  const about = `target ${span(target)}; ${count(withinTarget)} of ${count(measured)} within it`;
-  if (p50 === undefined || p90 === undefined) return { title, value: "nothing measured", about, tone: "open", unit: span, cases };
-  return { title, value: `p50 ${span(p50)}, p90 ${span(p90)}`, about, tone: p90 <= target ? "good" : "bad", unit: span, cases };
+  const shared = { title, target: `p90 at most ${span(target)}`, unit: span, cases };
+  const about = `${count(withinTarget)} of ${count(measured)} within the target.`;
+  if (p50 === undefined || p90 === undefined) return { ...shared, value: "nothing measured", about, tone: "open" };
+  return { ...shared, value: `p50 ${span(p50)}, p90 ${span(p90)}`, about, tone: p90 <= target ? "good" : "bad" };
 }
 
-function sharePart(title: string, { share, target, cases }: ShareFigure): Part {
-  const about = `target ${whole(target)}`;
-  if (share === undefined) return { title, value: "nothing to measure", about, tone: "open", unit: percent, cases };
-  return { title, value: whole(share), about, tone: share >= target ? "good" : "bad", unit: percent, cases };
+function sharePart(title: string, { count: parts, share, target, cases }: ShareFigure): Part {
+  const about = parts === 1 ? "over 1 case." : `over ${count(parts)} cases.`;
+  const shared = { title, target: target === 1 ? whole(target) : `at least ${whole(target)}`, about, unit: percent, cases };
+  if (share === undefined) return { ...shared, value: "nothing to measure", tone: "open" };
+  return { ...shared, value: whole(share), tone: share >= target ? "good" : "bad" };
 }
 
 /** 100 %, without digits that say nothing. */

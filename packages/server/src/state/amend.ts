@@ -41,6 +41,7 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   metric: 2,
   experiment: 2,
   looks: 2,
+  outcomes: 2,
   incident: 2,
   layer: 2,
   holdout: 2,
@@ -58,7 +59,17 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   webhook: 2,
 };
 
-type SharedMap = "signingKeys" | "requests" | "stale" | "metrics" | "experiments" | "looks" | "incidents" | "layers" | "holdouts";
+type SharedMap =
+  | "signingKeys"
+  | "requests"
+  | "stale"
+  | "metrics"
+  | "experiments"
+  | "looks"
+  | "outcomes"
+  | "incidents"
+  | "layers"
+  | "holdouts";
 
 /** What of an environment's snapshot must be rendered anew. */
 interface Stale {
@@ -84,6 +95,7 @@ class WorkspaceDraft {
     metric: (document) => this.#putShared("metrics", document),
     experiment: (document) => this.#putShared("experiments", document),
     looks: (document) => this.#putShared("looks", document),
+    outcomes: (document) => this.#putShared("outcomes", document),
     incident: (document) => this.#putShared("incidents", document),
     layer: (document) => this.#putSpace("layers", document),
     holdout: (document) => this.#putSpace("holdouts", document),
@@ -287,6 +299,7 @@ function newProject(key: string, document: Held<Documents["project"]>): ProjectS
     metrics: new Map(),
     experiments: new Map(),
     looks: new Map(),
+    outcomes: new Map(),
     incidents: new Map(),
     layers: new Map(),
     holdouts: new Map(),

@@ -19,6 +19,7 @@ import type {
   MetricKey,
   Phase,
   Ppm,
+  PredictionOutcome,
   QualityAlarm,
   Release,
   ReleaseTemplate,
@@ -67,6 +68,8 @@ export interface ProjectState {
   readonly experiments: ReadonlyMap<ExperimentKey, Held<ExperimentDocument>>;
   /** By experiment. */
   readonly looks: ReadonlyMap<ExperimentKey, Held<LooksDocument>>;
+  /** What came of the predictions of releases that are over, by environment and release with a slash between. */
+  readonly outcomes: ReadonlyMap<string, Held<OutcomesDocument>>;
   readonly incidents: ReadonlyMap<string, Held<IncidentDocument>>;
   readonly layers: ReadonlyMap<string, Held<LayerDocument>>;
   readonly holdouts: ReadonlyMap<string, Held<HoldoutDocument>>;
@@ -212,6 +215,15 @@ export interface LooksDocument {
   readonly alarm?: QualityAlarm;
 }
 
+/** What came of one release's predictions. */
+export interface OutcomesDocument {
+  /** The end they are of: a release that was done may be taken back later, and is over anew. */
+  readonly endedAt: string;
+  /** The moment of the log they are taken from. */
+  readonly at: string;
+  readonly outcomes: readonly PredictionOutcome[];
+}
+
 export type IncidentDocument = Omit<Incident, "project" | "key" | "revision">;
 
 /** A space that experiments share. */
@@ -309,6 +321,7 @@ export interface Documents {
   readonly metric: MetricDocument;
   readonly experiment: ExperimentDocument;
   readonly looks: LooksDocument;
+  readonly outcomes: OutcomesDocument;
   readonly incident: IncidentDocument;
   readonly layer: LayerDocument;
   readonly holdout: HoldoutDocument;

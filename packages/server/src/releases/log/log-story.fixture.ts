@@ -3,8 +3,9 @@ import { tempDir } from "@belay/testkit";
 import { E, P } from "../../app.fixture.ts";
 import { eventDoors } from "../../exposures/routes.ts";
 import { recordDoors } from "../../record-doors.ts";
+import type { ChangeLog } from "../../store/changes/index.ts";
 import { batchOf } from "../../store/events/events.fixture.ts";
-import { openEventStore } from "../../store/events/index.ts";
+import { type EventStore, openEventStore } from "../../store/events/index.ts";
 import { type ReleaseServer, releaseServer } from "../desk.fixture.ts";
 import { pointOf } from "../placement.ts";
 import { ERRORS } from "../release.fixture.ts";
@@ -13,6 +14,8 @@ export const CHECKOUT: string = `${E}/releases/checkout`;
 
 export interface Story {
   readonly server: ReleaseServer;
+  readonly log: ChangeLog;
+  readonly events: EventStore;
   readonly close: () => Promise<void>;
 }
 
@@ -22,22 +25,30 @@ const INSTANCES = ["shop-1", "shop-2", "shop-3"];
 
 const COUNTRIES = ["DE", "FR", undefined];
 
-/** Errors roll back, latency and errors on phones only report; 2 h at 10 %, then one half, where treated units fail five times as often. */
-export async function tellStory(): Promise<Story> {
+/**
+ * Errors roll back, latency and errors on phones only report; 2 h at 10 %, then one half, where treated units fail five times as often.
+ * @param hasBanner is another release live meanwhile?
+ */
+export async function tellStory({ hasBanner = false }: { readonly hasBanner?: boolean } = {}): Promise<Story> {
   const folder = await tempDir("log-story");
   const events = await openEventStore({ directory: folder.path, database: "here", segmentAgeMs: 50 });
   let server: ReleaseServer | undefined;
+  let log: ChangeLog | undefined;
   const now = (): number => server?.clock.now ?? 0;
   const random = dice(7);
   server = await releaseServer({
     events,
+    wrapLog: (opened) => {
+      log = opened;
+      return opened;
+    },
     // The flag's salt says who is treated: from a seed, so that the story is the same every time.
     fillRandom: (bytes) => bytes.map(() => Math.floor(256 * random())),
     doors: [(access) => eventDoors({ access, events, hasEnvironment: () => true, now }), recordDoors({ events, now })],
   });
   await draft(server);
-  await bannerBeside(server);
-  const visitors = new Visitors(server, events);
+  if (hasBanner) await bannerBeside(server);
+  const visitors = new Visitors(server, events, hasBanner);
   await visitors.come(12);
   await server.desk.service.tick();
   await visitors.come(3);
@@ -56,6 +67,8 @@ export async function tellStory(): Promise<Story> {
   const { close } = server;
   return {
     server,
+    log: log as ChangeLog,
+    events,
     close: async () => {
       await close();
       await events.close();
@@ -120,14 +133,16 @@ async function bannerBeside({ ask }: ReleaseServer): Promise<void> {
 class Visitors {
   harm = 1;
   readonly #server: ReleaseServer;
-  readonly #events: Awaited<ReturnType<typeof openEventStore>>;
+  readonly #events: EventStore;
   readonly #chance = dice(20261123);
+  readonly #hasBanner: boolean;
   #seq = 0;
   #unit = 0;
 
-  constructor(server: ReleaseServer, events: Awaited<ReturnType<typeof openEventStore>>) {
+  constructor(server: ReleaseServer, events: EventStore, hasBanner: boolean) {
     this.#server = server;
     this.#events = events;
+    this.#hasBanner = hasBanner;
   }
 
   async come(batches: number): Promise<void> {
@@ -140,8 +155,7 @@ class Visitors {
     const release = (await ask("GET", CHECKOUT)).body;
     const { salt } = (await ask("GET", `${P}/flags/checkout`)).body.spaces.share;
     const { percentage, revision } = release.epochs.at(-1);
-    const banner = (await ask("GET", `${E}/releases/banner`)).body.epochs.at(-1).revision;
-    const bannerSalt = (await ask("GET", `${P}/flags/banner`)).body.spaces.share.salt;
+    const banner = this.#hasBanner ? await this.#banner() : undefined;
     for (const instance of INSTANCES) receive(instance, release.revision);
     const exposures = [];
     const metrics = [];
@@ -158,8 +172,11 @@ class Visitors {
         const own = { flag: "checkout", variant, release: "checkout", epoch: revision, revision };
         exposures.push({ seq: this.#next(), ...at, ...own, ...(country === undefined ? {} : { attributes: { country } }) });
       }
-      const variant = pointOf(bannerSalt, unit) < 500_000 ? "on" : "off";
-      exposures.push({ seq: this.#next(), ...at, flag: "banner", variant, release: "banner", epoch: banner, revision });
+      if (banner !== undefined) {
+        const variant = pointOf(banner.salt, unit) < 500_000 ? "on" : "off";
+        const own = { flag: "banner", variant, release: "banner", epoch: banner.epoch, revision };
+        exposures.push({ seq: this.#next(), ...at, ...own });
+      }
       const fails = this.#chance() < 0.03 * (isTreated ? this.harm : 1);
       const properties = { device: this.#unit % 2 === 0 ? "phone" : "desktop" };
       if (fails) metrics.push({ seq: this.#next(), ...at, name: "error", properties });
@@ -178,6 +195,12 @@ class Visitors {
     // What is decided on a batch is decided after it.
     clock.now += 1;
     await desk.service.tick();
+  }
+
+  async #banner(): Promise<{ readonly salt: string; readonly epoch: number }> {
+    const { ask } = this.#server;
+    const { salt } = (await ask("GET", `${P}/flags/banner`)).body.spaces.share;
+    return { salt, epoch: (await ask("GET", `${E}/releases/banner`)).body.epochs.at(-1).revision };
   }
 
   #next(): number {

@@ -14,7 +14,7 @@ import { CHECKOUT, type Story, tellStory } from "./log-story.fixture.ts";
 let story: Story;
 let ask: Story["server"]["ask"];
 beforeAll(async () => {
-  story = await tellStory();
+  story = await tellStory({ hasBanner: true });
   ({ ask } = story.server);
 }, 120_000);
 afterAll(() => story.close());

@@ -21,6 +21,7 @@ import { gateAnswers } from "./answers.ts";
 import { interferenceRecords } from "./interference.ts";
 import { KnownUnits } from "./known-units.ts";
 import { latenciesOf } from "./latencies.ts";
+import { SETTLED_MS } from "./outcomes.ts";
 import { countExposed, type EventRow, inTurns, judgeGuardrail, shownTo } from "./replay.ts";
 import { segmentRecords } from "./segments.ts";
 import { type Told, timelineOf } from "./timeline.ts";
@@ -33,9 +34,6 @@ export interface LogSources {
   readonly gathered?: Pick<GatheredLedger, "elsewhere">;
   readonly now: () => EpochMs;
 }
-
-/** Receipts and exposures that were under way are in a log that is written so long after the end. */
-const SETTLED_MS = 15 * 60_000;
 
 const PAGE = 500;
 
