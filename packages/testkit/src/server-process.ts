@@ -10,6 +10,9 @@ import { tempDir } from "./temp-dir.ts";
 /** The built server of this repository, seen from src/ and from dist/ alike. */
 const MAIN = fileURLToPath(new URL("../../server/dist/main.js", import.meta.url));
 
+/** What to start instead: benchmarks measure the bundle that people run, tests what the compiler wrote last. */
+const OTHER_PROGRAM = process.env["BELAY_TESTKIT_SERVER"];
+
 /** Loaded before the server's program where its clock can be moved. */
 const MOVED_CLOCK = new URL("../src/moved-clock.fixture.mjs", import.meta.url).href;
 
@@ -24,6 +27,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** Further environment of the process, for example `BELAY_LOG`; it wins over what is set here. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The server's program. Absent: the one `BELAY_TESTKIT_SERVER` names, else `packages/server/dist/main.js`. */
+  readonly program?: string;
   /** Lets `moveClock` work; the server's wall clock is right at first. */
   readonly hasMovableClock?: boolean;
 }
@@ -64,14 +69,15 @@ process.on("exit", () => {
 });
 
 /**
- * Starts the built server (`packages/server/dist`) and waits until `/health/ready` answers 200.
+ * Starts the built server and waits until `/health/ready` answers 200.
  *
  * @throws Error with the server's own output when it ends or is not ready within 45 s, or when it was never built.
  */
 export async function startServer(options: ServerOptions = {}): Promise<ServerProcess> {
-  if (!existsSync(MAIN)) throw new Error("The server is not built; run `npx tsc -b packages/server`.");
+  const { program = OTHER_PROGRAM ?? MAIN } = options;
+  if (!existsSync(program)) throw new Error("The server is not built; run `npx tsc -b packages/server`.");
   for (let attempt = 1; ; attempt += 1) {
-    const server = await launch(options);
+    const server = await launch(program, options);
     if ((await whenReady(server)) === "ready") return server;
     await server.kill();
     const portWasTaken = options.port === undefined && /EADDRINUSE|in use|is taken/i.test(server.output());
@@ -79,7 +85,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   }
 }
 
-async function launch({ dataDir, port, env, hasMovableClock = false }: ServerOptions): Promise<ServerProcess> {
+async function launch(program: string, { dataDir, port, env, hasMovableClock = false }: ServerOptions): Promise<ServerProcess> {
   const own = dataDir === undefined ? await tempDir("server") : undefined;
   const folder = dataDir ?? (own?.path as string);
   const listenOn = port ?? (await freePort());
@@ -88,7 +94,7 @@ async function launch({ dataDir, port, env, hasMovableClock = false }: ServerOpt
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeFile(clockFile, "0");
   }
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, [program], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       ...process.env,
