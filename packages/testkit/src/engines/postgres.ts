@@ -45,7 +45,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     cwd: folder.path,
   });
   const port = await freePort();
-  const settings = ["listen_addresses=127.0.0.1", `unix_socket_directories=${folder.path}`, "max_connections=50"];
+  const settings = ["listen_addresses=127.0.0.1", `unix_socket_directories=${folder.path}`, "max_connections=200"];
   const args = ["-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])];
   const start = async (): Promise<EngineProcess> =>
     launch({ command: postgres, args, isReady: () => accepts(isReady, port), ...(user === undefined ? {} : { user }) });

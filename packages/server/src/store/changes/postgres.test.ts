@@ -112,6 +112,35 @@ withPostgres("PostgreSQL", (server) => {
     },
   );
 
+  it("a way that swallows what is said is left for a new one: what was missed is heard, and what was under way is given up", async () => {
+    const url = await server().database();
+    const address = new URL(url);
+    const way = await startFaultProxy(Number(address.port));
+    address.port = String(way.port);
+    // Far longer than anything here takes: no timeout of a statement ends what is under way.
+    const [far, near] = [postgresChangeLog({ url: address.href, timeoutMs: 60_000 }), postgresChangeLog({ url })];
+    onTestFinished(() => Promise.all([far.close(), near.close()]).then(() => way.close()));
+    await far.load();
+    let calls = 0;
+    const stop = far.watch(() => {
+      calls += 1;
+    });
+    onTestFinished(stop);
+    await expect.poll(() => calls).toBe(1);
+    way.faults.isHalfOpen = true;
+    const swallowed = expect(far.entriesAfter(0, 10)).rejects.toMatchObject({ code: "store_unavailable" });
+    await near.commit(commitOn(0));
+    const accepted = way.accepted;
+    await expect.poll(() => way.accepted, { timeout: 20_000 }).toBeGreaterThanOrEqual(accepted + 2);
+    expect(calls).toBe(1);
+    way.faults.isHalfOpen = false;
+    await expect.poll(() => calls, { timeout: 20_000 }).toBe(2);
+    await swallowed;
+    expect((await far.entriesAfter(0, 10)).map(({ id }) => id)).toEqual([1]);
+    await near.commit(commitOn(1));
+    await expect.poll(() => calls, { timeout: 20_000 }).toBeGreaterThanOrEqual(3);
+  });
+
   it("refuses a database of a newer version, and does not touch it", async () => {
     const url = await server().database();
     const log = postgresChangeLog({ url });

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import type pg from "pg";
 import { ProblemError } from "../../http/problem.ts";
 import type { SqlRow, SqlValue } from "../changes/rows.ts";
@@ -27,6 +28,8 @@ export class PostgresSession {
   readonly #connection: pg.ClientConfig;
   readonly #pool: pg.Pool;
   readonly #name: string;
+  /** Every connection there is or is being made, and when it was begun. */
+  readonly #sockets = new Map<Socket, number>();
   #migrated: Promise<void> | undefined;
 
   constructor({ url, timeoutMs = 900 }: PostgresOptions, { name, connectionsMax }: StoreTraits) {
@@ -37,6 +40,7 @@ export class PostgresSession {
       keepAlive: true,
       // A server that vanishes in the middle of a transaction leaves its locks to a connection that nobody ends.
       idle_in_transaction_session_timeout: 2 * timeoutMs,
+      stream: () => this.#socket(),
     };
     this.#pool = new (driver().Pool)({ ...this.#connection, max: connectionsMax, idleTimeoutMillis: 30_000 });
     this.#name = name;
@@ -49,6 +53,14 @@ export class PostgresSession {
   /** A connection of its own, not yet open. */
   client(more: pg.ClientConfig = {}): pg.Client {
     return new (driver().Client)({ ...this.#connection, ...more }).on("error", () => undefined);
+  }
+
+  /**
+   * Gives up every connection begun before that moment of `performance.now()`, and what is under way on it: the statements
+   * fail now, where the network swallowed them each would have taken its timeout.
+   */
+  forsake(beforeMs: number): void {
+    for (const [socket, sinceMs] of this.#sockets) if (sinceMs < beforeMs) socket.destroy();
   }
 
   /** The rows of one statement with `?` for each value. */
@@ -84,6 +96,12 @@ export class PostgresSession {
 
   async end(): Promise<void> {
     await this.#pool.end();
+  }
+
+  #socket(): Socket {
+    const socket = new Socket();
+    this.#sockets.set(socket, performance.now());
+    return socket.once("close", () => this.#sockets.delete(socket));
   }
 
   /** Once for all that waits for it, and again after a failure. */
