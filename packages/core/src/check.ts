@@ -3,7 +3,7 @@ import type { Condition, FlagKey, FlagTest, SegmentKey, Serve, Snapshot, Snapsho
 import { type Defect, Defects } from "./defect.ts";
 import type { CompileOptions } from "./definitions.ts";
 import { LIMITS } from "./limits.ts";
-import { namesUsedByCondition, namesUsedByFlag } from "./names-used.ts";
+import { namesOthers, namesUsedByCondition, namesUsedByFlag } from "./names-used.ts";
 import { Reading, readCondition } from "./read-condition.ts";
 import { readFlag } from "./read-flag.ts";
 import { compile, type Ruleset } from "./ruleset.ts";
@@ -28,7 +28,8 @@ export function checkFlag(flag: SnapshotFlag, among: Among, key: FlagKey, option
   if (defects.list.length > 0) return defects.list;
   checkRuleIds(flag, defects);
   new NameCheck(among, Object.keys(flag.spaces ?? {}), defects).flag(flag);
-  if (defects.list.length > 0) return defects.list;
+  // Linking finds fault with names alone.
+  if (defects.list.length > 0 || !namesOthers(flag)) return defects.list;
   const defect = linked(among, { kind: "flag", name: key }, options).defect(key);
   return defect === undefined ? [] : [defect];
 }

@@ -1,7 +1,7 @@
 /** Changes between two snapshots of one environment. */
 import type { Json, Snapshot, SnapshotChange } from "@belay/protocol";
-import { canonicalJson } from "./canonical-json.ts";
 import { namesUsedByCondition, namesUsedByFlag } from "./names-used.ts";
+import { isSameJson } from "./same-json.ts";
 
 type Table<T> = { readonly [name: string]: T };
 
@@ -59,5 +59,5 @@ function applyToTable<T>(table: Table<T>, change: Table<T | null>): Table<T> {
 }
 
 function isEqual(a: object, b: object): boolean {
-  return canonicalJson(a as Json) === canonicalJson(b as Json);
+  return isSameJson(a as Json, b as Json);
 }

@@ -28,5 +28,6 @@ export { percentFromPpm, ppmFromPercent } from "./placement.ts";
 export { type Explainable, preview } from "./preview.ts";
 export type { Outcome, Pattern } from "./program.ts";
 export { compile, Ruleset } from "./ruleset.ts";
+export { isSameJson } from "./same-json.ts";
 export { isSnapshot, isSnapshotChange } from "./snapshot-shape.ts";
 export { Tracked } from "./tracked.ts";

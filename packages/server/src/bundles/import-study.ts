@@ -1,6 +1,5 @@
-import { canonicalJson } from "@belay/core";
 import type { ImportRequest, Json } from "@belay/protocol";
-import { asJson, type Refusal, refuse } from "../control/decision.ts";
+import { asJson, isSame, type Refusal, refuse } from "../control/decision.ts";
 import { isSameMeasured } from "../metrics/domain.ts";
 import type { ExperimentDocument, HoldoutDocument, LayerDocument, MetricDocument, ProjectState } from "../state/workspace.ts";
 import { bundledExperiment, bundledHoldout, bundledLayer, bundledMetric } from "./export.ts";
@@ -13,14 +12,14 @@ export function spaceWrites(project: ProjectState, { bundle }: ImportRequest, cr
   const writes: Write[] = [];
   for (const [key, layer] of Object.entries(bundle.layers ?? {})) {
     const held = project.layers.get(key)?.body;
-    if (held !== undefined && !same(held.space, layer.space)) return saltsDiffer(`layers.${key}.space`, key);
+    if (held !== undefined && !isSame(held.space, layer.space)) return saltsDiffer(`layers.${key}.space`, key);
     const after: LayerDocument = { ...layer, createdAt: held?.createdAt ?? createdAt };
     const shown = { before: held === undefined ? undefined : bundledLayer(held), after: layer };
     writes.push(...writeOf(project, "layer", { key, held, after, shown }));
   }
   for (const [key, holdout] of Object.entries(bundle.holdouts ?? {})) {
     const held = project.holdouts.get(key)?.body;
-    if (held !== undefined && !same(held.space, holdout.space)) return saltsDiffer(`holdouts.${key}.space`, key);
+    if (held !== undefined && !isSame(held.space, holdout.space)) return saltsDiffer(`holdouts.${key}.space`, key);
     const after: HoldoutDocument = { ...holdout, createdAt: held?.createdAt ?? createdAt };
     const shown = { before: held === undefined ? undefined : bundledHoldout(held), after: holdout };
     writes.push(...writeOf(project, "holdout", { key, held, after, shown }));
@@ -64,7 +63,7 @@ interface Written {
 
 function writeOf(project: ProjectState, kind: "layer" | "holdout" | "metric" | "experiment", written: Written): Write[] {
   const { key, held, after, shown } = written;
-  if (held !== undefined && same(held, after)) return [];
+  if (held !== undefined && isSame(held, after)) return [];
   const before: { readonly before?: Json } = shown.before === undefined ? {} : { before: asJson(shown.before) };
   return [
     {
@@ -77,8 +76,4 @@ function writeOf(project: ProjectState, kind: "layer" | "holdout" | "metric" | "
 
 function saltsDiffer(field: string, key: string): Refusal {
   return refuse("salts_differ", { field, key });
-}
-
-function same(a: object, b: object): boolean {
-  return canonicalJson(asJson(a)) === canonicalJson(asJson(b));
 }

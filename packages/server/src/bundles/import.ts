@@ -1,4 +1,3 @@
-import { canonicalJson } from "@belay/core";
 import type {
   BundledFlag,
   BundledSegment,
@@ -12,7 +11,7 @@ import type {
   PlannedChange,
   SegmentKey,
 } from "@belay/protocol";
-import { asJson, type Decision, type Refusal, refuse } from "../control/decision.ts";
+import { asJson, type Decision, isSame, type Refusal, refuse } from "../control/decision.ts";
 import { planHash } from "../control/plan-hash.ts";
 import { allStreams, environmentStream, projectStream } from "../control/streams.ts";
 import { armMoves, refuseMoves } from "../flags/arms.ts";
@@ -138,7 +137,7 @@ function segmentWrite(
 ): Write | undefined {
   const held = project.segments.get(key)?.body;
   const after = { createdAt, ...held, description, when };
-  if (held !== undefined && same(after, held)) return undefined;
+  if (held !== undefined && isSame(after, held)) return undefined;
   const { createdAt: _, ...shown } = after;
   return {
     change: {
@@ -148,7 +147,7 @@ function segmentWrite(
       after: asJson(shown),
     },
     document: { kind: "segment", project: project.key, key, body: asJson(after) },
-    isSeenEverywhere: held === undefined || !same(held.when, when),
+    isSeenEverywhere: held === undefined || !isSame(held.when, when),
   };
 }
 
@@ -159,13 +158,13 @@ function flagWrite(project: ProjectState, key: FlagKey, flag: BundledFlag, creat
     const reason = `the flag is of type ${held.type} here, and a type never changes`;
     return refuse("invalid_field", { field: `${field}.type`, received: flag.type, reason });
   }
-  if (held !== undefined && !same(held.spaces, flag.spaces)) return refuse("salts_differ", { field: `${field}.spaces`, key });
+  if (held !== undefined && !isSame(held.spaces, flag.spaces)) return refuse("salts_differ", { field: `${field}.spaces`, key });
   const after: FlagDocument = { ...flag, createdAt: held?.createdAt ?? createdAt };
-  if (held !== undefined && same(after, held)) return undefined;
+  if (held !== undefined && isSame(after, held)) return undefined;
   return {
     change: { kind: "flag", key, ...beforeOf(held && bundledFlag(held)), after: asJson(flag) },
     document: { kind: "flag", project: project.key, key, body: asJson(after) },
-    isSeenEverywhere: held === undefined || !same(seenBySdks(held), seenBySdks(after)),
+    isSeenEverywhere: held === undefined || !isSame(seenBySdks(held), seenBySdks(after)),
   };
 }
 
@@ -213,7 +212,7 @@ function targetingWrite(
   if (moves.length > 0 && !newEpoch) return refuseMoves(moves);
   const opened = moves.map(({ experiment }) => experiment);
   const after = stampEpochs(held?.body, wanted, environment.revision + 1, opened);
-  if (held !== undefined && same(after, held.body)) return undefined;
+  if (held !== undefined && isSame(after, held.body)) return undefined;
   return {
     change: {
       kind: "targeting",
@@ -229,8 +228,4 @@ function targetingWrite(
 
 function beforeOf(body: object | undefined): { readonly before?: Json } {
   return body === undefined ? {} : { before: asJson(body) };
-}
-
-function same(a: object, b: object): boolean {
-  return canonicalJson(asJson(a)) === canonicalJson(asJson(b));
 }

@@ -1,3 +1,4 @@
+import { isSameJson } from "@belay/core";
 import type { Approval, ErrorCode, Json, Person, Revision } from "@belay/protocol";
 import type { ProblemData } from "../http/problem.ts";
 import type { DocumentWrite, Stream, StreamRevision } from "../store/changes/index.ts";
@@ -54,4 +55,9 @@ export function refuse(code: ErrorCode, data: ProblemData = {}): Refusal {
 /** Interfaces have no index signature, so the compiler does not see that a document is JSON. */
 export function asJson(document: object): Json {
   return document as unknown as Json;
+}
+
+/** Do two documents hold the same, whatever the order of their keys? */
+export function isSame(a: object, b: object): boolean {
+  return isSameJson(asJson(a), asJson(b));
 }

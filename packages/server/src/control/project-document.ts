@@ -1,8 +1,6 @@
-import { canonicalJson } from "@belay/core";
-import type { Json } from "@belay/protocol";
 import type { DocumentKind, Documents, Held, ProjectState } from "../state/workspace.ts";
 import type { StreamRevision } from "../store/changes/index.ts";
-import { asJson, type Decision } from "./decision.ts";
+import { asJson, type Decision, isSame } from "./decision.ts";
 import { projectStream } from "./streams.ts";
 
 /** One document of a project as an edit writes it. */
@@ -23,7 +21,7 @@ export function writeProjectDocument<K extends DocumentKind, A>(
   project: ProjectState,
   { kind, key, action, before, after, view, raises = [projectStream(project)] }: DocumentEdit<K, A>,
 ): Decision<A> {
-  if (before !== undefined && textOf(before.body) === textOf(after)) {
+  if (before !== undefined && isSame(before.body, after)) {
     return { kind: "unchanged", answer: view(before), revision: before.revision };
   }
   const revision = project.revision + 1;
@@ -45,8 +43,4 @@ export function writeProjectDocument<K extends DocumentKind, A>(
 export function withoutNulls<T extends object>(document: T): { [K in keyof T]: Exclude<T[K], null> } {
   const entries = Object.entries(document).filter(([, value]) => value !== null && value !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], null> };
-}
-
-function textOf(document: object): string {
-  return canonicalJson(document as Json);
 }

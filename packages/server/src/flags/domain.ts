@@ -1,6 +1,5 @@
-import { canonicalJson } from "@belay/core";
 import type { Flag, FlagCreation, FlagEdit, FlagKey, FlagType, Json, Targeting, VariantName } from "@belay/protocol";
-import { asJson, type Decision, refuse } from "../control/decision.ts";
+import { asJson, type Decision, isSame, refuse } from "../control/decision.ts";
 import { allStreams, projectStream } from "../control/streams.ts";
 import { usersOfFlag } from "../state/users.ts";
 import type { FlagDocument, FlagSpaces, Held, ProjectState } from "../state/workspace.ts";
@@ -69,7 +68,7 @@ export function editFlag(project: ProjectState, key: FlagKey, { reason: _, ...ed
   const held = liveFlag(project, key);
   if ("code" in held) return held;
   const after = withoutCleared({ ...held.body, ...edit }) as unknown as FlagDocument;
-  return replaceFlag(project, key, held, after, "flag.edit", !same(seenBySdks(after), seenBySdks(held.body)));
+  return replaceFlag(project, key, held, after, "flag.edit", !isSame(seenBySdks(after), seenBySdks(held.body)));
 }
 
 /** What of a flag SDKs are given: an edit of all else raises no environment's revision. */
@@ -115,7 +114,7 @@ function replaceFlag(
   action: string,
   isSeenBySdks: boolean,
 ): Decision<Flag> {
-  if (same(after, held.body)) return { kind: "unchanged", answer: flagView(project.key, key, held), revision: held.revision };
+  if (isSame(after, held.body)) return { kind: "unchanged", answer: flagView(project.key, key, held), revision: held.revision };
   const revision = project.revision + 1;
   return {
     kind: "edit",
@@ -133,10 +132,6 @@ function replaceFlag(
 
 function flagWrite(project: ProjectState, key: FlagKey, flag: FlagDocument): DocumentWrite {
   return { kind: "flag", project: project.key, key, body: asJson(flag) };
-}
-
-function same(a: object, b: object): boolean {
-  return canonicalJson(asJson(a)) === canonicalJson(asJson(b));
 }
 
 function withoutCleared(document: object): object {

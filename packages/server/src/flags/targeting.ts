@@ -1,4 +1,4 @@
-import { canonicalJson, percentFromPpm, ppmFromPercent } from "@belay/core";
+import { percentFromPpm, ppmFromPercent } from "@belay/core";
 import type {
   ArmFlow,
   FlagKey,
@@ -11,7 +11,7 @@ import type {
   Targeting,
   TargetingDraft,
 } from "@belay/protocol";
-import { asJson, type Decision, type Edit, type Refusal, refuse } from "../control/decision.ts";
+import { asJson, type Decision, type Edit, isSame, type Refusal, refuse } from "../control/decision.ts";
 import { environmentStream } from "../control/streams.ts";
 import type { EnvironmentState, Held, ProjectState } from "../state/workspace.ts";
 import { armMoves, refuseMoves, type Subject } from "./arms.ts";
@@ -142,7 +142,7 @@ function replaceTargeting<A>(
   action: string,
   answer: (held: Held<Targeting>) => A,
 ): Decision<A> {
-  if (canonicalJson(asJson(after)) === canonicalJson(asJson(held.body))) {
+  if (isSame(after, held.body)) {
     return { kind: "unchanged", answer: answer(held), revision: held.revision };
   }
   const revision = environment.revision + 1;

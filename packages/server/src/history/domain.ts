@@ -1,4 +1,4 @@
-import { canonicalJson, diffSnapshots } from "@belay/core";
+import { diffSnapshots } from "@belay/core";
 import type {
   Difference,
   FlagKey,
@@ -10,7 +10,7 @@ import type {
   StateDiff,
   Targeting,
 } from "@belay/protocol";
-import { asJson, type Decision, type Refusal } from "../control/decision.ts";
+import { asJson, type Decision, isSame, type Refusal } from "../control/decision.ts";
 import { environmentStream } from "../control/streams.ts";
 import { armMoves } from "../flags/arms.ts";
 import { flagNotFound } from "../flags/domain.ts";
@@ -111,7 +111,7 @@ function restoredTargeting(
   if (flag === undefined || flag.archived || targeting === undefined || wanted === undefined) return undefined;
   const opened = armMoves({ environment, flag: key }, { flag, targeting }, wanted).map(({ experiment }) => experiment);
   const after = stampEpochs(targeting.body, wanted, environment.revision + 1, opened);
-  return same(after, targeting.body) ? undefined : { before: targeting.body, after };
+  return isSame(after, targeting.body) ? undefined : { before: targeting.body, after };
 }
 
 /** What every environment shares, and one of them going back cannot change. */
@@ -122,20 +122,16 @@ function sharedDifferences(now: ProjectState, { project: then, environment }: Pa
     const wasLive = environment.snapshot.flags.has(key);
     if (wasLive && body.archived) differences.push({ kind: "flag", key, since: "archived" });
     else if (!wasLive && !body.archived) differences.push({ kind: "flag", key, since: "created" });
-    else if (wasLive && was !== undefined && !same(was.variants, body.variants))
+    else if (wasLive && was !== undefined && !isSame(was.variants, body.variants))
       differences.push({ kind: "flag", key, since: "changed" });
   }
   for (const [key, { body }] of now.segments) {
     const was = then.segments.get(key)?.body;
     if (was === undefined) differences.push({ kind: "segment", key, since: "created" });
-    else if (!same(was.when, body.when)) differences.push({ kind: "segment", key, since: "changed" });
+    else if (!isSame(was.when, body.when)) differences.push({ kind: "segment", key, since: "changed" });
   }
   for (const key of then.segments.keys()) {
     if (!now.segments.has(key)) differences.push({ kind: "segment", key, since: "deleted" });
   }
   return differences;
-}
-
-function same(a: object, b: object): boolean {
-  return canonicalJson(asJson(a)) === canonicalJson(asJson(b));
 }

@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import { canonicalJson } from "@belay/core";
 import type { Role } from "@belay/protocol";
 import { tokenView } from "../access/domain.ts";
-import { asJson, type Decision, refuse } from "../control/decision.ts";
+import { asJson, type Decision, isSame, refuse } from "../control/decision.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { TokenDocument, Workspace } from "../state/workspace.ts";
 import type { Claims } from "./provider.ts";
@@ -55,7 +54,7 @@ export function admitPerson(workspace: Workspace, { id, ...granted }: Person, cr
   const held = workspace.tokens.get(id);
   if (held?.body.revoked === true) return refuse("sign_in_refused", { reason: "an admin revoked this person" });
   const document: TokenDocument = { ...granted, createdAt: held?.body.createdAt ?? createdAt, revoked: false };
-  if (held !== undefined && canonicalJson(asJson(held.body)) === canonicalJson(asJson(document))) {
+  if (held !== undefined && isSame(held.body, document)) {
     return { kind: "unchanged", answer: undefined, revision };
   }
   return {

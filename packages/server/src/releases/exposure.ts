@@ -6,10 +6,9 @@
  * The comparison grows from both ends, so that below half nobody changes arm: see `flags/rollout.ts`. Of an experiment the
  * rollout is its own split, of which the release moves the share alone: nobody changes arm at all.
  */
-import { canonicalJson } from "@belay/core";
 import type { Draw, ExperimentKey, Part, Ppm, ReleaseArm, Rule, SegmentKey, Targeting, VariantName } from "@belay/protocol";
 import { SPACE_PPM } from "@belay/protocol";
-import { asJson } from "../control/decision.ts";
+import { isSame } from "../control/decision.ts";
 import { ROLLOUT_RULE, sharePpm, withShare } from "../flags/rollout.ts";
 import { range, SHARE_SPACE, SPLIT_SPACE, shareDraw } from "../flags/weights.ts";
 import type { ReleaseDocument } from "../state/workspace.ts";
@@ -155,8 +154,4 @@ function ofPeople({ rules }: Targeting): Rule[] {
 
 function ruleOf({ rules }: Targeting, wanted: string): Rule | undefined {
   return rules.find(({ id }) => id === wanted);
-}
-
-function isSame(a: object, b: object): boolean {
-  return canonicalJson(asJson(a)) === canonicalJson(asJson(b));
 }

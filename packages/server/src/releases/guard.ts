@@ -3,8 +3,7 @@
  * exposure, and a flag that a release moves is raised by that release alone. Whatever route or rule made the edit, and
  * lowering always passes.
  */
-import { canonicalJson } from "@belay/core";
-import { asJson, type Refusal, refuse } from "../control/decision.ts";
+import { isSame, type Refusal, refuse } from "../control/decision.ts";
 import { firstTargeting } from "../flags/domain.ts";
 import type { ProjectState, Workspace } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
@@ -15,10 +14,12 @@ import { isLive } from "./states.ts";
 export function raiseRefusal(before: Workspace, after: Workspace, documents: readonly DocumentWrite[]): Refusal | undefined {
   for (const document of documents) {
     const [was, is] = [before.projects.get(document.project ?? ""), after.projects.get(document.project ?? "")];
-    if (was === undefined || is === undefined || !raises(was, is, document)) continue;
+    if (was === undefined || is === undefined) continue;
     const frozen = openWindow(is.freeze?.body);
-    if (frozen !== undefined) return refuse("frozen", { reason: frozen.reason, since: frozen.from, by: frozen.by });
     const owner = document.kind === "targeting" ? ownerOf(is, document, documents) : undefined;
+    // Most edits meet neither: what they raise need not be found out.
+    if ((frozen === undefined && owner === undefined) || !raises(was, is, document)) continue;
+    if (frozen !== undefined) return refuse("frozen", { reason: frozen.reason, since: frozen.from, by: frozen.by });
     if (owner !== undefined) return refuse("release_owns_flag", { key: owner });
   }
   return undefined;
@@ -42,7 +43,7 @@ export function raises(before: ProjectState, after: ProjectState, { kind, enviro
 
 function isOtherCondition(before: ProjectState, after: ProjectState, key: string): boolean {
   const [was, is] = [before.segments.get(key)?.body.when, after.segments.get(key)?.body.when];
-  return was !== undefined && is !== undefined && canonicalJson(asJson(was)) !== canonicalJson(asJson(is));
+  return was !== undefined && is !== undefined && !isSame(was, is);
 }
 
 /**
@@ -52,11 +53,7 @@ function isOtherCondition(before: ProjectState, after: ProjectState, key: string
 function raisesFlag(before: ProjectState, after: ProjectState, key: string): boolean {
   const [was, is] = [before.flags.get(key)?.body, after.flags.get(key)?.body];
   if (was === undefined || is === undefined || is.archived) return false;
-  return (
-    was.archived ||
-    (is.clientSide && !was.clientSide) ||
-    canonicalJson(asJson(was.variants)) !== canonicalJson(asJson(is.variants))
-  );
+  return was.archived || (is.clientSide && !was.clientSide) || !isSame(was.variants, is.variants);
 }
 
 /** The live release that moves a flag, unless the edit is its own. */

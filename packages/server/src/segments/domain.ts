@@ -1,6 +1,5 @@
-import { canonicalJson } from "@belay/core";
 import type { Segment, SegmentCreation, SegmentEdit, SegmentKey } from "@belay/protocol";
-import { asJson, type Decision, refuse } from "../control/decision.ts";
+import { asJson, type Decision, isSame, refuse } from "../control/decision.ts";
 import { allStreams } from "../control/streams.ts";
 import { usersOfSegment } from "../state/users.ts";
 import type { Held, ProjectState, SegmentDocument } from "../state/workspace.ts";
@@ -24,7 +23,7 @@ export function editSegment(project: ProjectState, key: SegmentKey, { descriptio
   const held = project.segments.get(key);
   if (held === undefined) return refuse("segment_not_found", { key });
   const after = { ...held.body, ...(description === undefined ? {} : { description }), when };
-  if (canonicalJson(asJson(after)) === canonicalJson(asJson(held.body))) {
+  if (isSame(after, held.body)) {
     return { kind: "unchanged", answer: segmentView(project.key, key, held), revision: held.revision };
   }
   return writeSegment(project, key, held.body, after, "segment.edit");
