@@ -45,6 +45,14 @@ interface Answer {
   readonly give: () => void;
 }
 
+/** Commands that are committed together, each decided on the workspace that those before it lead to. */
+interface Batch {
+  workspace: Workspace;
+  readonly commands: Queued[];
+  readonly pending: Pending[];
+  readonly answers: Answer[];
+}
+
 /** Turns of the event loop, a few microseconds each where nothing else is to be done. */
 const GATHER_TURNS = 200;
 
@@ -181,15 +189,13 @@ export class ControlPlane {
   async #drain(): Promise<void> {
     while (this.#queue.length > 0 || this.#followers !== undefined) {
       await this.#followOnce();
-      await this.#gather();
-      const batch = this.#queue;
-      this.#queue = [];
-      this.#expected = batch.length;
+      const batch = await this.#gather();
+      this.#expected = batch.commands.length;
       try {
-        await this.#runBatch(batch);
+        await this.#commit(batch);
       } catch (error) {
         // The store went away while catching up; whoever has an answer already keeps it.
-        for (const { reject } of batch) reject(error);
+        for (const { reject } of batch.commands) reject(error);
       }
     }
     this.#running = false;
@@ -198,11 +204,30 @@ export class ControlPlane {
   /**
    * Writers that were answered together come again together, but one by one off their sockets: who takes the first of them
    * at once makes the others wait for a sync of their own. The batch before says how many to wait for; one writer alone
-   * waits for nobody.
+   * waits for nobody. Each is decided as it comes, while the next one is still on its way.
    */
-  async #gather(): Promise<void> {
-    for (let turn = 0; turn < GATHER_TURNS && this.#queue.length < this.#expected; turn += 1) {
+  async #gather(): Promise<Batch> {
+    const batch: Batch = { workspace: this.#base, commands: [], pending: [], answers: [] };
+    this.#decideQueued(batch);
+    for (let turn = 0; turn < GATHER_TURNS && batch.commands.length < this.#expected; turn += 1) {
       await new Promise((resolve) => setImmediate(resolve));
+      this.#decideQueued(batch);
+    }
+    return batch;
+  }
+
+  #decideQueued(batch: Batch): void {
+    const queue = this.#queue;
+    if (queue.length === 0) return;
+    this.#queue = [];
+    const now = this.#options.now();
+    for (const queued of queue) {
+      const settled = this.#decide(queued, batch.workspace, now);
+      batch.commands.push(queued);
+      if ("next" in settled) {
+        batch.workspace = settled.next;
+        batch.pending.push(settled);
+      } else batch.answers.push(settled);
     }
   }
 
@@ -215,18 +240,7 @@ export class ControlPlane {
     await this.#catchUp().then(waiting.resolve, waiting.reject);
   }
 
-  async #runBatch(batch: readonly Queued[]): Promise<void> {
-    const now = this.#options.now();
-    const pending: Pending[] = [];
-    const answers: Answer[] = [];
-    let workspace = this.#base;
-    for (const queued of batch) {
-      const settled = this.#decide(queued, workspace, now);
-      if ("next" in settled) {
-        workspace = settled.next;
-        pending.push(settled);
-      } else answers.push(settled);
-    }
+  async #commit({ pending, answers }: Batch): Promise<void> {
     const outcomes = await Promise.allSettled(pending.map(({ commit }) => this.#options.log.commit(commit)));
     const refused = pending.filter((_, index) => isConflict(outcomes[index]));
     if (this.#isAsDecided(outcomes)) {

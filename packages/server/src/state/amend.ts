@@ -84,41 +84,43 @@ interface Stale {
 
 /** A workspace being written. A map is copied when first written to; the base stays as it is. */
 class WorkspaceDraft {
-  #workspace: Workspace;
-  readonly #ownMaps = new WeakSet<object>();
-  readonly #stale = new Map<string, Stale>();
-  readonly #puts: Readonly<Record<DocumentKind, (document: StoredDocument) => void>> = {
-    project: (document) => this.#putProject(document),
-    environment: (document) => this.#putEnvironment(document),
-    flag: (document) => this.#putFlag(document),
-    segment: (document) => this.#putSegment(document),
-    metric: (document) => this.#putShared("metrics", document),
-    experiment: (document) => this.#putShared("experiments", document),
-    looks: (document) => this.#putShared("looks", document),
-    outcomes: (document) => this.#putShared("outcomes", document),
-    incident: (document) => this.#putShared("incidents", document),
-    layer: (document) => this.#putSpace("layers", document),
-    holdout: (document) => this.#putSpace("holdouts", document),
-    targeting: (document) => this.#putTargeting(document),
-    release: (document) => this.#putRelease(document),
-    freeze: (document) => this.#putFreeze(document),
-    request: (document) => this.#putShared("requests", document),
-    stale: (document) => this.#putShared("stale", document),
-    "release-template": (document) => this.#putReleaseTemplate(document),
-    "signing-key": (document) => this.#putShared("signingKeys", document),
-    trigger: (document) => this.#putTrigger(document),
-    "sdk-key": (document) => this.#putSdkKey(document),
-    token: (document) => this.#putToken(document),
-    session: (document) => this.#putSession(document),
-    webhook: (document) => this.#putWebhook(document),
+  /** One table for all drafts: a draft is made for every write. */
+  static readonly #puts: Readonly<Record<DocumentKind, (draft: WorkspaceDraft, document: StoredDocument) => void>> = {
+    project: (draft, document) => draft.#putProject(document),
+    environment: (draft, document) => draft.#putEnvironment(document),
+    flag: (draft, document) => draft.#putFlag(document),
+    segment: (draft, document) => draft.#putSegment(document),
+    metric: (draft, document) => draft.#putShared("metrics", document),
+    experiment: (draft, document) => draft.#putShared("experiments", document),
+    looks: (draft, document) => draft.#putShared("looks", document),
+    outcomes: (draft, document) => draft.#putShared("outcomes", document),
+    incident: (draft, document) => draft.#putShared("incidents", document),
+    layer: (draft, document) => draft.#putSpace("layers", document),
+    holdout: (draft, document) => draft.#putSpace("holdouts", document),
+    targeting: (draft, document) => draft.#putTargeting(document),
+    release: (draft, document) => draft.#putRelease(document),
+    freeze: (draft, document) => draft.#putFreeze(document),
+    request: (draft, document) => draft.#putShared("requests", document),
+    stale: (draft, document) => draft.#putShared("stale", document),
+    "release-template": (draft, document) => draft.#putReleaseTemplate(document),
+    "signing-key": (draft, document) => draft.#putShared("signingKeys", document),
+    trigger: (draft, document) => draft.#putTrigger(document),
+    "sdk-key": (draft, document) => draft.#putSdkKey(document),
+    token: (draft, document) => draft.#putToken(document),
+    session: (draft, document) => draft.#putSession(document),
+    webhook: (draft, document) => draft.#putWebhook(document),
   };
+
+  #workspace: Workspace;
+  readonly #ownMaps = new Set<object>();
+  readonly #stale = new Map<string, Stale>();
 
   constructor(base: Workspace) {
     this.#workspace = base;
   }
 
   put(document: StoredDocument): void {
-    this.#puts[document.kind as DocumentKind](document);
+    WorkspaceDraft.#puts[document.kind as DocumentKind](this, document);
   }
 
   raise({ project, environment, revision }: StreamRevision): void {

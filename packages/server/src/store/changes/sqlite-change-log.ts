@@ -91,9 +91,9 @@ class SqliteChangeLog implements ChangeLog {
   #insertChange({ change, raises }: Commit): ChangeId {
     const own = raises.find((raise) => streamKey(raise) === streamKey(change));
     if (own === undefined) throw new Error("a commit must raise the stream of its change");
-    const [row] = this.#driver.all(
+    return this.#driver.insert(
       `insert into changes (project, environment, revision, at, actor_id, actor_name, reason, request_id, action, target_kind,
-       target_key, before, after, approvals) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) returning id`,
+       target_key, before, after, approvals) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       [
         ...place(change),
         own.revision + 1,
@@ -110,7 +110,6 @@ class SqliteChangeLog implements ChangeLog {
         jsonText(change.approvals as Json | undefined),
       ],
     );
-    return Number(row?.["id"]);
   }
 
   #raise(raise: StreamRevision, id: ChangeId): void {

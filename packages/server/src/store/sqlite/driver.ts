@@ -1,11 +1,13 @@
 import type { SqlRow, SqlValue } from "../changes/rows.ts";
 
-/** What the embedded change log needs of an SQLite: five methods, so that the engine under it can be exchanged. */
+/** What the embedded change log needs of an SQLite: six methods, so that the engine under it can be exchanged. */
 export interface SqliteDriver {
   /** Runs statements that give nothing back. */
   exec(sql: string): void;
   /** Runs one statement; returns the number of rows it changed. */
   run(sql: string, parameters: readonly SqlValue[]): number;
+  /** Inserts one row; returns its rowid. */
+  insert(sql: string, parameters: readonly SqlValue[]): number;
   all(sql: string, parameters: readonly SqlValue[]): SqlRow[];
   /** Runs `work` in one write transaction: committed when it returns, rolled back when it throws. */
   transaction<T>(work: () => T): T;
@@ -14,7 +16,7 @@ export interface SqliteDriver {
 
 /** The part of a prepared statement that both engines share. */
 interface Statement {
-  run(...parameters: SqlValue[]): { changes: number | bigint };
+  run(...parameters: SqlValue[]): { changes: number | bigint; lastInsertRowid: number | bigint };
   all(...parameters: SqlValue[]): unknown[];
 }
 
@@ -77,6 +79,7 @@ function adapt(engine: Engine): SqliteDriver {
   return {
     exec: (sql) => void engine.exec(sql),
     run: (sql, parameters) => Number(prepared(sql).run(...parameters).changes),
+    insert: (sql, parameters) => Number(prepared(sql).run(...parameters).lastInsertRowid),
     all: (sql, parameters) => prepared(sql).all(...parameters) as SqlRow[],
     transaction: (work) => {
       engine.exec("begin immediate");
