@@ -404,13 +404,13 @@ export interface FreezeDraft {
   readonly reason: string;
 }
 
-/** Which live releases that raised exposure at or after a moment go back; all of them when `releases` is absent. */
+/** Which releases, live or done, that raised exposure at or after a moment go back; all of them when `releases` is absent. */
 export interface RollbackSinceDraft extends Reasoned {
   readonly since: string;
   readonly releases?: readonly string[];
 }
 
-/** A live release that raised exposure lately, most suspect first. */
+/** A release, live or done, that raised exposure lately, most suspect first. */
 export interface Suspect {
   readonly environment: string;
   readonly release: string;

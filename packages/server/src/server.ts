@@ -34,7 +34,7 @@ import { recordDoors } from "./record-doors.ts";
 import { releaseDoors } from "./release-doors.ts";
 import { ReleaseDesk } from "./releases/desk.ts";
 import { OutcomeKeeper } from "./releases/log/outcome-keeper.ts";
-import { reportNotice } from "./releases/messages.ts";
+import { messageNotice } from "./releases/messages.ts";
 import { PromisedRollbacks } from "./releases/promised-rollbacks.ts";
 import { Clerk } from "./requests/clerk.ts";
 import { LookKeeper } from "./results/look-keeper.ts";
@@ -140,7 +140,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       ...(config.databaseUrl === undefined ? {} : { sightings: postgresSightingStore({ url: config.databaseUrl }) }),
       tell: (message) => {
         app?.log.warn({ release: message }, "release moved");
-        const notice = reportNotice(message);
+        const notice = messageNotice(message);
         if (notice !== undefined) courier.notify(notice).catch((error) => app?.log.warn({ err: error }, "report not told"));
       },
       onFault: (error) => app?.log.warn({ err: error }, "releases not looked at; tried again"),

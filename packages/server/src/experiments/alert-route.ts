@@ -19,7 +19,7 @@ interface Routed {
 
 /** The webhook that carries a route's alarms; absent where there is none. */
 export function carrierOf({ webhooks }: Webhooks, { route, environment }: Routed): string | undefined {
-  return [...webhooks].find(([key, { body }]) => isRoutedTo(route, key, body) || isChannel(route, body, environment))?.[0];
+  return [...webhooks].find(([key, { body }]) => isRoutedTo([route], key, body) || isChannel(route, body, environment))?.[0];
 }
 
 function isChannel(route: string, webhook: WebhookDocument, environment: string): boolean {

@@ -203,7 +203,7 @@ function noticeOf(silent: SilentExperiment & { readonly id: string }, at: EpochM
     at: new Date(at).toISOString(),
     text: `Experiment \`${key}\` in ${environment}: no ${what} since ${since}`,
     data: { experiment: key, environment, silence, since },
-    ...(alertRoute === undefined ? {} : { to: alertRoute }),
+    ...(alertRoute === undefined ? {} : { to: [alertRoute] }),
   };
 }
 

@@ -18,7 +18,9 @@ export function createRelease(
   if (place.environment.releases.has(key)) return refuse("already_exists", { field: "key", key });
   const subject = subjectOf(place, creation);
   if ("code" in subject) return subject;
-  const base = template === undefined ? undefined : place.project.releaseTemplates.get(template);
+  // A ladder that somebody wrote for this release, or part of one, is no wish for the project's own.
+  const usual = draft.stages === undefined && internal === undefined ? USUAL_TEMPLATE : undefined;
+  const base = place.project.releaseTemplates.get(template ?? usual ?? "");
   if (template !== undefined && base === undefined) return refuse("template_not_found", { field: "template", key: template });
   const guardrails = measuredGuardrails(place.project, drafted ?? base?.body.guardrails ?? []);
   if ("code" in guardrails) return guardrails;
@@ -50,6 +52,9 @@ export function createRelease(
   };
   return writeRelease({ ...place, key }, undefined, body, "release.create");
 }
+
+/** The template of this name is what a release begins with that names none. */
+const USUAL_TEMPLATE = "default";
 
 /** An edit of a release that is ready makes it a draft again: what was agreed on is no longer what it says. */
 export function editRelease(place: ReleasePlace, { reason: _, ...edit }: ReleaseEdit): Decision<Release> {

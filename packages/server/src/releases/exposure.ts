@@ -89,6 +89,15 @@ export function exposedPpm(targeting: Targeting, { variant, experiment }: Raised
   return isOf(experiment, parts) ? Math.min(...parts.map((part) => sharePpm(part) ?? 0)) : 0;
 }
 
+/** Is the flag's rollout what a release, or the experiment it ramped, made of it? */
+export function isMovedBy(targeting: Targeting, release: string, { experiment }: Pick<Raised, "experiment">): boolean {
+  const parts = rolloutParts(targeting);
+  if (experiment !== undefined) return isOf(experiment, parts);
+  return (
+    parts.length > 0 && parts.every(({ tracks }) => tracks !== undefined && "release" in tracks && tracks.release === release)
+  );
+}
+
 /** Do these parts, one at least, record exposures of an experiment, and of nothing else? */
 export function isOf(experiment: string, parts: readonly Part[]): boolean {
   return (

@@ -158,7 +158,7 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
       schema: {
         tags,
         response: { 200: SuspectsSchema },
-        summary: "List live releases that raised exposure since a moment, by reach and recency",
+        summary: "List releases, live or done, that raised exposure since a moment, by reach and recency",
         params,
         querystring: SinceQuerySchema,
       },
@@ -176,7 +176,7 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
       schema: {
         tags,
         response: { 200: OutcomesSchema },
-        summary: "Roll back every live release that raised exposure since a moment, or those chosen of them",
+        summary: "Roll back every release that raised exposure since a moment, or those chosen of them",
         params,
         body: RollbackSinceDraftSchema,
       },

@@ -1,9 +1,10 @@
 /* Crisis mode: one switch with a reason, and what to take back first. Pure. */
-import type { EpochMs, Freeze, Suspect } from "@belay/protocol";
+import { type EpochMs, type Freeze, SPACE_PPM, type Suspect } from "@belay/protocol";
 import { asJson, type Decision, refuse } from "../control/decision.ts";
 import { allStreams, projectStream } from "../control/streams.ts";
 import type { FreezeDocument, IncidentDocument, ProjectState } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
+import { exposedPpm, isMovedBy } from "./exposure.ts";
 import { openWindow } from "./gather.ts";
 import { ppmOf } from "./plan.ts";
 import { isLive } from "./states.ts";
@@ -59,14 +60,20 @@ export function setSecondPerson(project: ProjectState, secondPerson: boolean): D
   };
 }
 
-/** Live releases that raised exposure at or after a moment, by reach x recency: the first one to take back first. */
+/**
+ * Releases that raised exposure at or after a moment, by reach x recency: the first one to take back first. Those that are done
+ * are among them, for as long as the flag gives what they left it with.
+ */
 export function suspects(project: ProjectState, since: EpochMs, now: EpochMs): Suspect[] {
   const found: Suspect[] = [];
-  for (const [environment, { releases }] of project.environments) {
+  for (const [environment, { releases, targetings }] of project.environments) {
     for (const [release, { body }] of releases) {
       const raised = body.epochs.at(-1);
-      if (raised === undefined || !isLive(body.state) || Date.parse(raised.from) < since) continue;
-      const share = ppmOf(body, raised.stage) / 1_000_000;
+      const targeting = targetings.get(body.flag)?.body;
+      if (raised === undefined || targeting === undefined || Date.parse(raised.from) < since) continue;
+      if (!isLive(body.state) && !(body.state === "done" && isMovedBy(targeting, release, body))) continue;
+      // Whoever lowered it by hand meanwhile took some of it back already.
+      const share = Math.min(ppmOf(body, raised.stage), exposedPpm(targeting, body)) / SPACE_PPM;
       const weight = share * 0.5 ** ((now - Date.parse(raised.from)) / HOUR_MS);
       found.push({ environment, release, flag: body.flag, percentage: 100 * share, raisedAt: raised.from, weight });
     }

@@ -13,20 +13,35 @@ export function releaseSentence({ action, target, environment, actor, after }: C
   return `Release \`${target.key}\` of ${what} in ${environment}: ${sentence(release, actor.name)}`;
 }
 
-/** A dry run's breach: nothing changes, and people hear of it all the same. Told once for what it says. */
-export function reportNotice({ project, environment, key, kind, at, text }: ReleaseMessage): Notice | undefined {
-  if (kind !== "report") return undefined;
-  const sentence = `Release \`${key}\` in ${environment} reports: ${text.replaceAll("\n", "; ")}`;
+/**
+ * What changes nothing and people hear of all the same: a dry run's breach, and a gate that keeps a release on a stage whose time
+ * is over. Each is told once for what it says.
+ */
+export function messageNotice({
+  project,
+  environment,
+  key,
+  kind,
+  at,
+  text,
+  about,
+  alertRoutes,
+}: ReleaseMessage): Notice | undefined {
+  if (kind !== "report" && kind !== "waits") return undefined;
+  const lines = text.split("\n");
   return {
-    id: `release-report_${environment}_${key}_${Date.parse(at)}`,
-    type: "release.report",
+    id: `release-${kind}_${environment}_${key}_${about ?? Date.parse(at)}`,
+    type: `release.${kind}`,
     project,
     environments: [environment],
     at,
-    text: sentence,
-    data: { release: key, environment, reports: text.split("\n") },
+    text: `Release \`${key}\` in ${environment} ${VERBS[kind]}: ${lines.join("; ")}`,
+    data: { release: key, environment, [kind]: lines },
+    to: alertRoutes,
   };
 }
+
+const VERBS = { report: "reports", waits: "waits" } as const;
 
 const SENTENCES: Readonly<Record<string, (release: Release, by: string) => string>> = {
   "release.start": (release, by) => `${by} started it at ${stageOf(release)}`,

@@ -5,7 +5,7 @@ import { E, P } from "../app.fixture.ts";
 import { changeView } from "../audit/views.ts";
 import { noticeOf } from "../webhooks/message.ts";
 import { type ReleaseServer, releaseServer } from "./desk.fixture.ts";
-import { reportNotice } from "./messages.ts";
+import { messageNotice } from "./messages.ts";
 import { ERRORS } from "./release.fixture.ts";
 
 const CHECKOUT = `${E}/releases/checkout`;
@@ -128,6 +128,21 @@ describe("a template", () => {
     expect((await ask("GET", T)).body).toMatchObject({ guardrails: [], stages: [{ percentage: 2 }] });
   });
 
+  it("called default is the project's own ladder: what a release begins with that names none and brings none", async () => {
+    const usual = { ...template, description: "As we do it" };
+    const begun = async (key: string, more: object = {}) =>
+      (await ask("POST", `${E}/releases`, { key, flag: "checkout", ...more })).body;
+    expect((await begun("before")).stages).toHaveLength(6);
+    await ask("PUT", `${P}/release-templates/default`, usual);
+    expect(await begun("with")).toMatchObject(usual);
+    await ask("PUT", T, { stages: [{ ...STAGES[0], percentage: 2 }] });
+    expect(await begun("careful", { template: "careful" })).toMatchObject({ description: "", stages: [{ percentage: 2 }] });
+    const own = [{ ...STAGES[0], percentage: 3 }];
+    expect(await begun("own", { stages: own })).toMatchObject({ description: "", stages: own, alertRoutes: [] });
+    await ask("DELETE", `${P}/release-templates/default`);
+    expect((await begun("after")).stages).toHaveLength(6);
+  });
+
   it("is listed, deleted, and refused where it makes no sense", async () => {
     await ask("PUT", T, template);
     expect((await ask("GET", `${P}/release-templates`)).body.items).toHaveLength(1);
@@ -174,11 +189,64 @@ describe("messages", () => {
     ]);
   });
 
+  it("of what stands still or goes back are for the release's alert routes, whatever else those are told", async () => {
+    await startRelease();
+    await ask("POST", `${CHECKOUT}/hold`, {});
+    await ask("POST", `${CHECKOUT}/resume`, {});
+    await ask("POST", `${CHECKOUT}/rollback`, {});
+    await server.desk.service.tick();
+    const changes = await server.log.changes({ targetKind: "release", targetKey: "checkout" }, 20);
+    const told = changes.toReversed().map((change) => noticeOf(changeView(change)));
+    expect(told.flatMap((notice) => (notice?.to === undefined ? [] : [[notice.type, notice.to]]))).toEqual([
+      ["release.hold", ["slack:#r"]],
+      ["release.rollback", ["slack:#r"]],
+      ["release.rolled-back", ["slack:#r"]],
+    ]);
+  });
+
+  it("say once which gate keeps a release on a stage whose time is over, and again when it is another one", async () => {
+    const stages = [
+      { ...STAGES[0], gates: ["team", "impact"] },
+      { ...STAGES[0], name: "All", percentage: 100 },
+    ];
+    const draft = { key: "checkout", flag: "checkout", stages, guardrails: [GUARDRAIL], alertRoutes: ["slack:#r"] };
+    await ask("POST", `${E}/releases`, { ...draft, contacts: { owner: "ann", onCall: "bob" } });
+    await ask("POST", `${CHECKOUT}/ready`, {});
+    await ask("POST", `${CHECKOUT}/start`, {});
+    const { secret } = (await ask("POST", "/api/v1/tokens", { name: "bob", role: "operator" })).body;
+    const waits = async (): Promise<(string | undefined)[]> => {
+      server.acknowledge({ metrics: [{ seq: 1, timeMs: server.clock.now, name: "error", unit: "u" }] });
+      await server.desk.service.tick();
+      await server.desk.service.tick();
+      return server.messages.splice(0).map((message) => messageNotice(message)?.text);
+    };
+    expect(await waits()).toEqual([]);
+    const startedAt = server.clock.now;
+    server.clock.now += 3_600_000;
+    expect(await waits()).toEqual(["Release `checkout` in production waits: runbook-untried; prediction-missing; note-missing"]);
+    await ask("POST", `${CHECKOUT}/evidence`, { kind: "runbook-tried" }, { as: secret });
+    await server.desk.service.tick();
+    const [message, ...more] = server.messages.splice(0);
+    expect([message?.about, message?.alertRoutes, more]).toEqual([
+      `${startedAt}_note-missing_prediction-missing`,
+      ["slack:#r"],
+      [],
+    ]);
+    expect(await waits()).toEqual([]);
+  });
+
   it("tell a dry run's breach, which changes nothing", () => {
     const at = "2026-11-22T12:00:00.000Z";
-    const message = { project: "default", environment: "production", key: "r", at, text: "guardrail-breach errors" } as const;
-    expect(reportNotice({ ...message, kind: "stage" })).toBeUndefined();
-    expect(reportNotice({ ...message, kind: "report" })).toMatchObject({
+    const message = {
+      project: "default",
+      environment: "production",
+      key: "r",
+      at,
+      text: "guardrail-breach errors",
+      alertRoutes: ["slack:#r"],
+    } as const;
+    expect(messageNotice({ ...message, kind: "stage" })).toBeUndefined();
+    expect(messageNotice({ ...message, kind: "report" })).toMatchObject({
       type: "release.report",
       text: "Release `r` in production reports: guardrail-breach errors",
       environments: ["production"],

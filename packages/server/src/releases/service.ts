@@ -27,9 +27,12 @@ import type { ReleaseId, Watchtower } from "./watchtower.ts";
 
 /** Something people should hear of. Senders (webhooks, chat) take it from here. */
 export interface ReleaseMessage extends ReleaseId {
-  readonly kind: "stage" | "hold" | "resume" | "rollback" | "rolled-back" | "done" | "report";
+  readonly kind: "stage" | "hold" | "resume" | "rollback" | "rolled-back" | "done" | "report" | "waits";
   readonly at: string;
   readonly text: string;
+  /** Tells it from others of its kind, over restarts and servers; absent: its time does. */
+  readonly about?: string;
+  readonly alertRoutes: readonly string[];
 }
 
 export interface ReleaseServiceOptions {
@@ -72,6 +75,8 @@ export class ReleaseService {
   readonly #noteAfterMs = new Map<string, number>();
   readonly #detected = new Map<string, EpochMs>();
   readonly #reports = new Map<string, string>();
+  /** What each release was last said to wait for. */
+  readonly #waits = new Map<string, string>();
   readonly #promised: PromisedRollbacks;
   readonly #lowered = new Set<string>();
   #running: Promise<void> = Promise.resolve();
@@ -187,6 +192,7 @@ export class ReleaseService {
     if (facts === undefined) return;
     const decided = plan(body, facts, now());
     this.#report(id, decided);
+    this.#sayWaits(id, body, decided);
     const after = await this.#execute(id, decided);
     if (after !== undefined) this.#announce(id, body, after, planLines(body, decided));
   }
@@ -317,8 +323,22 @@ export class ReleaseService {
     this.#reports.set(name, text);
   }
 
-  #say(id: ReleaseId, kind: ReleaseMessage["kind"], text: string): void {
-    this.#options.tell({ ...id, kind, text, at: new Date(this.#options.now()).toISOString() });
+  /** A stage whose time is over and that a gate or a missing approval does not let go is told once for each set of reasons. */
+  #sayWaits(id: ReleaseId, { epochs }: ReleaseDocument, decided: Plan): void {
+    const reasons = decided.kind === "hold" && !decided.isAlarm ? decided.reasons : [];
+    const codes = [...new Set(reasons.map(({ code }) => code))];
+    const isPatient = codes.includes("min-duration") || codes.every((code) => code === "min-units");
+    const about = isPatient ? "" : `${Date.parse(epochs.at(-1)?.from ?? "")}_${codes.sort().join("_")}`;
+    const name = nameOf(id);
+    if (about !== "" && this.#waits.get(name) !== about) this.#say(id, "waits", reasons.map(reasonText).join("\n"), about);
+    this.#waits.set(name, about);
+  }
+
+  #say(id: ReleaseId, kind: ReleaseMessage["kind"], text: string, about?: string): void {
+    const { control, now, tell } = this.#options;
+    const { alertRoutes = [] } = this.#held(id, control.workspace).release?.body ?? {};
+    const at = new Date(now()).toISOString();
+    tell({ ...id, kind, text, at, alertRoutes, ...(about === undefined ? {} : { about }) });
   }
 
   #held(id: ReleaseId, workspace: Workspace) {

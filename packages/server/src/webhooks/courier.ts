@@ -192,7 +192,7 @@ export class Courier implements Notifier {
     const messages: Message[] = [];
     for (const [webhook, { body }] of control.workspace.projects.get(notice.project)?.webhooks ?? []) {
       // What happened before a webhook was made is not its news.
-      const isTold = isFor(body, notice) || isRoutedTo(notice.to, webhook, body);
+      const isTold = isFor(body, notice) || isRoutedTo(notice.to ?? [], webhook, body);
       if (!isTold || notice.at < body.createdAt) continue;
       const place: WebhookPlace = { project: notice.project, webhook };
       if ((await store.pending(place)) >= PENDING_MAX) {

@@ -1,4 +1,4 @@
-import type { Change, Json, QualityAlarm } from "@belay/protocol";
+import type { Change, Json, QualityAlarm, Release } from "@belay/protocol";
 import { releaseSentence } from "../releases/messages.ts";
 import type { LooksDocument, WebhookDocument } from "../state/workspace.ts";
 
@@ -16,8 +16,8 @@ export interface Notice {
   /** One line for people. */
   readonly text: string;
   readonly data: Json;
-  /** Somebody who is told whatever they asked for: `webhook:<key>`, or the address of one. */
-  readonly to?: string;
+  /** Who are told whatever they asked for: `webhook:<key>`, or the address of one. */
+  readonly to?: readonly string[];
 }
 
 /** What a change tells: the audit row as the API shows it. */
@@ -31,7 +31,7 @@ export function noticeOf(change: Change): Notice | undefined {
     at: change.at,
     text: releaseSentence(change) ?? alarmSentence(change) ?? sentenceOf(change),
     data: change as unknown as Json,
-    ...alarmedRoute(change),
+    ...alertedRoutes(change),
   };
 }
 
@@ -50,17 +50,21 @@ function alarmSentence({ action, target, project, after }: Change): string | und
     : `Experiment \`${target.key}\` of ${project}: its data cannot be trusted. ${alarm.sentence}`;
 }
 
-function alarmedRoute({ action, before, after }: Change): Pick<Notice, "to"> {
+function alertedRoutes({ action, before, after }: Change): Pick<Notice, "to"> {
+  if (RELEASE_ALERTS.includes(action)) return { to: (after as unknown as Release | undefined)?.alertRoutes ?? [] };
   if (action !== "experiment.alarm" && action !== "experiment.calm") return {};
   const route = (alarmIn(after) ?? alarmIn(before))?.route;
-  return route === undefined ? {} : { to: route };
+  return route === undefined ? {} : { to: [route] };
 }
+
+/** What the alert routes of a release are for: it stands still, goes back, or has gone. */
+const RELEASE_ALERTS: readonly string[] = ["release.hold", "release.rollback", "release.rolled-back"];
 
 const alarmIn = (looks: Change["after"]): QualityAlarm | undefined => (looks as unknown as LooksDocument | undefined)?.alarm;
 
 /** Is it meant for this webhook by name, whatever else it is told? */
-export function isRoutedTo(route: string | undefined, key: string, { enabled, url }: WebhookDocument): boolean {
-  return enabled && route !== undefined && (route === `webhook:${key}` || route === url);
+export function isRoutedTo(routes: readonly string[], key: string, { enabled, url }: WebhookDocument): boolean {
+  return enabled && routes.some((route) => route === `webhook:${key}` || route === url);
 }
 
 /** Is this webhook told of it? */
