@@ -2,18 +2,13 @@ import { PACKED_TYPE } from "@belay/core";
 import type { SdkDoor } from "@belay/testkit";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { ClientState } from "./application.ts";
 import { bundled } from "./bundle.fixture.ts";
 import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
+import { startClient } from "./client-page.fixture.ts";
 import { openDoor } from "./door.fixture.ts";
 import type * as sdk from "./index.ts";
-import type { BelayClient, ClientOptions } from "./index.ts";
 import { changeOf, experiment, rollout, snapshotOf } from "./rules.fixture.ts";
-
-declare global {
-  var belay: BelayClient;
-  /** What the client told the page, in order. */
-  var heard: unknown[];
-}
 
 const KEY = "client-key-1";
 const USER = { targetingKey: "user-42", plan: "pro" };
@@ -43,26 +38,8 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
     await door.stop();
   });
 
-  /** Makes a client in a page and waits until it is live, or for `timeoutMs`. */
-  async function start(page: Page, options: ClientOptions & { kept?: boolean } = {}, timeoutMs = 15_000): Promise<string> {
-    const { kept = false, ...own } = options;
-    // As an object of no type: the snapshot's own is too deep for what says which values can cross into a page.
-    const given = { url: door.url, clientKey: KEY, context: USER, ...own };
-    return page.evaluate(
-      ([given, timeoutMs, isKept]) => {
-        const { createClient, localKeeper } = globalThis.bundle as unknown as typeof sdk;
-        globalThis.heard = [];
-        globalThis.belay = createClient({
-          ...(given as ClientOptions),
-          ...(isKept ? { keeper: localKeeper } : {}),
-          logger: { warn: (text) => heard.push(text) },
-        });
-        belay.on("change", (change) => heard.push(change));
-        return belay.ready({ timeoutMs });
-      },
-      [given as object, timeoutMs, kept] as const,
-    );
-  }
+  const start = (page: Page, options: Parameters<typeof startClient>[1] = {}, timeoutMs?: number): Promise<ClientState> =>
+    startClient(page, { url: door.url, clientKey: KEY, context: USER, ...options }, timeoutMs);
 
   const isEnabled = (page: Page, key = "checkout-v2"): Promise<boolean> => page.evaluate((key) => belay.isEnabled(key), key);
 
@@ -230,7 +207,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
     expect(door.events.map((event) => event["properties"])).toEqual([{ ok: 1 }, { text: "x".repeat(1_024) }, { at: null }]);
   });
 
-  it("starts from what was kept while the server is away; what is cut, foreign or newer is ignored and written anew", async () => {
+  it("fault 23: starts from what was kept while the server is away; what is cut, foreign or newer is ignored and written anew", async () => {
     const { page } = await openPage(browser, site.url);
     await start(page, { kept: true });
     const names = await page.evaluate(() => Object.keys(localStorage));
@@ -274,7 +251,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
     expect(values).toEqual([true, "roomy", 0]);
   });
 
-  it("keeps its values through a lost server, and the newest revision through older answers and lost changes", async () => {
+  it("fault 21: keeps its values through a lost server, and the newest revision through older answers and lost changes", async () => {
     const { page } = await openPage(browser, site.url);
     await start(page);
     door.write(`event: snapshot\ndata: ${JSON.stringify(snapshotOf(3, {}))}\n\n`);
