@@ -7,7 +7,8 @@ from pathlib import Path
 
 import mpmath as mp
 import scipy
-from scipy.stats import chi2, norm, t
+from scipy.stats import beta as beta_law
+from scipy.stats import binom, chi2, f as f_law, norm, t
 
 mp.mp.dps = 40
 
@@ -168,6 +169,20 @@ def main():
             if min(lower, tail) > mp.mpf(10) ** -290:
                 binomial.append([k, n, p, number(lower), number(tail)])
     out["binomial"] = binomial
+    out["logNormalTail"] = [[z, number(mp.log1p(-normal_tail(-z)) if z < 0 else mp.log(normal_tail(z)))] for z in [-35, -20, -9.3, -5, -1, -0.1, 0, 0.3, 2, 9, 40, 100]]
+    out["betaTailQuantile"] = [
+        [q, a, b, number(refine(lambda x: beta_upper(a, b, x), q, beta_law.isf(q, a, b)))]
+        for a, b in [(0.5, 0.5), (2, 5), (30, 3), (101, 902), (5001, 5001)] for q in [1e-100, 1e-12, 0.001, 0.025, 0.3, 0.5, 0.9, 0.999]
+        if beta_law.isf(q, a, b) < 1 - 1e-6
+    ]
+    out["fisherTailQuantile"] = [
+        [q, d1, d2, number(refine(lambda x: beta_upper(mp.mpf(d1) / 2, mp.mpf(d2) / 2, d1 * x / (d1 * x + d2), d2 / (d1 * x + d2)), q, f_law.isf(q, d1, d2)))]
+        for d1, d2 in [(1, 10), (3, 7.5), (10, 200), (50, 50)] for q in [1e-9, 1e-6, 0.001, 0.05, 0.5, 0.9, 0.999]
+    ]
+    out["binomialTailQuantile"] = [
+        [q, n, p, int(binom.isf(q, n, p))]
+        for n, p in [(10, 0.5), (500, 0.01), (1000, 0.3), (100000, 0.02)] for q in [1e-12, 0.001, 0.025, 0.5, 0.9, 0.999]
+    ]
     Path(__file__).with_name("special.json").write_text(json.dumps(out, indent=None, separators=(",", ":")).replace('],"', '],\n"') + "\n")
 
 

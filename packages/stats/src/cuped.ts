@@ -42,7 +42,8 @@ export interface CupedEstimate extends Estimate {
 /**
  * Difference of means adjusted by one covariate. Each arm: joint moments of [outcome, covariate] per unit. Welch's test on
  * Y - theta (X - mean X), theta from the deviations within both arms together.
- * @example cupedDifference({ control: jointMomentsOf(rowsC), treatment: jointMomentsOf(rowsT) })
+ * @example cupedDifference({ control: jointMomentsOf([[1, 1], [3, 2], [4, 4]]), treatment: jointMomentsOf([[2, 1], [5, 3], [5, 4]]) })
+ *   // value 1, theta 1
  */
 export function cupedDifference(arms: Arms<JointMoments>, { alpha = DEFAULT_ALPHA }: AlphaOption = {}): Result<CupedEstimate> {
   return andThen(adjust(arms, alpha), ({ theta, value, plainVariance, variance, df }) =>
@@ -62,6 +63,8 @@ export function cupedDifference(arms: Arms<JointMoments>, { alpha = DEFAULT_ALPH
 /**
  * The adjusted difference as a share of the control's unadjusted |mean|, by the delta method with the covariance of the two.
  * `undefined` where the control's mean cannot be told from 0.
+ * @example cupedRelative({ control: jointMomentsOf([[9, 1], [11, 2], [12, 4]]), treatment: jointMomentsOf([[10, 1], [13, 3], [13, 4]]) })
+ *   // value 0.09375
  */
 export function cupedRelative(arms: Arms<JointMoments>, { alpha = DEFAULT_ALPHA }: AlphaOption = {}): Result<Estimate> {
   return andThen(adjust(arms, alpha), ({ theta, value, variance }) => {
@@ -80,6 +83,8 @@ export function cupedRelative(arms: Arms<JointMoments>, { alpha = DEFAULT_ALPHA 
 /**
  * CUPED for ratios. Each arm: joint moments of [numerator, denominator, numerator before, denominator before] per unit. Both periods are
  * linearised, then the ratio of the period before serves as the covariate. A period before without denominator leaves the plain ratio.
+ * @example cupedRatioDifference({ control: jointMomentsOf([[1, 2, 1, 2], [3, 2, 2, 2], [2, 4, 2, 3]]), treatment: jointMomentsOf([[2, 2,
+ *   1, 2], [3, 3, 2, 2], [4, 4, 2, 3]]) }) // value 0.25, theta 1.001
  */
 export function cupedRatioDifference(
   arms: Arms<JointMoments>,
@@ -111,6 +116,7 @@ export function cupedRatioDifference(
  * `adjustedDifference`; dropping such units after randomisation would bias the effect.
  * @param observed joint moments of [outcome, covariate] of the units that have it
  * @param missing joint moments of [outcome] of the others
+ * @example withMissingFlag(jointMomentsOf([[1, 2], [3, 4]]), jointMomentsOf([[5]])).means // means 3, 2, 0.3333
  */
 export function withMissingFlag(observed: JointMoments, missing: JointMoments): JointMoments {
   const widen = (joint: JointMoments, flag: number): JointMoments => ({

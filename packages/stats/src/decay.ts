@@ -33,7 +33,8 @@ const STEPS = 4_000;
 
 /**
  * The decay of an effect over at least three periods.
- * @example effectDecay([{ time: 0, value: 4, variance: 0.01 }, { time: 1, value: 2, variance: 0.01 }, { time: 2, value: 1, variance: 0.01 }]).halfLife // 1
+ * @example effectDecay([{ time: 0, value: 4, variance: 0.01 }, { time: 1, value: 2, variance: 0.01 }, { time: 2, value: 1,
+ *   variance: 0.01 }]) // halfLife 1
  */
 export function effectDecay(periods: readonly PeriodEffect[], { alpha = DEFAULT_ALPHA }: AlphaOption = {}): Result<Decay> {
   if (!isRate(alpha) || periods.some(({ variance }) => !(variance >= 0))) return refuse("invalid-input");

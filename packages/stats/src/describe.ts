@@ -20,7 +20,7 @@ export interface Description {
 
 /**
  * Mean, spread and quantiles of a sample, in the unit of the values.
- * @example describeSample([1, 2, 3, 4]) // { status: "ok", n: 4, mean: 2.5, ... }
+ * @example describeSample([1, 2, 3, 4]) // n 4, mean 2.5
  */
 export function describeSample(values: readonly number[]): Result<Description> {
   if (values.length === 0) return refuse("too-few-units");

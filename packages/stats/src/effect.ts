@@ -19,7 +19,7 @@ export interface RelativeOptions extends AlphaOption {
 
 /**
  * An estimate from a value that is normal around the truth.
- * @example normalEstimate({ value: 1, variance: 0.25 }) // interval 0.02 to 1.98, p 0.0455
+ * @example normalEstimate({ value: 1, variance: 0.25 }) // low 0.02002, high 1.98, pValue 0.0455
  */
 export function normalEstimate({ value, variance }: Point, { alpha = DEFAULT_ALPHA }: AlphaOption = {}): Result<Estimate> {
   if (!isRate(alpha) || !(variance >= 0)) return refuse("invalid-input");
@@ -30,7 +30,10 @@ export function normalEstimate({ value, variance }: Point, { alpha = DEFAULT_ALP
   return ok({ value, standardError, interval, pValue: normalTwoSided(value / standardError) });
 }
 
-/** Treatment minus control of two independent points. */
+/**
+ * Treatment minus control of two independent points.
+ * @example differenceOf({ control: { value: 10, variance: 0.1 }, treatment: { value: 11, variance: 0.1 } }) // value 1, variance 0.2
+ */
 export function differenceOf(arms: Arms<Point>): Point {
   return {
     value: arms.treatment.value - arms.control.value,

@@ -62,8 +62,13 @@ const RATIO_WEIGHTS: readonly number[] = [1 / 16, 3 / 16, 1 / 4, 3 / 16, 1 / 8, 
 const HOURS_PER_DAY = 24;
 /** exp of more is beyond a double; evidence that strong is decided anyway. */
 const LOG_MAX = 700;
+/** A count that a double holds exactly: beyond it sums of evidence could run away. */
+const COUNT_MAX = Number.MAX_SAFE_INTEGER;
 
-/** Nothing seen yet. */
+/**
+ * Nothing seen yet.
+ * @example startEventSplit() // treated 0, total 0
+ */
 export function startEventSplit(): EventSplitState {
   const logs = HARM_RATIOS.map(() => 0);
   return { treated: 0, total: 0, ratioParts: { above: 0, below: 0 }, hour: 0, logs, restarts: [] };
@@ -72,6 +77,7 @@ export function startEventSplit(): EventSplitState {
 /**
  * Adds one cell (an event, a flush or a whole hour: splitting a cell does not change the evidence at its end).
  * Broken cells (share outside (0, 1), more treated than total, an hour in the past) answer `invalid-input`.
+ * @example observeFailures(startEventSplit(), { hour: 0, share: 0.05, treated: 8, total: 20 }) // treated 8, total 20
  */
 export function observeFailures(
   state: EventSplitState,
@@ -96,7 +102,10 @@ export function observeFailures(
   };
 }
 
-/** The evidence of harm so far. Cost: alternatives x hours. */
+/**
+ * The evidence of harm so far. Cost: alternatives x hours.
+ * @example splitEvidence(startEventSplit()) // logE 0
+ */
 export function splitEvidence(state: EventSplitState): Result<SplitEvidence> {
   const sinceStart = logMixture(state.logs);
   const { above, below } = state.ratioParts;
@@ -110,7 +119,7 @@ export function splitEvidence(state: EventSplitState): Result<SplitEvidence> {
 
 /**
  * The evidence of harm from a list of cells.
- * @example eventSplit([{ hour: 0, share: 0.05, treated: 8, total: 20 }]).logE // ln of 3414
+ * @example eventSplit([{ hour: 0, share: 0.05, treated: 8, total: 20 }]) // logE 8.136, rateRatio 12.67
  */
 export function eventSplit(cells: readonly FailureCell[], options: EventSplitOptions = {}): Result<SplitEvidence> {
   let state = startEventSplit();
@@ -125,7 +134,7 @@ export function eventSplit(cells: readonly FailureCell[], options: EventSplitOpt
 /**
  * Evidence, valid at any time, that failures are *not* more than (1 + tolerance) times control's: what a promotion needs. It reaches
  * ln(1/alpha) with chance at most alpha when they are.
- * @example countNonInferiority([{ hour: 0, share: 0.5, treated: 60, total: 140 }], { tolerance: 0.5 }) // logE ln of 1092
+ * @example countNonInferiority([{ hour: 0, share: 0.5, treated: 60, total: 140 }], { tolerance: 0.5 }) // logE 6.996
  */
 export function countNonInferiority(
   cells: readonly FailureCell[],
@@ -155,6 +164,8 @@ export function countNonInferiority(
  * @example restartWeight(24) // 0.5
  */
 export function restartWeight(hour: number): number {
+  if (!(hour > 0)) return 0;
+  if (hour > Number.MAX_SAFE_INTEGER) return 1;
   const day = Math.floor(hour / HOURS_PER_DAY);
   const rest = hour - day * HOURS_PER_DAY;
   return day / (day + 1) + rest / HOURS_PER_DAY / ((day + 1) * (day + 2));
@@ -209,7 +220,5 @@ function logOfTwoToOne(a: number, b: number): number {
 }
 
 function isCell({ hour, share, treated, total }: FailureCell): boolean {
-  return (
-    Number.isInteger(hour) && hour >= 0 && share > 0 && share < 1 && treated >= 0 && treated <= total && Number.isFinite(total)
-  );
+  return Number.isInteger(hour) && hour >= 0 && share > 0 && share < 1 && treated >= 0 && treated <= total && total <= COUNT_MAX;
 }

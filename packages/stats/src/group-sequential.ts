@@ -66,7 +66,7 @@ export function spentAlpha(
 /**
  * The next look of a plan, given the looks so far. `not-yet` when the information has not grown by at least 1/10,000 of the plan, or
  * when the plan has had its last look (fraction 1 or more): then only an endless sequence may speak.
- * @example nextLook({ alpha: 0.05 }, [], 0.2) // { fraction: 0.2, spent: 1.1e-6, bound: 4.8769 }
+ * @example nextLook({ alpha: 0.05 }, [], 0.2) // fraction 0.2, bound 4.877
  */
 export function nextLook(plan: SpendingPlan, past: readonly Look[], fraction: number): Result<Look> {
   if (!isPlan(plan) || !(fraction > 0)) return refuse("invalid-input");
@@ -82,7 +82,7 @@ export function nextLook(plan: SpendingPlan, past: readonly Look[], fraction: nu
 
 /**
  * All looks of a plan at once, for planned fractions in rising order.
- * @example sequentialBounds({ alpha: 0.05 }, [0.2, 0.4, 0.6, 0.8, 1]) // bounds 4.877, 3.357, 2.680, 2.290, 2.031
+ * @example sequentialBounds({ alpha: 0.05 }, [0.2, 0.4, 0.6, 0.8, 1]) // bound 4.877, bound 2.031
  */
 export function sequentialBounds(plan: SpendingPlan, fractions: readonly number[]): Result<{ looks: readonly Look[] }> {
   if (!isPlan(plan) || fractions.length === 0) return refuse("invalid-input");
@@ -120,7 +120,7 @@ export function rejectionChance(looks: readonly Look[], { drift, sides = 2 }: { 
 
 /**
  * How much more information a sequential plan needs than one look, for the same power: 1.03 means 3 % more units.
- * @example planInflation({ alpha: 0.05 }, { looks: 14, power: 0.8 }) // { factor: 1.042 }
+ * @example planInflation({ alpha: 0.05 }, { looks: 14, power: 0.8 }) // factor 1.042
  */
 export function planInflation(
   plan: SpendingPlan,
@@ -144,7 +144,10 @@ export function inflationOf(
   return ok({ factor: (drift / fixed) ** 2 });
 }
 
-/** Fractions of so many looks at equal distances, the last at 1. */
+/**
+ * Fractions of so many looks at equal distances, the last at 1.
+ * @example evenLooks(2) // 0.5, 1
+ */
 export function evenLooks(looks: number): Result<{ fractions: readonly number[] }> {
   if (!Number.isInteger(looks) || looks < 1 || looks > 1 / FRACTION_STEP_MIN) return refuse("invalid-input");
   return ok({ fractions: Array.from({ length: looks }, (_, i) => (i + 1) / looks) });

@@ -67,6 +67,7 @@ describe("event split", () => {
 describe("guardrail verdicts", () => {
   it("pause at 20, roll back at 100 times the number of guardrails", () => {
     const at = (e: number, guardrails: number) => guardrailVerdict({ logE: Math.log(e), guardrails });
+    expect(guardrailVerdict({ logE: Number.NaN, guardrails: 1 })).toBe("pause");
     expect([at(19, 1), at(21, 1), at(101, 1), at(101, 2), at(201, 2)]).toEqual([
       "quiet",
       "pause",

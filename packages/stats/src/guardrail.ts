@@ -29,18 +29,19 @@ const VALUE_BURN_IN = 50;
 
 /**
  * The verdict on one guardrail's evidence: pause at e >= 20 (5 %), roll back at e >= 100 x guardrails, which keeps the chance of one false
- * rollback among all guardrails, over the whole life, at 1 %.
+ * rollback among all guardrails, over the whole life, at 1 %. Evidence that is no number is never quiet: it pauses.
  * @example guardrailVerdict({ logE: Math.log(250), guardrails: 2 }) // "rollback"
  */
 export function guardrailVerdict({ logE, guardrails }: { readonly logE: number; readonly guardrails: number }): Verdict {
   if (logE >= Math.log(ROLLBACK_EVIDENCE * Math.max(1, guardrails))) return "rollback";
-  return logE >= Math.log(PAUSE_EVIDENCE) ? "pause" : "quiet";
+  return logE < Math.log(PAUSE_EVIDENCE) ? "quiet" : "pause";
 }
 
 /**
  * Evidence of harm on a mean (latency, revenue). The variance is the larger of Welch's and the pooled one; `not-yet` below 50 units in the
  * smaller arm. Cap the values before, at a cap fixed before start.
- * @example valueGuardrail({ control, treatment }, { harm: "decrease", scale: 0.05 })
+ * @example valueGuardrail({ control: { n: 900, mean: 10, m2: 3600 }, treatment: { n: 100, mean: 9, m2: 400 } }, { harm: "decrease",
+ *   scale: 0.5 }) // value -1, logE 9.203
  */
 export function valueGuardrail(arms: Arms<Moments>, options: GuardrailOptions): Result<OneSidedEvidence> {
   return andThen(valueSignal(arms, { careful: "always", burnIn: VALUE_BURN_IN }), (signal) => harmEvidence(signal, options));
@@ -49,6 +50,8 @@ export function valueGuardrail(arms: Arms<Moments>, options: GuardrailOptions): 
 /**
  * Evidence of harm on a common conversion (above a few percent; rarer ones belong to `eventSplit`). Score variance; `not-yet` before the
  * smaller arm has 5 expected conversions.
+ * @example conversionGuardrail({ control: { n: 900, successes: 270 }, treatment: { n: 100, successes: 18 } }, { harm: "decrease",
+ *   scale: 0.1 }) // value -0.12, logE 2.413
  */
 export function conversionGuardrail(arms: Arms<Proportion>, options: GuardrailOptions): Result<OneSidedEvidence> {
   return andThen(conversionSignal(arms), (signal) => harmEvidence(signal, options));

@@ -21,7 +21,7 @@ export interface HoldoutEffect {
 
 /**
  * Effect of all that shipped on a mean, rest minus held out, by Welch's test and Fieller's interval.
- * @example holdoutEffect({ heldOut: moments5, rest: moments95 }).absolute.value
+ * @example holdoutEffect({ heldOut: momentsOf([9, 10, 11]), rest: momentsOf([10, 11, 12, 11]) }) // value 1, df 3.857
  */
 export function holdoutEffect({ heldOut, rest }: Holdout<Moments>, options: AlphaOption = {}): Result<HoldoutEffect> {
   const arms = { control: heldOut, treatment: rest };
@@ -33,7 +33,10 @@ export function holdoutEffect({ heldOut, rest }: Holdout<Moments>, options: Alph
   });
 }
 
-/** The same for a share. */
+/**
+ * The same for a share.
+ * @example holdoutProportion({ heldOut: { n: 100, successes: 10 }, rest: { n: 1900, successes: 209 } }) // value 0.01
+ */
 export function holdoutProportion({ heldOut, rest }: Holdout<Proportion>, options: AlphaOption = {}): Result<ProportionEstimate> {
   return proportionDifference({ control: heldOut, treatment: rest }, options);
 }

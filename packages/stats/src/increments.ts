@@ -28,14 +28,17 @@ export interface UnitChange {
   readonly added: readonly number[];
 }
 
-/** Sums of nobody. */
+/**
+ * Sums of nobody.
+ * @example noSums([10]).first // 0
+ */
 export function noSums(shift: readonly number[]): Sums {
   return { n: 0, shift, first: shift.map(() => 0), second: shift.map(() => shift.map(() => 0)) };
 }
 
 /**
  * The increment that one unit's change adds to its cell.
- * @example unitIncrement({ before: [3], added: [2] }, [0]).second // [[16]], which is 5^2 - 3^2
+ * @example unitIncrement({ before: [3], added: [2] }, [0]).second // 16
  */
 export function unitIncrement({ before, added }: UnitChange, shift: readonly number[]): Sums {
   const start = shift.map((s, i) => (before === undefined ? 0 : (before[i] ?? 0) - s));
@@ -51,6 +54,7 @@ export function unitIncrement({ before, added }: UnitChange, shift: readonly num
 /**
  * Two cells together, around the shift of the first. Cells of different shifts add up exactly too: a square around another shift
  * is linear in the sums, also for a cell that only holds increments.
+ * @example addSums(unitIncrement({ added: [3] }, [0]), unitIncrement({ before: [3], added: [2] }, [0])).second // 25
  */
 export function addSums(a: Sums, b: Sums): Sums {
   const moved = aroundShift(b, a.shift);
@@ -64,7 +68,7 @@ export function addSums(a: Sums, b: Sums): Sums {
 
 /**
  * The joint moments of the units in these sums. `insufficient` without a unit.
- * @example momentsFromSums({ n: 2, shift: [0], first: [4], second: [[10]] }) // means [2], cross [[2]]
+ * @example momentsFromSums({ n: 2, shift: [0], first: [4], second: [[10]] }) // means 2, cross 2
  */
 export function momentsFromSums({ n, shift, first, second }: Sums): Result<JointMoments> {
   if (!(n > 0)) return refuse("too-few-units");

@@ -62,7 +62,8 @@ const DEPENDENCE_P = 0.001;
 
 /**
  * The interaction of one pair, each cell a point (a mean or a share) with its variance.
- * @example interactionOf({ cc, ct, tc, tt }).value // 0 when effects add up
+ * @example interactionOf({ cc: { value: 1, variance: 0.01 }, ct: { value: 2, variance: 0.01 }, tc: { value: 3, variance: 0.01 }, tt: {
+ *   value: 4, variance: 0.01 } }) // value 0, smallestDetectable 0.5603
  */
 export function interactionOf(
   { cc, ct, tc, tt }: FourCells<Point>,
@@ -80,6 +81,8 @@ export function interactionOf(
 /**
  * All overlapping pairs at once, false discoveries held at alpha (default 5 %). Assignment is checked first: a pair whose assignments
  * depend on each other (p < 0.001) has a hashing fault and no readable interaction.
+ * @example interactionScreen([{ key: "a, b", cells: { cc: { n: 2000, value: 0, variance: 1 }, ct: { n: 2000, value: 0, variance: 1 },
+ *   tc: { n: 2000, value: 0, variance: 1 }, tt: { n: 2000, value: 8, variance: 1 } } }]) // adjustedP 0.00006334
  */
 export function interactionScreen(
   pairs: readonly { readonly key: string; readonly cells: FourCells<InteractionCell> }[],

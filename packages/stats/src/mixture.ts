@@ -49,7 +49,7 @@ export interface OneSidedEvidence {
 
 /**
  * Two-sided sequence for an effect whose variance is known or well estimated.
- * @example mixtureSequence({ value: 0.02, variance: 1e-5 }, { scale: 0.01 }) // pValue 4.2e-8
+ * @example mixtureSequence({ value: 0.02, variance: 1e-5 }, { scale: 0.01 }) // logE 16.98
  */
 export function mixtureSequence(
   { value, variance }: Point,
@@ -70,7 +70,7 @@ export function mixtureSequence(
 /**
  * The scale that makes the two-sided bound lowest where the effect will have this variance: tune at the planned end, or at the number of
  * units where an answer is wanted most. Solves r = 2 ln(1/alpha) + ln(1 + r), the minimum of the critical value in r.
- * @example mixtureScale({ variance: 1e-6 }, { alpha: 0.005 })
+ * @example mixtureScale({ variance: 1 }, { alpha: 0.005 }) // scale 3.641
  */
 export function mixtureScale(
   { variance }: { readonly variance: number },
@@ -88,7 +88,7 @@ export function mixtureScale(
 
 /**
  * One-sided sequence: evidence only for an increase, or only for a decrease. Tighter than the two-sided one at twice alpha.
- * @example oneSidedMixture({ value: 3, variance: 1 }, { scale: 2, direction: "increase", alpha: 0.01 })
+ * @example oneSidedMixture({ value: 3, variance: 1 }, { scale: 2, direction: "increase", alpha: 0.01 }) // logE 3.485, low -0.4343
  */
 export function oneSidedMixture(
   point: Point,

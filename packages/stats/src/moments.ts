@@ -25,7 +25,7 @@ export const NO_MOMENTS: Moments = { n: 0, mean: 0, m2: 0 };
 
 /**
  * Moments of raw values in one pass. Source: Welford, Technometrics 4 (1962).
- * @example momentsOf([1, 2, 3]) // { n: 3, mean: 2, m2: 2 }
+ * @example momentsOf([1, 2, 3]) // n 3, mean 2, m2 2
  */
 export function momentsOf(values: Iterable<number>): Moments {
   let n = 0;
@@ -40,7 +40,10 @@ export function momentsOf(values: Iterable<number>): Moments {
   return { n, mean, m2 };
 }
 
-/** Moments of two groups together. Source: Chan, Golub and LeVeque (1983). `mergeMoments(a, b)` equals the moments of all values. */
+/**
+ * Moments of two groups together. Source: Chan, Golub and LeVeque (1983). `mergeMoments(a, b)` equals the moments of all values.
+ * @example mergeMoments(momentsOf([1, 2]), momentsOf([3])) // n 3, mean 2, m2 2
+ */
 export function mergeMoments(a: Moments, b: Moments): Moments {
   if (a.n === 0) return b;
   if (b.n === 0) return a;
@@ -49,9 +52,13 @@ export function mergeMoments(a: Moments, b: Moments): Moments {
   return { n, mean: a.mean + (gap * b.n) / n, m2: a.m2 + b.m2 + (gap * gap * a.n * b.n) / n };
 }
 
-/** The unbiased variance of one unit, m2 / (n - 1); `undefined` below two units. */
+/**
+ * The unbiased variance of one unit, m2 / (n - 1); `undefined` below two units, and where the moments hold no finite one.
+ * @example unitVariance(momentsOf([1, 2, 4])) // 2.333
+ */
 export function unitVariance({ n, m2 }: Moments): number | undefined {
-  return n >= 2 ? Math.max(0, m2) / (n - 1) : undefined;
+  const variance = n >= 2 ? Math.max(0, m2) / (n - 1) : undefined;
+  return Number.isFinite(variance) ? variance : undefined;
 }
 
 /** Whether these can be the moments of anything: whole and finite numbers, no negative square. */
@@ -61,7 +68,7 @@ export function isMoments({ n, mean, m2 }: Moments): boolean {
 
 /**
  * The mean and the variance of that mean. Needs two units. Assumes independent units.
- * @example meanPoint(momentsOf([1, 2, 3])) // { status: "ok", value: 2, variance: 1 / 3 }
+ * @example meanPoint(momentsOf([1, 2, 3])) // value 2, variance 0.3333
  */
 export function meanPoint(moments: Moments): Result<Point> {
   if (!isMoments(moments)) return refuse("invalid-input");
@@ -72,7 +79,7 @@ export function meanPoint(moments: Moments): Result<Point> {
 
 /**
  * Joint moments of rows, one row a unit, one column a variable. All rows must have the width of the first.
- * @example jointMomentsOf([[1, 2], [3, 6]]).cross // [[2, 4], [4, 8]]
+ * @example jointMomentsOf([[1, 2], [3, 6]]).cross // 2, 4, 8
  */
 export function jointMomentsOf(rows: Iterable<readonly number[]>, width?: number): JointMoments {
   let n = 0;
@@ -93,7 +100,10 @@ export function jointMomentsOf(rows: Iterable<readonly number[]>, width?: number
   return { n, means, cross };
 }
 
-/** Joint moments of two groups together. Source: Chan, Golub and LeVeque (1983), for products. */
+/**
+ * Joint moments of two groups together. Source: Chan, Golub and LeVeque (1983), for products.
+ * @example mergeJoint(jointMomentsOf([[1, 2]]), jointMomentsOf([[3, 6]])).cross // 2, 4, 8
+ */
 export function mergeJoint(a: JointMoments, b: JointMoments): JointMoments {
   if (a.n === 0) return b;
   if (b.n === 0) return a;
@@ -112,14 +122,17 @@ export function withinCross(a: JointMoments, b: JointMoments): number[][] {
   return a.cross.map((row, i) => row.map((value, j) => value + crossAt(b, i, j)));
 }
 
-/** Moments of one of the variables. */
+/**
+ * Moments of one of the variables.
+ * @example marginal(jointMomentsOf([[1, 2], [3, 6]]), 1) // mean 4, m2 8
+ */
 export function marginal(joint: JointMoments, index: number): Moments {
   return { n: joint.n, mean: joint.means[index] ?? 0, m2: Math.max(0, crossAt(joint, index, index)) };
 }
 
 /**
  * Moments of a weighted sum of the variables. A ratio's linearised value, an outcome after CUPED and a contrast are all of this form.
- * @example combination(joint, [1, -theta]) // Y - theta X
+ * @example combination(jointMomentsOf([[1, 2], [3, 6]]), [1, -0.5]) // mean 0, m2 0
  */
 export function combination(joint: JointMoments, weights: readonly number[]): Moments {
   let mean = 0;

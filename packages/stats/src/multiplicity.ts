@@ -22,7 +22,7 @@ export interface MultiplicityOptions extends AlphaOption {
  * Adjusted p-values in the order given. Sources: Holm, Scandinavian Journal of Statistics 6 (1979); Benjamini and Hochberg, JRSS B 57
  * (1995); intervals for selected parameters: Benjamini and Yekutieli, JASA 100 (2005). Holm holds under any dependence, BH under
  * positive dependence (metrics of the same users).
- * @example adjustPValues([0.01, 0.04, 0.03], { method: "holm" }) // adjustedP 0.03, 0.06, 0.06
+ * @example adjustPValues([0.01, 0.04, 0.03], { method: "holm" }) // adjustedP 0.06, intervalAlpha 0.025
  */
 export function adjustPValues(
   pValues: readonly number[],

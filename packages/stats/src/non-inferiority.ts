@@ -27,7 +27,7 @@ export interface NonInferiority {
 
 /**
  * Non-inferiority of an effect with a known variance, margin in the metric's unit: (s D + margin) / se >= z.
- * @example nonInferiority({ value: -0.1, variance: 0.01 }, { margin: 0.5, good: "increase" }) // pValue 3.2e-5
+ * @example nonInferiority({ value: -0.1, variance: 0.01 }, { margin: 0.5, good: "increase" }) // pValue 0.00003167
  */
 export function nonInferiority(effect: Point, { margin, good, alpha = 0.05 }: NonInferiorityOptions): Result<NonInferiority> {
   if (!isRate(alpha) || !(margin > 0) || !(effect.variance >= 0)) return refuse("invalid-input");
@@ -42,7 +42,8 @@ export function nonInferiority(effect: Point, { margin, good, alpha = 0.05 }: No
 /**
  * Non-inferiority with a margin relative to control, tested without dividing: good "increase" asks mT > (1 - margin) mC, good "decrease"
  * asks mT < (1 + margin) mC. Needs a control mean above 0; the bound is the margin at which the test would just pass.
- * @example relativeNonInferiority({ control: { value: 10, variance: 0.01 }, treatment: { value: 9.95, variance: 0.01 } }, { margin: 0.03, good: "increase" })
+ * @example relativeNonInferiority({ control: { value: 10, variance: 0.01 }, treatment: { value: 9.95, variance: 0.01 } }, { margin: 0.03,
+ *   good: "increase" }) // value -0.005, pValue 0.03637
  */
 export function relativeNonInferiority(
   arms: Arms<Point>,

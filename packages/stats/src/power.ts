@@ -48,7 +48,7 @@ const SMALL_SAMPLE = 2000;
 /**
  * Units for an effect to be found. Rounded up to whole units per arm.
  * @param question unitVariance: variance of one unit's value (`shareVariance`, `ratioUnitVariance`); effect: in the metric's unit, not 0
- * @example requiredUnits({ unitVariance: 1, effect: 0.5 }) // { units: 128, ... }
+ * @example requiredUnits({ unitVariance: 1, effect: 0.5 }) // units 128
  */
 export function requiredUnits(question: { unitVariance: number; effect: number }, design: Design = {}): Result<Sizing> {
   const terms = termsOf(design);
@@ -69,7 +69,7 @@ export function requiredUnits(question: { unitVariance: number; effect: number }
 
 /**
  * The chance to find an effect with this many units, by the noncentral t (normal above 2,000 units), both directions counted.
- * @example powerOf({ unitVariance: 1, effect: 0.5, units: 128 }) // 0.801
+ * @example powerOf({ unitVariance: 1, effect: 0.5, units: 128 }) // power 0.8015
  */
 export function powerOf(
   question: { unitVariance: number; effect: number; units: number },
@@ -85,7 +85,7 @@ export function powerOf(
 
 /**
  * The smallest effect found with the wanted power, in the metric's unit.
- * @example detectableEffect({ unitVariance: 1, units: 100_000 }) // { effect: 0.0177 }
+ * @example detectableEffect({ unitVariance: 1, units: 100_000 }) // effect 0.01772
  */
 export function detectableEffect(
   question: { unitVariance: number; units: number },
@@ -96,7 +96,11 @@ export function detectableEffect(
   return detectableOverRamp({ unitVariance, schedule: [{ units, treatmentShare: design.treatmentShare ?? 0.5 }] }, design);
 }
 
-/** The same for a ramp: information adds up over its stretches, so that a day at 1 % counts for the little it brings. */
+/**
+ * The same for a ramp: information adds up over its stretches, so that a day at 1 % counts for the little it brings.
+ * @example detectableOverRamp({ unitVariance: 1, schedule: [{ units: 10000, treatmentShare: 0.01 }, { units: 10000,
+ *   treatmentShare: 0.5 }] }) // effect 0.05495
+ */
 export function detectableOverRamp(
   { unitVariance, schedule }: { unitVariance: number; schedule: readonly Stretch[] },
   design: Design = {},
@@ -111,7 +115,8 @@ export function detectableOverRamp(
 /**
  * After how many stretches (days) of a schedule the wanted power is reached. `undefined` (unreachable) when the schedule ends before: then
  * `detectableOverRamp` says which effect it does reach.
- * @example requiredDuration({ unitVariance: 0.09, effect: 0.01, schedule: tenDaysOf4000 }) // { stretches: 8, units: 32000 }
+ * @example requiredDuration({ unitVariance: 0.09, effect: 0.01, schedule: Array(10).fill({ units: 4000, treatmentShare: 0.5 }) })
+ *   // stretches 8, units 32000
  */
 export function requiredDuration(
   { unitVariance, effect, schedule }: { unitVariance: number; effect: number; schedule: readonly Stretch[] },
@@ -132,12 +137,18 @@ export function requiredDuration(
   return refuse("unreachable");
 }
 
-/** Variance of one unit's outcome for a share p: p (1 - p). */
+/**
+ * Variance of one unit's outcome for a share p: p (1 - p).
+ * @example shareVariance(0.1) // unitVariance 0.09
+ */
 export function shareVariance(p: number): Result<{ unitVariance: number }> {
   return p > 0 && p < 1 ? ok({ unitVariance: p * (1 - p) }) : refuse("invalid-input");
 }
 
-/** Variance of one unit's linearised value for a ratio, from joint moments of [numerator, denominator] of past units. */
+/**
+ * Variance of one unit's linearised value for a ratio, from joint moments of [numerator, denominator] of past units.
+ * @example ratioUnitVariance(jointMomentsOf([[1, 2], [3, 2], [2, 4]])) // unitVariance 0.2461
+ */
 export function ratioUnitVariance(joint: JointMoments): Result<{ unitVariance: number }> {
   if (!isJoint(joint, 2)) return refuse("invalid-input");
   const [numerator = 0, denominator = 0] = joint.means;

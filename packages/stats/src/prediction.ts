@@ -49,7 +49,7 @@ const EXACT_MAX = 1e6;
 
 /**
  * Scores one prediction against the actual effect.
- * @example scorePrediction({ interval: { low: 0, high: 2, level: 0.8 } }, 3) // intervalScore 2 + 10 x 1 = 12
+ * @example scorePrediction({ interval: { low: 0, high: 2, level: 0.8 } }, 3) // intervalScore 12, crps 1.562
  */
 export function scorePrediction(prediction: Prediction, actual: number): Result<ScoredPrediction> {
   const { low, high, level } = prediction.interval;
@@ -70,7 +70,10 @@ export function crpsNormal({ mean, sd }: { readonly mean: number; readonly sd: n
   return sd * (z * (2 * normalCdf(z) - 1) + 2 * normalDensity(z) - 1 / Math.sqrt(Math.PI));
 }
 
-/** How well a team predicts: mean scores, coverage with a binomial band per claimed level, and the slope of actual on predicted. */
+/**
+ * How well a team predicts: mean scores, coverage with a binomial band per claimed level, and the slope of actual on predicted.
+ * @example calibrate([{ prediction: { interval: { low: 0, high: 2, level: 0.8 } }, actual: 3 }]) // meanIntervalScore 12, coverage 0
+ */
 export function calibrate(history: readonly { readonly prediction: Prediction; readonly actual: number }[]): Result<Calibration> {
   if (history.length === 0) return refuse("too-few-events");
   const scores: ScoredPrediction[] = [];
@@ -112,7 +115,10 @@ export function biasSlope(pairs: readonly { readonly predicted: number; readonly
   return estimate.status === "ok" ? ok(withoutStatus(estimate)) : estimate;
 }
 
-/** Clopper and Pearson's exact interval of a share, Biometrika 26 (1934). `exactInterval({ n: 10, successes: 8 }) // 0.444 to 0.975` */
+/**
+ * Clopper and Pearson's exact interval of a share, Biometrika 26 (1934).
+ * @example exactInterval({ n: 10, successes: 8 }) // low 0.4439, high 0.9748
+ */
 export function exactInterval({ n, successes }: { n: number; successes: number }, alpha = 0.05): Result<ClosedInterval> {
   if (!(n > 0) || !(successes >= 0 && successes <= n)) return refuse("invalid-input");
   if (n > EXACT_MAX) return refuse("not-finite");

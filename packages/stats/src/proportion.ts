@@ -72,13 +72,19 @@ export function proportionRelative(arms: Arms<Proportion>, { alpha = DEFAULT_ALP
   });
 }
 
-/** Wilson's interval of one share, never outside [0, 1]. Source: Wilson, JASA 22 (1927). `wilsonInterval({ n: 10, successes: 0 })` */
+/**
+ * Wilson's interval of one share, never outside [0, 1]. Source: Wilson, JASA 22 (1927).
+ * @example wilsonInterval({ n: 10, successes: 0 }) // low 0, high 0.2775
+ */
 export function wilsonInterval(proportion: Proportion, { alpha = DEFAULT_ALPHA }: AlphaOption = {}): Result<ClosedInterval> {
   if (!isRate(alpha) || !isProportion(proportion)) return refuse("invalid-input");
   return proportion.n === 0 ? refuse("too-few-units") : ok(wilson(proportion, alpha));
 }
 
-/** The share with a variance that is never 0: half a success and half a failure are added in the variance only. */
+/**
+ * The share with a variance that is never 0: half a success and half a failure are added in the variance only.
+ * @example proportionPoint({ n: 100, successes: 0 }) // value 0, variance 0.00004926
+ */
 export function proportionPoint(proportion: Proportion): Result<Point> {
   if (!isProportion(proportion)) return refuse("invalid-input");
   if (proportion.n === 0) return refuse("too-few-units");

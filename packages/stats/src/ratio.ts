@@ -21,12 +21,20 @@ export function ratioPoint(joint: JointMoments): Result<Point> {
   return ok({ value, variance: variance / joint.n });
 }
 
-/** Difference of two ratios, in the unit of the ratio. Each arm: joint moments of [numerator, denominator] per unit. */
+/**
+ * Difference of two ratios, in the unit of the ratio. Each arm: joint moments of [numerator, denominator] per unit.
+ * @example ratioDifference({ control: jointMomentsOf([[1, 2], [3, 2], [2, 4]]), treatment: jointMomentsOf([[2, 2], [3, 3], [4, 4]]) })
+ *   // value 0.25, standardError 0.2864
+ */
 export function ratioDifference(arms: Arms<JointMoments>, options: AlphaOption = {}): Result<Estimate> {
   return andThen(bothArms(arms, ratioPoint), (points) => normalEstimate(differenceOf(points), options));
 }
 
-/** Difference of two ratios as a share of the control's (0.1 is +10 %). */
+/**
+ * Difference of two ratios as a share of the control's (0.1 is +10 %).
+ * @example ratioRelative({ control: jointMomentsOf([[1, 2], [3, 2], [2, 4]]), treatment: jointMomentsOf([[2, 2], [3, 3], [4, 4]]) }, {
+ *   method: "delta", alpha: 0.2 }) // value 0.3333, standardError 0.5092
+ */
 export function ratioRelative(arms: Arms<JointMoments>, options: RelativeOptions = {}): Result<Estimate> {
   return andThen(bothArms(arms, ratioPoint), (points) => relativeEffect(points, options));
 }

@@ -24,7 +24,8 @@ export interface AdjustedEstimate extends Estimate {
 /**
  * Difference of means adjusted by every covariate. Each arm: joint moments of [outcome, covariate 1, covariate 2, ...] per unit.
  * `insufficient` with fewer than three units more than covariates in an arm.
- * @example adjustedDifference({ control: jointMomentsOf(rowsC), treatment: jointMomentsOf(rowsT) })
+ * @example adjustedDifference({ control: jointMomentsOf([[1, 1], [3, 2], [4, 4], [4, 3]]), treatment: jointMomentsOf([[2, 1], [5, 3], [5,
+ *   4], [4, 2]]) }) // value 1, standardError 0.5
  */
 export function adjustedDifference(
   arms: Arms<JointMoments>,

@@ -105,24 +105,33 @@ export const DEFAULT_ALPHA = 0.05;
 
 /**
  * The only way a value leaves this package: a number in it that is not finite turns the whole into a refusal.
- * @example ok({ value: 1 }) // { status: "ok", value: 1 }
  * @example ok({ value: 1 / 0 }) // { status: "undefined", reason: "not-finite" }
+ * @example ok({ value: 1 }) // value 1
  */
 export function ok<T extends object>(fields: T): Result<T> {
   return isFiniteThroughout(fields) ? { status: "ok", ...fields } : refuse("not-finite");
 }
 
-/** A refusal with the status its reason carries. */
+/**
+ * A refusal with the status its reason carries.
+ * @example refuse("burn-in").status // "not-yet"
+ */
 export function refuse(reason: Reason): Refusal {
   return { status: REASONS[reason].status, reason };
 }
 
-/** Applies `next` to a value and passes a refusal through. */
+/**
+ * Applies `next` to a value and passes a refusal through.
+ * @example andThen(ok({ x: 6 }), ({ x }) => ok({ half: x / 2 })) // half 3
+ */
 export function andThen<T, U>(result: Result<T>, next: (value: Ok<T>) => Result<U>): Result<U> {
   return result.status === "ok" ? next(result) : result;
 }
 
-/** Both arms computed by one function; the first refusal wins. */
+/**
+ * Both arms computed by one function; the first refusal wins.
+ * @example bothArms({ control: [1, 2], treatment: [3, 4, 5] }, (values) => ok({ n: values.length })) // n 2, n 3
+ */
 export function bothArms<T, U>(arms: Arms<T>, compute: (arm: T) => Result<U>): Result<Arms<Ok<U>>> {
   return andThen(compute(arms.control), (control) =>
     andThen(compute(arms.treatment), (treatment) => ({ status: "ok", control, treatment })),

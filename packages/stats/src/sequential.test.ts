@@ -158,8 +158,9 @@ describe("two ledgers", () => {
     expect(end?.spent).toBeGreaterThan(0.045);
     expect(end?.spent).toBeLessThan(0.05);
     const drift = 1.959963984540054 + 0.8416212335729143;
-    expect(rejectionChance(looks, { drift }) / 0.8).toBeGreaterThan(0.96);
-    const r = value(mixtureScale({ variance: 1 }, { alpha: 0.005 })).scale ** 2;
+    expectClose(rejectionChance(looks, { drift }) / 0.8, 0.960826, 1e-6);
+    expectClose(rejectionChance(value(planLooks(plan, evenly(14))).looks, { drift }) / 0.8, 0.965634, 1e-6);
+    const r = value(mixtureScale({ variance: 2 }, { alpha: 0.005 })).scale ** 2;
     for (const { fraction, bound } of looks)
       expect(bound ?? 0).toBeLessThanOrEqual(mixtureCritical(r * fraction, 0.005) * (1 + 1e-12));
   });

@@ -31,7 +31,8 @@ export interface ShipAdvice {
 
 /**
  * Advice, never a decision. No alarm is not evidence: a guardrail that has not passed non-inferiority is "not enough yet".
- * @example shipAdvice([{ metric: "revenue", role: "success", improved: true, deteriorated: false }], { sampleRatio: true, beforeStart: true, crossing: true })
+ * @example shipAdvice([{ metric: "revenue", role: "success", improved: true, deteriorated: false }], { sampleRatio: true,
+ *   beforeStart: true, crossing: true }).advice // "ship"
  */
 export function shipAdvice(metrics: readonly MetricEvidence[], quality: QualityChecks): ShipAdvice {
   const failed = Object.entries(quality).flatMap(([check, passed]) => (passed ? [] : [check]));

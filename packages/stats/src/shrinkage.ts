@@ -29,7 +29,7 @@ export interface Shrunken {
 
 /**
  * A normal prior from past effects (all finished tests, not only the shipped ones).
- * @example fitPrior(pastEffects, { defaultSd: 0.01 })
+ * @example fitPrior([{ value: 0.01, variance: 1e-4 }], { defaultSd: 0.02 }) // sd 0.02, tests 1
  */
 export function fitPrior(effects: readonly Point[], { defaultSd, testsMin = 20 }: PriorOptions): Result<FittedPrior> {
   if (!(defaultSd > 0) || !effects.every(({ value, variance }) => Number.isFinite(value) && variance > 0))
@@ -82,7 +82,8 @@ export interface CumulativeEffect {
 
 /**
  * What a quarter's shipped effects add up to.
- * @example cumulativeEffect(shipped, prior) // { raw: 0.043, value: 0.022, ... }
+ * @example cumulativeEffect([{ value: 0.04, variance: 1e-4 }, { value: 0.02, variance: 1e-4 }], { mean: 0, sd: 0.01 }) // raw 0.06,
+ *   value 0.03
  */
 export function cumulativeEffect(
   shipped: readonly Point[],

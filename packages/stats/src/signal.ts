@@ -40,7 +40,8 @@ export function conversionSignal(arms: Arms<Proportion>, { burnIn = 5 }: Convers
 
 /**
  * Difference of means with a variance that holds under skew. Cap the values before (one cap for both arms, fixed in advance).
- * @example valueSignal({ control, treatment }, { careful: "always", burnIn: 50 })
+ * @example valueSignal({ control: { n: 900, mean: 10, m2: 3600 }, treatment: { n: 100, mean: 9, m2: 400 } }, { careful: "always",
+ *   burnIn: 50 }) // value -1, variance 0.04485
  */
 export function valueSignal(
   arms: Arms<Moments>,

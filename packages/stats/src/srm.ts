@@ -59,7 +59,7 @@ export interface SrmSequence {
  * Pearson's chi-square at one look decided in advance. Looked at 1,000 times at alpha 0.001 it would alarm in 2.7 % of clean experiments:
  * for continuous watching use `srmSequence`. Arms with weight 0 are no degree of freedom. Source: Pearson (1900);
  * Fabijan et al., "Diagnosing sample ratio mismatch in online controlled experiments", KDD 2019.
- * @example srmTest({ counts: [44700, 45489], weights: [1, 1] }).pValue // 0.0086
+ * @example srmTest({ counts: [44700, 45489], weights: [1, 1] }) // pValue 0.0086
  */
 export function srmTest(arms: ArmCounts): Result<SrmTest> {
   if (!isArmCounts(arms)) return refuse("invalid-input");
@@ -86,7 +86,7 @@ export function srmTest(arms: ArmCounts): Result<SrmTest> {
 /**
  * The segments (browser, country, epoch) in which the arms have the wrong sizes, by Holm, smallest p-value first. Run it once a mismatch
  * is known: it tells the cause, it is no alarm of its own. Segments without units are left out.
- * @example srmBySegment([{ key: "safari", counts: [900, 700], weights: [1, 1] }])
+ * @example srmBySegment([{ key: "safari", counts: [900, 700], weights: [1, 1] }]) // pValue 5.733e-7
  */
 export function srmBySegment(
   segments: readonly SegmentCounts[],
@@ -111,7 +111,7 @@ export function srmBySegment(
  * SRM watched continuously: the Bayes factor of Dirichlet-distributed shares around the designed ones against exactly those, a martingale,
  * multiplied over allocation epochs; alarm at 1/alpha. Source: Lindon and Malek, "Anytime-valid inference for multinomial count
  * data", NeurIPS 2022. Finds 51/49 instead of 50/50 after about 41,500 units at alpha 0.001.
- * @example srmSequence([{ counts: [5200, 4800], weights: [1, 1] }])
+ * @example srmSequence([{ counts: [5200, 4800], weights: [1, 1] }]) // logE 6.076, pValue 0.002298
  */
 export function srmSequence(epochs: readonly ArmCounts[], options: SrmSequenceOptions = {}): Result<SrmSequence> {
   const { alpha = 0.001, concentration = 1000, logEBefore = 0 } = options;
@@ -131,7 +131,7 @@ export function srmSequence(epochs: readonly ArmCounts[], options: SrmSequenceOp
 /**
  * Whether two assignments of the same units are independent, by chi-square on their table of joint counts (rows: arms of one test).
  * Empty rows and columns are no degree of freedom. p below 0.001 points at the hashing.
- * @example independenceTest([[250, 250], [250, 250]]).pValue // 1
+ * @example independenceTest([[250, 250], [250, 250]]) // pValue 1, df 1
  */
 export function independenceTest(
   table: readonly (readonly number[])[],
@@ -164,7 +164,7 @@ export interface Crossing {
 
 /**
  * How many units saw two variants, per arm first assigned. Such units stay in the arm they first saw: dropping them biases the effect.
- * @example crossingHealth([{ n: 10000, successes: 20 }, { n: 10000, successes: 25 }]) // share 0.00225, healthy
+ * @example crossingHealth([{ n: 10000, successes: 20 }, { n: 10000, successes: 25 }]) // share 0.00225
  */
 export function crossingHealth(arms: readonly { readonly n: number; readonly successes: number }[]): Result<Crossing> {
   if (!arms.every(({ n, successes }) => isCount(n) && isCount(successes) && successes <= n)) return refuse("invalid-input");

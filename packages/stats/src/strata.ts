@@ -33,7 +33,8 @@ export interface StratifiedEstimate extends Estimate {
 
 /**
  * Stratified difference of means.
- * @example stratifiedMeans([{ key: "1", arms: { control, treatment } }])
+ * @example stratifiedMeans([{ key: "1", arms: { control: momentsOf([1, 2, 3]), treatment: momentsOf([2, 3, 4, 3]) } }]) // value 1,
+ *   standardError 0.7071
  */
 export function stratifiedMeans(
   strata: readonly Stratum<Moments>[],
@@ -58,6 +59,8 @@ export function stratifiedMeans(
 /**
  * Stratified difference of shares: test by pooled variance within each stratum (Mantel and Haenszel's idea), interval by a variance that
  * is never 0, so that strata with few successes neither vanish nor dominate.
+ * @example stratifiedProportions([{ key: "1", arms: { control: { n: 1000, successes: 100 }, treatment: { n: 1000, successes: 130 } } }])
+ *   // value 0.03, standardError 0.01427
  */
 export function stratifiedProportions(
   strata: readonly Stratum<Proportion>[],
@@ -83,6 +86,7 @@ export function stratifiedProportions(
 /**
  * The plain difference over all strata, refused when the share of treated units moved between them (`allocation-moved`): then it would
  * mix a change over time into the effect. Shares count as moved when a chi-square test of arm against stratum has p < 0.001.
+ * @example pooledMeans([{ key: "1", arms: { control: momentsOf([1, 2, 3]), treatment: momentsOf([2, 3, 4, 3]) } }]) // n 4, mean 3
  */
 export function pooledMeans(strata: readonly Stratum<Moments>[]): Result<Arms<Moments>> {
   const counts = strata.map(({ arms }) => ({ control: arms.control.n, treatment: arms.treatment.n }));
@@ -93,7 +97,11 @@ export function pooledMeans(strata: readonly Stratum<Moments>[]): Result<Arms<Mo
   });
 }
 
-/** As `pooledMeans`, for shares. */
+/**
+ * As `pooledMeans`, for shares.
+ * @example pooledProportions([{ key: "1", arms: { control: { n: 990, successes: 99 }, treatment: { n: 10, successes: 1 } } }, { key: "2",
+ *   arms: { control: { n: 1000, successes: 100 }, treatment: { n: 1000, successes: 130 } } }]) // "allocation-moved"
+ */
 export function pooledProportions(strata: readonly Stratum<Proportion>[]): Result<Arms<Proportion>> {
   const counts = strata.map(({ arms }) => ({ control: arms.control.n, treatment: arms.treatment.n }));
   if (allocationMoved(counts)) return refuse("allocation-moved");

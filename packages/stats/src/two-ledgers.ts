@@ -44,8 +44,15 @@ export interface LedgerVerdict {
 }
 
 /**
+ * Variance, over that of the planned end, at which the sequence is tuned: half of the plan's way. So it finds at the looks that it shares with
+ * the plan what it would else find after them: 96.08 % of the power of one look at 336 looks (tuned at the end 96.00 %), and
+ * 81.4 % power at twice the plan's length (tuned at the end 81.8 %).
+ */
+const TUNED_AT = 2;
+
+/**
  * The looks of a plan at planned fractions of its information, for showing a plan before it starts and for power: `rejectionChance`.
- * @example planLooks({ informationMax: 1e6 }, [0.5, 1]) // bounds 3.007, 2.010
+ * @example planLooks({ informationMax: 1e6 }, [0.5, 1]) // bound 3.004, bound 2.01
  */
 export function planLooks(plan: AnalysisPlan, fractions: readonly number[]): Result<{ looks: readonly Look[] }> {
   return isAnalysisPlan(plan) ? sequentialBounds(spendingPlanOf(plan), fractions) : refuse("invalid-input");
@@ -54,7 +61,7 @@ export function planLooks(plan: AnalysisPlan, fractions: readonly number[]): Res
 /**
  * How much more information the two ledgers need than one look at alpha, for the same power: the `inflation` of a `Design`, so that
  * `requiredUnits` gives the units and the `informationMax` of this plan.
- * @example ledgerInflation({}, { looks: 14 }) // { factor: 1.070 }
+ * @example ledgerInflation({}, { looks: 14 }) // factor 1.0695
  */
 export function ledgerInflation(
   plan: Omit<AnalysisPlan, "informationMax">,
@@ -71,7 +78,7 @@ export function ledgerInflation(
 /**
  * The next entry of the look ledger for this effect: information is 1 / variance. Call it from a scheduler, never from a page view, and
  * keep the answer. `not-yet` when information has not grown or the plan has ended.
- * @example planLook({ informationMax: 1e6 }, [], { value: 0.001, variance: 4e-6 }) // fraction 0.25
+ * @example planLook({ informationMax: 1e6 }, [], { variance: 4e-6 }) // fraction 0.25
  */
 export function planLook(plan: AnalysisPlan, past: readonly Look[], { variance }: Pick<Point, "variance">): Result<Look> {
   if (!isAnalysisPlan(plan) || !(variance > 0)) return refuse("invalid-input");
@@ -80,14 +87,18 @@ export function planLook(plan: AnalysisPlan, past: readonly Look[], { variance }
 
 /**
  * What both ledgers say about an effect. `look` is the entry of `planLook` for this effect, absent when there is none.
- * @example ledgerVerdict(plan, effect, look).rejectedBy // ["plan"]
+ * @example ledgerVerdict({ informationMax: 1e6 }, { value: 0.004, variance: 1e-6 }, { fraction: 1, spent: 0.045, bound: 2.01 }) // z 4,
+ *   logE 6.052
  */
 export function ledgerVerdict(plan: AnalysisPlan, effect: Point, look?: Look): Result<LedgerVerdict> {
   if (!isAnalysisPlan(plan) || !(effect.variance > 0)) return refuse("invalid-input");
   return andThen(sequenceOf(plan, effect), (sequence) => verdictOf(plan, effect, sequence, look));
 }
 
-/** `planLook` and `ledgerVerdict` in one step, against a ledger of past looks. */
+/**
+ * `planLook` and `ledgerVerdict` in one step, against a ledger of past looks.
+ * @example judge({ informationMax: 1e6 }, [], { value: 0.004, variance: 2e-6 }) // z 2.828, bound 3.004
+ */
 export function judge(plan: AnalysisPlan, past: readonly Look[], effect: Point): Result<LedgerVerdict> {
   const look = planLook(plan, past, effect);
   if (look.status !== "ok") return look.status === "not-yet" ? ledgerVerdict(plan, effect) : look;
@@ -119,14 +130,14 @@ function verdictOf(
 
 function sequenceOf(plan: AnalysisPlan, effect: Point): Result<SequenceEstimate> {
   const alpha = sequenceAlpha(plan);
-  return andThen(mixtureScale({ variance: 1 / plan.informationMax }, { alpha }), ({ scale }) =>
+  return andThen(mixtureScale({ variance: TUNED_AT / plan.informationMax }, { alpha }), ({ scale }) =>
     mixtureSequence(effect, { scale, alpha }),
   );
 }
 
 function spendingPlanOf(plan: AnalysisPlan): SpendingPlan {
   const { alpha = DEFAULT_ALPHA, planShare = 0.9, spending = "obrien-fleming" } = plan;
-  const tuned = mixtureScale({ variance: 1 }, { alpha: sequenceAlpha(plan) });
+  const tuned = mixtureScale({ variance: TUNED_AT }, { alpha: sequenceAlpha(plan) });
   // On the scale of fractions the variance at the planned end is 1, so r = scale^2 at the end and grows with the fraction.
   const r = tuned.status === "ok" ? tuned.scale ** 2 : 0;
   return {

@@ -21,7 +21,7 @@ export interface Winsorised {
 
 /**
  * The cap from the pooled totals of both arms, never per arm: a cap per arm would cut the effect itself.
- * @example capOf({ control, treatment }, { quantile: 0.99 })
+ * @example capOf({ control: [0, 0, 1, 2, 3, 4], treatment: [0, 5, 6, 7, 8, 100] }, { quantile: 0.875 }) // cap 8
  */
 export function capOf(
   arms: Arms<readonly number[]>,
@@ -34,14 +34,17 @@ export function capOf(
   return counted.length === 0 ? refuse("too-few-units") : ok({ cap: sampleQuantile(counted, quantile) });
 }
 
-/** Unit totals with everything above `cap` set to `cap`. */
+/**
+ * Unit totals with everything above `cap` set to `cap`.
+ * @example winsorise([1, 100], 10) // 1, 10
+ */
 export function winsorise(values: readonly number[], cap: number): number[] {
   return values.map((value) => Math.min(value, cap));
 }
 
 /**
  * Both arms cut at one cap, and what that did. It does not cure a small arm: a skewed metric with 200 units stays skewed.
- * @example winsoriseArms({ control, treatment })
+ * @example winsoriseArms({ control: [0, 0, 1, 2, 3, 4], treatment: [0, 5, 6, 7, 8, 100] }, { quantile: 0.875 }) // cap 8, treatment 0.2698
  */
 export function winsoriseArms(arms: Arms<readonly number[]>, options: WinsoriseOptions = {}): Result<Winsorised> {
   const cap = capOf(arms, options);

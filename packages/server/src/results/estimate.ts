@@ -20,7 +20,6 @@ import {
   ok,
   type Point,
   type Proportion,
-  pooledVariance,
   proportionDifference,
   proportionPoint,
   proportionRelative,
@@ -202,8 +201,10 @@ function overPhases(context: Context, strata: readonly Arms<ArmSums>[]): Estimat
 function effectOf({ family, alpha }: Context, sums: Arms<ArmSums>, points: Arms<Point>): Result<Estimate> {
   const { value, variance } = differenceOf(points);
   if (family !== "share") return normalEstimate({ value, variance }, { alpha });
-  const tested = pooledVariance({ control: shareOf(sums.control), treatment: shareOf(sums.treatment) });
-  return normalEstimate({ value, variance: Math.max(tested, 0) }, { alpha });
+  const shares = { control: shareOf(sums.control), treatment: shareOf(sums.treatment) };
+  return andThen(proportionDifference(shares, { alpha }), ({ standardError }) =>
+    normalEstimate({ value, variance: standardError ** 2 }, { alpha }),
+  );
 }
 
 function weighted(weights: readonly number[], points: readonly Point[]): Point {

@@ -1,5 +1,5 @@
 import type { ArmReport, LossReport, Phase, QualityAlarm, QualityReport, SampleRatioReport } from "@belay/protocol";
-import { type ArmCounts, crossingHealth, normalTwoSided, srmBySegment, srmSequence, srmTest } from "@belay/stats";
+import { type ArmCounts, crossingHealth, normalEstimate, srmBySegment, srmSequence, srmTest } from "@belay/stats";
 import { type ArmAccount, skewsOf } from "../ledger/domain.ts";
 import type { ArmCell } from "../store/events/index.ts";
 
@@ -225,7 +225,8 @@ function beforeStart(pValues: readonly number[]): QualityReport["beforeStart"] {
 
 /** Two-sided p of a difference of two means before the exposure. */
 export function pBefore(difference: { readonly value: number; readonly variance: number }): number | undefined {
-  return difference.variance > 0 ? normalTwoSided(difference.value / Math.sqrt(difference.variance)) : undefined;
+  const estimate = normalEstimate(difference);
+  return estimate.status === "ok" ? estimate.pValue : undefined;
 }
 
 function sum(values: readonly number[]): number {

@@ -1,5 +1,5 @@
 import { betaTails } from "./beta.ts";
-import { normalQuantile } from "./normal.ts";
+import { normalQuantile, normalTailQuantile } from "./normal.ts";
 
 /** A binomial distribution: `n` trials with chance `p`. */
 export interface Binomial {
@@ -30,6 +30,15 @@ export function binomialQuantile(q: number, law: Binomial): number {
   if (q >= 1 || p >= 1) return n;
   const guess = Math.round(n * p + normalQuantile(q) * Math.sqrt(n * p * (1 - p)));
   return search(Math.min(n, Math.max(0, guess)), (k) => binomialCdf(k, law) >= q, n);
+}
+
+/** The smallest k with P(X > k) <= q: exact for tiny q, where 1 - q would be 1. `binomialTailQuantile(0.5, { n: 10, p: 0.5 }) // 5` */
+export function binomialTailQuantile(q: number, law: Binomial): number {
+  const { n, p } = law;
+  if (q >= 1 || p <= 0) return 0;
+  if (!(q > 0) || p >= 1) return n;
+  const guess = Math.round(n * p + normalTailQuantile(q) * Math.sqrt(n * p * (1 - p)));
+  return search(Math.min(n, Math.max(0, guess)), (k) => binomialTail(k + 1, law) <= q, n);
 }
 
 // Steps outward in doubling strides from the guess, then halves: a handful of evaluations for any n.

@@ -39,7 +39,8 @@ export function erfc(x: number): number {
 
 /** ln(erfc(x)), also where erfc itself underflows. `logErfc(100) // -10005.177...` */
 export function logErfc(x: number): number {
-  return x <= NEAR_MAX ? Math.log(erfc(x)) : Math.log(scaledErfc(x)) - x * x;
+  if (x > NEAR_MAX) return Math.log(scaledErfc(x)) - x * x;
+  return x < -NEAR_MAX ? Math.log(erfc(x)) : Math.log1p(-erf(x));
 }
 
 /** exp(x^2) erfc(x) for x >= 0. Behaves like 1/(x sqrt(pi)) far out. */

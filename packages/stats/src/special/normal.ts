@@ -48,6 +48,8 @@ export function normalTail(z: number): number {
 
 /** ln P(Z > z), also where the tail itself underflows. `logNormalTail(50) // -1254.83...` */
 export function logNormalTail(z: number): number {
+  // Near 1 a tail's logarithm is that of one minus the other tail.
+  if (z < 0) return Math.log1p(-normalTail(-z));
   return logErfc(z * Math.SQRT1_2) - LN2;
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { expectClose, reference } from "../reference.fixture.ts";
-import { betaTails } from "./beta.ts";
-import { binomialCdf, binomialQuantile, binomialTail } from "./binomial.ts";
+import { betaTailQuantile, betaTails } from "./beta.ts";
+import { binomialCdf, binomialQuantile, binomialTail, binomialTailQuantile } from "./binomial.ts";
 import { chiSquareCdf, chiSquareTail, chiSquareTailQuantile } from "./chi-square.ts";
 import { erf, erfc, logErfc } from "./erfc.ts";
 import { fisherCdf, fisherTail, fisherTailQuantile } from "./fisher.ts";
@@ -26,6 +26,10 @@ interface SpecialReference {
   readonly fisher: readonly Row[];
   readonly beta: readonly Row[];
   readonly binomial: readonly Row[];
+  readonly logNormalTail: readonly Row[];
+  readonly betaTailQuantile: readonly Row[];
+  readonly fisherTailQuantile: readonly Row[];
+  readonly binomialTailQuantile: readonly Row[];
 }
 
 const REFERENCE = reference<SpecialReference>("special");
@@ -50,6 +54,7 @@ describe("special functions against mpmath", () => {
     agrees(REFERENCE.normalTail, 1, normalTail, 1e-12);
     agrees(REFERENCE.normalTail, 1, (z) => normalCdf(-z), 1e-12);
     agrees(REFERENCE.normalTail, 1, (z) => Math.exp(logNormalTail(z)), 1e-11);
+    agrees(REFERENCE.logNormalTail, 1, logNormalTail, 1e-12);
     agrees(REFERENCE.normalTailQuantile, 1, normalTailQuantile, 1e-12);
     agrees(REFERENCE.normalTailQuantile, 1, (q) => -normalQuantile(q), 1e-12);
   });
@@ -76,6 +81,14 @@ describe("special functions against mpmath", () => {
     for (const row of REFERENCE.fisher) expectClose(fisherCdf(at(row, 0), at(row, 1), at(row, 2)), at(row, 3), BAR, `cdf ${row}`);
   });
 
+  it("Fisher's F: the quantile", () => {
+    agrees(REFERENCE.fisherTailQuantile, 3, (q, d1, d2) => fisherTailQuantile(q, d1, d2));
+  });
+
+  it("beta: the quantile, tails of 1e-100 included", () => {
+    agrees(REFERENCE.betaTailQuantile, 3, (q, a, b) => betaTailQuantile(q, a, b));
+  });
+
   it("incomplete beta: both tails, up to a + b of a million", () => {
     for (const row of REFERENCE.beta) {
       const { lower, upper } = betaTails(at(row, 0), at(row, 1), at(row, 2));
@@ -90,6 +103,18 @@ describe("special functions against mpmath", () => {
       expectClose(binomialCdf(at(row, 0), law), at(row, 3), BAR, `cdf ${row}`);
       expectClose(binomialTail(at(row, 0), law), at(row, 4), BAR, `tail ${row}`);
     }
+  });
+});
+
+describe("special functions against scipy", () => {
+  it("binomial quantile from above", () => {
+    agrees(REFERENCE.binomialTailQuantile, 3, (q, n, p) => binomialTailQuantile(q, { n, p }), 0);
+    // scipy answers 1,000 here: it takes the quantile of 1 - 1e-20, which is 1.
+    const law = { n: 1000, p: 0.3 };
+    const k = binomialTailQuantile(1e-20, law);
+    expect(k).toBeLessThan(500);
+    expect(binomialTail(k + 1, law)).toBeLessThanOrEqual(1e-20);
+    expect(binomialTail(k, law)).toBeGreaterThan(1e-20);
   });
 });
 

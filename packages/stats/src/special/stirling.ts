@@ -44,11 +44,6 @@ export function deviance(x: number, m: number): number {
   return sum;
 }
 
-/** ln of the Beta function. `logBeta(2, 3) // ln(1/12)` */
-export function logBeta(a: number, b: number): number {
-  return logGamma(a) + logGamma(b) - logGamma(a + b);
-}
-
 function stirlingSeries(x: number): number {
   const inverseSquare = 1 / (x * x);
   let sum = 0;
