@@ -109,7 +109,7 @@ export function pooledProportions(strata: readonly Stratum<Proportion>[]): Resul
 }
 
 /** Whether the share of treated units differs between strata beyond chance (p < 0.001). */
-export function allocationMoved(counts: readonly Arms<number>[]): boolean {
+function allocationMoved(counts: readonly Arms<number>[]): boolean {
   const filled = counts.filter(({ control, treatment }) => control + treatment > 0);
   const units = filled.reduce((sum, { control, treatment }) => sum + control + treatment, 0);
   const treated = filled.reduce((sum, { treatment }) => sum + treatment, 0);
