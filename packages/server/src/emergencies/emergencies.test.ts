@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Change, Targeting } from "@belay/protocol";
 import { seeded, type TempDir, tempDir } from "@belay/testkit";
@@ -14,10 +14,11 @@ import { emergencyDoors } from "./routes.ts";
 import { severable } from "./severable.fixture.ts";
 
 let dir: TempDir;
-let line: { isCut: boolean };
+let line: { isCut: boolean; isFull?: boolean };
 let server: TestServer;
 let emergencies: Emergencies;
 let sdkKey: string;
+let journal: string;
 
 const open = (control: ControlPlane, more: { now?: () => number; name?: string } = {}): Promise<Emergencies> =>
   Emergencies.open({
@@ -34,7 +35,7 @@ async function start(): Promise<void> {
     wrapLog: (log) => severable(log, line),
     doors: [
       (access, control) => async (app) => {
-        emergencies = await open(control, { now: () => Date.parse("2026-11-23T03:12:00Z") });
+        emergencies = await open(control, { now: () => Date.parse("2026-11-23T03:12:00Z"), name: journal });
         await app.register(emergencyDoors(emergencies)(access, control));
       },
     ],
@@ -49,6 +50,7 @@ async function stop(): Promise<void> {
 beforeEach(async () => {
   dir = await tempDir("emergencies");
   line = { isCut: false };
+  journal = "emergencies.json";
   await start();
   sdkKey = server.sdkKeys["production"] as string;
   for (const key of ["a", "b"]) await server.ask("POST", `${P}/flags`, { key, type: "boolean" });
@@ -112,6 +114,36 @@ describe("an emergency", () => {
     expect((await server.ask("PUT", `${E}/flags/a/enabled`, { enabled: true })).status).toBe(200);
     expect(await served()).toEqual({ revision: before.revision + 3, on: ["a"] });
   });
+
+  it.each([
+    ["cannot be written", false],
+    ["is full", true],
+  ])(
+    "on a disk that %s switches off all the same, says that a restart forgets it, and writes it down once it can",
+    async (_, isFull) => {
+      const before = await served();
+      await stop();
+      // A journal in a folder that cannot be made, for a file stands there.
+      journal = "blocked/emergencies.json";
+      await writeFile(join(dir.path, "blocked"), "");
+      line = { isCut: false, isFull };
+      await start();
+      line.isCut = true;
+      const answer = await emergency("a");
+      expect([answer.status, answer.headers["belay-kept"], answer.body.targeting.enabled]).toEqual([202, "no", false]);
+      expect(await served()).toEqual({ revision: before.revision + 1, on: ["b"] });
+      await rm(join(dir.path, "blocked"));
+      await emergencies.bring();
+      const again = await emergency("a");
+      expect([again.status, again.headers["belay-kept"]]).toEqual([202, undefined]);
+      await stop();
+      await start();
+      expect(await served()).toEqual({ revision: before.revision + 1, on: ["b"] });
+      line.isCut = false;
+      await emergencies.bring();
+      expect(await changesOf("a")).toMatchObject([{ action: "flag.emergency", revision: before.revision + 1 }, {}]);
+    },
+  );
 
   it("lowers a rollout too, at once and never up, and what it left is lowered on", async () => {
     await server.ask("PUT", `${E}/flags/a/rollout`, { percentage: 50 });

@@ -8,7 +8,6 @@ import { environmentStream } from "../control/streams.ts";
 import { lowered } from "../flags/lowering.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Workspace } from "../state/workspace.ts";
-import { storeFault } from "../store/sqlite/faults.ts";
 import { readSummed, writeSummed } from "../store/summed-file.ts";
 
 export interface EmergencyOptions {
@@ -32,7 +31,7 @@ export interface FlagPlace {
 /**
  * Switches flags off, or lowers their rollouts, while the change log is away, and brings that to the log when it is back.
  *
- *   lower ──> journal (fsync) ──> overlay, served here at once
+ *   lower ──> journal (fsync) ──> overlay, served here at once, also where the journal cannot be written
  *                     ^                     │ the log is back: follow it, then commit, once, audited
  *   restart ──────────┘                     └──────> base; the override goes out of overlay and journal
  */
@@ -41,6 +40,8 @@ export class Emergencies {
   readonly #timer: NodeJS.Timeout;
   #journal: Promise<void> = Promise.resolve();
   #isBringing = false;
+  /** Does the journal hold what lies over the log? */
+  #isKept = true;
 
   /** Lays what the journal holds over the workspace. */
   static async open(options: EmergencyOptions): Promise<Emergencies> {
@@ -61,13 +62,14 @@ export class Emergencies {
   }
 
   /**
-   * Shows a flag to fewer here. Durable once it resolves; nothing where it shows no more already.
+   * Shows a flag to fewer here; nothing where it shows no more already.
    *
    * @param ppm where its rollout goes down to; absent: it is switched off.
-   * @throws ProblemError when it cannot be written down
+   * @returns whether it is durable. A journal that cannot be written keeps nobody from switching off: then it holds for as long
+   * as this server lives, or until the journal can be written again.
    */
-  async lower(place: FlagPlace, { actor, requestId, reason }: Origin, ppm?: Ppm): Promise<void> {
-    const { control, now, file } = this.#options;
+  async lower(place: FlagPlace, { actor, requestId, reason }: Origin, ppm?: Ppm): Promise<boolean> {
+    const { control, now } = this.#options;
     await this.#inTurn(async () => {
       const { project, environment, flag } = place;
       const owner = control.workspace.projects.get(project);
@@ -82,13 +84,10 @@ export class Emergencies {
         ...(ppm === undefined ? {} : { ppm }),
       };
       const overrides = [...control.overrides, override];
-      try {
-        await writeSummed(file, overrides);
-      } catch (error) {
-        throw storeFault(error, "The journal of emergencies");
-      }
+      await this.#write(overrides);
       control.impose(overrides);
     });
+    return this.#isKept;
   }
 
   /** Commits what waits, in order, as far as the log takes it. */
@@ -96,6 +95,7 @@ export class Emergencies {
     const { control, onFault } = this.#options;
     if (this.#isBringing || control.overrides.length === 0) return;
     this.#isBringing = true;
+    if (!this.#isKept) this.#keepJournal();
     try {
       await control.follow();
       for (const override of control.overrides) await this.#commit(override);
@@ -125,9 +125,19 @@ export class Emergencies {
   }
 
   #keepJournal(): void {
-    const { control, file, onFault } = this.#options;
     // What is in the log is known there by its id: a journal that still has it does no harm.
-    this.#inTurn(() => writeSummed(file, control.overrides)).catch(onFault);
+    void this.#inTurn(() => this.#write(this.#options.control.overrides));
+  }
+
+  async #write(overrides: readonly Override[]): Promise<void> {
+    const { file, onFault } = this.#options;
+    try {
+      await writeSummed(file, overrides);
+      this.#isKept = true;
+    } catch (error) {
+      this.#isKept = false;
+      onFault(error);
+    }
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

@@ -14,6 +14,7 @@ import { pathParams } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Workspace } from "../state/workspace.ts";
 import type { Emergencies } from "./emergencies.ts";
+import { isUnwritable, markUnkept } from "./unwritable.ts";
 
 /** Showing less, whatever is away. */
 export function emergencyDoors(emergencies: Emergencies): (access: Access, control: ControlPlane) => FastifyPluginAsync {
@@ -25,7 +26,7 @@ export function emergencyDoors(emergencies: Emergencies): (access: Access, contr
         schema: {
           tags: ["targeting"],
           summary:
-            "Switch a flag off, or lower its rollout, also while the change log is away: 202 where this server serves it so and the log will have it when it is back",
+            "Switch a flag off, or lower its rollout, also while the change log is away: 202 where this server serves it so and the log will have it when it is back; belay-kept: no where a restart of it forgets that",
           params: pathParams("project", "environment", "flag"),
           body: EmergencySchema,
           response: { 200: FlagTargetingSchema, 202: FlagTargetingSchema },
@@ -40,15 +41,12 @@ export function emergencyDoors(emergencies: Emergencies): (access: Access, contr
         try {
           return await answerWrite(control, request, reply, { decide });
         } catch (error) {
-          if (!(error instanceof ProblemError && error.code === "store_unavailable")) throw error;
+          if (!isUnwritable(error)) throw error;
         }
         const decision = decide(control.workspace);
         if (decision.kind === "refused") throw new ProblemError(decision.code, decision.data);
-        await emergencies.lower(
-          request.params,
-          originOf(request),
-          percentage === undefined ? undefined : ppmFromPercent(percentage),
-        );
+        const ppm = percentage === undefined ? undefined : ppmFromPercent(percentage);
+        markUnkept(reply, await emergencies.lower(request.params, originOf(request), ppm));
         const { project, environment, flag } = placeOf(control.workspace, request.params);
         const held = environment.targetings.get(flag);
         if (held === undefined) throw new ProblemError("flag_not_found", { key: flag });

@@ -12,6 +12,7 @@ import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
+import { isUnwritable, markUnkept } from "../emergencies/unwritable.ts";
 import { answerWrite, originOf } from "../http/commands.ts";
 import { pathParams, projectOf } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -19,7 +20,7 @@ import { readTime } from "../http/times.ts";
 import { rollBack } from "./climb.ts";
 import type { ReleaseDesk } from "./desk.ts";
 import { chosen, enterFreeze, freezeView, leaveFreeze, setSecondPerson, suspects } from "./freeze.ts";
-import { isLogAway, placeIn } from "./service.ts";
+import { placeIn } from "./service.ts";
 import type { ReleaseId } from "./watchtower.ts";
 
 export interface FreezeDoors {
@@ -181,7 +182,7 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
         body: RollbackSinceDraftSchema,
       },
     },
-    async (request): Promise<{ items: readonly Outcome[] }> => {
+    async (request, reply): Promise<{ items: readonly Outcome[] }> => {
       const { project } = request.params;
       const since = readTime("since", request.body.since) ?? 0;
       const picked = chosen(suspects(projectOf(control.workspace, project), since, now()), request.body.releases);
@@ -208,8 +209,8 @@ export const freezeRoutes: FastifyPluginAsync<FreezeDoors> = async (app, { acces
           return { environment, release, ...(done.status === "done" ? { state: done.answer.state } : {}) };
         } catch (error) {
           if (!(error instanceof ProblemError)) throw error;
-          if (!isLogAway(error)) return { environment, release, refused: error.code };
-          await desk.service.rollBackHere(id, { reason, origin }, error);
+          if (!isUnwritable(error)) return { environment, release, refused: error.code };
+          markUnkept(reply, await desk.service.rollBackHere(id, { reason, origin }, error));
           return { environment, release, isLowered: true };
         }
       }

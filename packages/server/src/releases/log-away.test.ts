@@ -10,7 +10,7 @@ import { PromisedRollbacks } from "./promised-rollbacks.ts";
 import { ERRORS, T0 } from "./release.fixture.ts";
 
 const RELEASE = `${E}/releases/checkout`;
-const line = { isCut: false };
+const line: { isCut: boolean; isFull?: boolean } = { isCut: false };
 let dir: TempDir;
 let server: ReleaseServer;
 let emergencies: Emergencies;
@@ -20,7 +20,7 @@ let trigger: { readonly id: string; readonly secret: string };
 
 beforeEach(async () => {
   dir = await tempDir("log-away");
-  line.isCut = false;
+  Object.assign(line, { isCut: false, isFull: false });
   faults = [];
   promised = await PromisedRollbacks.open(join(dir.path, "promised-rollbacks.json"));
   server = await releaseServer({
@@ -148,6 +148,22 @@ describe("while the change log is away", () => {
     await server.desk.service.tick();
     expect([promised.waiting, await actions()]).toEqual([[], ["release.rollback", "flag.emergency"]]);
   });
+
+  it.each([
+    ["harm", async () => failTreated(9), "guardrail-breach"],
+    ["a person", async () => server.ask("POST", `${RELEASE}/rollback`, {}), "rolled-back-by-person"],
+  ])(
+    "%s exposes nobody here also where the log's disk is full, and it rolls back once there is room",
+    async (_, happens, code) => {
+      Object.assign(line, { isCut: true, isFull: true });
+      await happens();
+      await server.desk.service.tick();
+      expect([await share(), await state()]).toEqual([0, "ramping"]);
+      await isBack();
+      const { body } = await server.ask("GET", RELEASE);
+      expect([body.reasons[0].code, await share()]).toEqual([code, 0]);
+    },
+  );
 
   it("what may raise is refused as ever, and a release that cannot go back is not lowered", async () => {
     line.isCut = true;

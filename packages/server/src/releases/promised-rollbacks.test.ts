@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TempDir, tempDir } from "@belay/testkit";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -33,13 +33,18 @@ it("keeps the first of several promises of one release", async () => {
   expect((await PromisedRollbacks.open(file)).waiting).toEqual([rollback("a", 1)]);
 });
 
-it("promises nothing that it cannot write down, and forgets nothing for that", async () => {
-  await writeFile(join(dir.path, "no-folder"), "");
-  const kept = [rollback("a")];
-  const promised = new PromisedRollbacks(join(dir.path, "no-folder", "promised.json"), kept);
-  await expect(promised.add(rollback("b"))).rejects.toMatchObject({ code: "store_unavailable" });
-  await expect(promised.add(rollback("a", 2))).rejects.toMatchObject({ code: "store_unavailable" });
-  expect(promised.waiting).toEqual(kept);
+it("keeps in memory what a disk takes not, says so, and writes it down once it can", async () => {
+  const blocked = join(dir.path, "blocked");
+  await writeFile(blocked, "");
+  const promised = new PromisedRollbacks(join(blocked, "promised.json"), [rollback("a")]);
+  expect(await promised.add(rollback("b"))).toBe(false);
+  expect(promised.waiting).toEqual([rollback("a"), rollback("b")]);
+  await promised.keep();
+  expect(await promised.add(rollback("b", 2))).toBe(false);
+  await rm(blocked);
+  await promised.keep();
+  expect((await PromisedRollbacks.open(join(blocked, "promised.json"))).waiting).toEqual([rollback("a"), rollback("b")]);
+  expect(await promised.add(rollback("c"))).toBe(true);
 });
 
 it("passes over a file that was cut", async () => {

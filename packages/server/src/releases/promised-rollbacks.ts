@@ -1,6 +1,5 @@
 import type { EpochMs, ReleaseReason } from "@belay/protocol";
 import type { Origin } from "../control/command.ts";
-import { storeFault } from "../store/sqlite/faults.ts";
 import { readSummed, writeSummed } from "../store/summed-file.ts";
 import type { ReleaseId } from "./watchtower.ts";
 
@@ -21,6 +20,8 @@ export class PromisedRollbacks {
   readonly #file: string | undefined;
   readonly #waiting: Map<string, PromisedRollback>;
   #writing: Promise<void> = Promise.resolve();
+  /** Does the file hold what waits? */
+  #isKept = true;
 
   /** Those that a life of this server before promised and did not make. */
   static async open(file: string): Promise<PromisedRollbacks> {
@@ -39,20 +40,20 @@ export class PromisedRollbacks {
   }
 
   /**
-   * Durable once it resolves. Of one release the first promise stands: who asks again is promised the same.
+   * Of one release the first promise stands: who asks again is promised the same.
    *
-   * @throws ProblemError when it cannot be written down; nothing is promised then
+   * @returns whether it is durable; where the disk takes nothing it is kept in memory, and written down once that is over
    */
-  async add(promised: PromisedRollback): Promise<void> {
+  async add(promised: PromisedRollback): Promise<boolean> {
     const name = nameOf(promised.id);
-    const isNew = !this.#waiting.has(name);
-    if (isNew) this.#waiting.set(name, promised);
-    try {
-      await this.#write();
-    } catch (error) {
-      if (isNew) this.#waiting.delete(name);
-      throw storeFault(error, "The file of promised rollbacks");
-    }
+    if (!this.#waiting.has(name)) this.#waiting.set(name, promised);
+    await this.#write().catch(() => undefined);
+    return this.#isKept;
+  }
+
+  /** Writes down what could not be before. */
+  async keep(): Promise<void> {
+    if (!this.#isKept) await this.#write().catch(() => undefined);
   }
 
   /** The log has it, or refused it for good. One that a crash leaves in the file is refused once more, and does no harm. */
@@ -65,8 +66,15 @@ export class PromisedRollbacks {
     const file = this.#file;
     if (file === undefined) return Promise.resolve();
     const written = this.#writing.then(() => writeSummed(file, this.waiting));
-    this.#writing = written.catch(() => undefined);
-    return written;
+    this.#writing = written.then(
+      () => {
+        this.#isKept = true;
+      },
+      () => {
+        this.#isKept = false;
+      },
+    );
+    return this.#writing.then(() => written);
   }
 }
 

@@ -28,6 +28,7 @@ import type { Access } from "../access/access.ts";
 import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { type Decision, refuse } from "../control/decision.ts";
+import { isUnwritable, markUnkept } from "../emergencies/unwritable.ts";
 import { answerWrite, originOf } from "../http/commands.ts";
 import { pageByKey } from "../http/cursor.ts";
 import { etagOf } from "../http/etag.ts";
@@ -43,7 +44,6 @@ import type { Plan } from "./facts.ts";
 import { openWindow } from "./gather.ts";
 import { plan } from "./plan.ts";
 import { planLines } from "./plan-text.ts";
-import { isLogAway } from "./service.ts";
 import { isLive } from "./states.ts";
 
 export interface ReleaseDoors {
@@ -237,7 +237,7 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
     readonly summary: string;
     readonly decide: (place: ReleasePlace, request: FastifyRequest, at: string) => Decision<Release>;
     /** What is done here while the change log is away; 202. */
-    readonly whenAway?: (at: Params, request: FastifyRequest, away: unknown) => Promise<void>;
+    readonly whenAway?: (at: Params, request: FastifyRequest, away: unknown) => Promise<boolean>;
   }[] = [
     {
       verb: "ready",
@@ -315,8 +315,8 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
             decide: (workspace, at) => decide(placeOf(workspace, request.params), request, new Date(at).toISOString()),
           });
         } catch (error) {
-          if (whenAway === undefined || !isLogAway(error)) throw error;
-          await whenAway(request.params, request, error);
+          if (whenAway === undefined || !isUnwritable(error)) throw error;
+          markUnkept(reply, await whenAway(request.params, request, error));
           return reply.code(202).send(read(request.params));
         }
       },

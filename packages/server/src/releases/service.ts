@@ -10,6 +10,7 @@ import type { EpochMs, Propagation, Release, ReleaseReason } from "@belay/protoc
 import type { Origin } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import type { FlagPlace } from "../emergencies/emergencies.ts";
+import { isUnwritable } from "../emergencies/unwritable.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { InstanceRegistry } from "../instances/registry.ts";
 import type { Held, ReleaseDocument, Workspace } from "../state/workspace.ts";
@@ -48,10 +49,10 @@ export interface ReleaseServiceOptions {
   readonly tell: (message: ReleaseMessage) => void;
   readonly onFault: (error: unknown) => void;
   /**
-   * Takes a flag's rollout down to nothing at this server alone, durably, and brings that to the change log when it is back.
-   * Absent: while the log is away nothing is lowered.
+   * Takes a flag's rollout down to nothing at this server alone, and brings that to the change log when it is back; whether a
+   * restart finds it again. Absent: while the log is away nothing is lowered.
    */
-  readonly lowerHere?: (flag: FlagPlace, origin: Origin) => Promise<void>;
+  readonly lowerHere?: (flag: FlagPlace, origin: Origin) => Promise<boolean>;
   /** Rollbacks that were asked for while the log was away, with those of this server's lives before. Absent: in memory. */
   readonly promised?: PromisedRollbacks;
 }
@@ -78,7 +79,8 @@ export class ReleaseService {
   /** What each release was last said to wait for. */
   readonly #waits = new Map<string, string>();
   readonly #promised: PromisedRollbacks;
-  readonly #lowered = new Set<string>();
+  /** Releases whose flags were lowered here since the log went away; whether a restart finds that again. */
+  readonly #lowered = new Map<string, boolean>();
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: ReleaseServiceOptions) {
@@ -115,11 +117,12 @@ export class ReleaseService {
 
   /**
    * Takes a release back while the change log is away: its flag goes down to nothing here at once, and it is rolled back as
-   * soon as the log takes that, also by a later life of this server. Both are durable once it resolves.
+   * soon as the log takes that, also by a later life of this server.
    *
+   * @returns whether both are written down; where they cannot be, they hold for as long as this server lives
    * @throws ProblemError what refuses the rollback, or `away` where nothing can be lowered
    */
-  async rollBackHere(id: ReleaseId, { reason, origin }: Omit<PromisedRollback, "id" | "at">, away: unknown): Promise<void> {
+  async rollBackHere(id: ReleaseId, { reason, origin }: Omit<PromisedRollback, "id" | "at">, away: unknown): Promise<boolean> {
     const { control, lowerHere, now } = this.#options;
     const place = placeIn(control.workspace, id);
     const at = now();
@@ -127,8 +130,8 @@ export class ReleaseService {
     if (decision.kind === "refused") throw new ProblemError(decision.code, decision.data);
     const held = place.environment.releases.get(id.key);
     if (lowerHere === undefined || held === undefined) throw away;
-    await this.#lower(id, held.body, origin, reason);
-    await this.#promised.add({ id, reason, origin, at });
+    const isLoweringKept = await this.#lower(id, held.body, origin, reason);
+    return (await this.#promised.add({ id, reason, origin, at })) && isLoweringKept;
   }
 
   /** The receipts of a rollback as they are now; afterwards those on its record. */
@@ -173,7 +176,8 @@ export class ReleaseService {
       fence = await log.takeLease(LEASE, holder, { now: now(), until: now() + LEASE_MS });
     } catch (error) {
       // Nobody can be told from the one actor now. Lowering asks nobody, and two who do it do the same.
-      if (isLogAway(error)) await this.#lowerHarmful();
+      if (isUnwritable(error)) await this.#lowerHarmful();
+      await this.#promised.keep();
       throw error;
     }
     this.#lowered.clear();
@@ -207,13 +211,15 @@ export class ReleaseService {
     }
   }
 
-  async #lower({ key, ...place }: ReleaseId, { flag }: ReleaseDocument, origin: Origin, reason: ReleaseReason): Promise<void> {
+  async #lower({ key, ...place }: ReleaseId, { flag }: ReleaseDocument, origin: Origin, reason: ReleaseReason): Promise<boolean> {
     const id = { ...place, key };
     const { lowerHere } = this.#options;
-    if (lowerHere === undefined || this.#lowered.has(nameOf(id))) return;
-    await lowerHere({ ...place, flag }, origin);
-    this.#lowered.add(nameOf(id));
+    const known = this.#lowered.get(nameOf(id));
+    if (lowerHere === undefined || known !== undefined) return known ?? true;
+    const isKept = await lowerHere({ ...place, flag }, origin);
+    this.#lowered.set(nameOf(id), isKept);
     this.#say(id, "rollback", `Lowered to nothing at this server, for the change log is away: ${reasonText(reason)}`);
+    return isKept;
   }
 
   /** The log is back: what people were promised. Whatever moved the release since then may refuse it. */
@@ -229,7 +235,7 @@ export class ReleaseService {
         },
       });
     } catch (error) {
-      if (!(error instanceof ProblemError) || isLogAway(error)) throw error;
+      if (!(error instanceof ProblemError) || isUnwritable(error)) throw error;
     }
     await this.#promised.settle(promised).catch(this.#options.onFault);
   }
@@ -370,11 +376,6 @@ const KINDS: Readonly<Partial<Record<Release["state"], ReleaseMessage["kind"]>>>
   done: "done",
   "rolling-back": "rollback",
 };
-
-/** Does it say that nothing can be written down just now? */
-export function isLogAway(error: unknown): boolean {
-  return error instanceof ProblemError && error.code === "store_unavailable";
-}
 
 /** @throws ProblemError when the project or the environment is gone. */
 export function placeIn({ projects }: Workspace, { project: key, environment: name, key: release }: ReleaseId): ReleasePlace {

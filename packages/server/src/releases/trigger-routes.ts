@@ -11,6 +11,7 @@ import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import type { Decision } from "../control/decision.ts";
+import { isUnwritable, markUnkept } from "../emergencies/unwritable.ts";
 import { type FillRandom, randomText } from "../flags/salts.ts";
 import { answerWrite } from "../http/commands.ts";
 import { environmentOf, pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
@@ -20,7 +21,7 @@ import { isSigned, newSigningSecret } from "../webhooks/signature.ts";
 import { trip } from "./climb.ts";
 import type { ReleaseDesk } from "./desk.ts";
 import { heldRelease, type ReleasePlace } from "./document.ts";
-import { isLogAway, placeIn } from "./service.ts";
+import { placeIn } from "./service.ts";
 import { createTrigger, deleteTrigger, triggersOf, triggerView } from "./triggers.ts";
 
 export interface TriggerDoors {
@@ -160,9 +161,10 @@ function callRoute(app: FastifyInstance, { control, desk, now }: TriggerDoors): 
         const done = await control.execute({ origin, decide });
         return done.status === "done" ? { release, guardrail, state: done.answer.state } : { release, guardrail };
       } catch (error) {
-        const decision = isLogAway(error) ? decide(control.workspace, now()) : undefined;
+        const decision = isUnwritable(error) ? decide(control.workspace, now()) : undefined;
         if (decision?.kind !== "edit" || decision.action !== "release.rollback") throw error;
-        await desk.service.rollBackHere(at, { reason: { code: "external-trigger", subject: guardrail }, origin }, error);
+        const reason = { code: "external-trigger", subject: guardrail } as const;
+        markUnkept(reply, await desk.service.rollBackHere(at, { reason, origin }, error));
         return { release, guardrail };
       }
     },
