@@ -26,6 +26,7 @@ export function noneMatches(header: string | undefined, revision: Revision): boo
 
 /** Does an `If-None-Match` header name this tag? Proxies that compress make tags weak; that is no other content. */
 export function tagMatches(header: string | undefined, tag: string): boolean {
-  if (header === undefined) return false;
+  // Nearly every client sends just this one, as it was given.
+  if (header === undefined || header === tag) return header !== undefined;
   return header.split(",").some((sent) => sent.trim().replace(/^W\//, "") === tag);
 }

@@ -17,11 +17,13 @@ declare module "fastify" {
 export function watchBodies(app: FastifyInstance, limitMs: number): void {
   const waiting = new WaitingBodies(limitMs);
   app.addHook("onRequest", (request, reply, done) => {
-    const { raw, routeOptions } = request;
+    const { raw } = request;
     const hasBody = raw.headers["content-length"] !== undefined || raw.headers["transfer-encoding"] !== undefined;
     // A request that was injected within the process has no connection to give up.
     const isSent = raw.socket instanceof Socket;
-    if (isSent && hasBody && !raw.complete && routeOptions.config.bodyTakesLong !== true) waiting.add(raw, reply.raw);
+    // The route is asked last: the answer is an object made for this request.
+    const isWatched = isSent && hasBody && !raw.complete && request.routeOptions.config.bodyTakesLong !== true;
+    if (isWatched) waiting.add(raw, reply.raw);
     done();
   });
 }

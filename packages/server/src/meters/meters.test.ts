@@ -140,6 +140,18 @@ describe("what the meters say", () => {
       2,
     );
     expect(series.get('belay_http_requests_total{method="",route="",status="4xx"}')).toBe(1);
+    expect([...series.keys()].filter((name) => name.startsWith("belay_http") && name.includes('route=""'))).toHaveLength(1);
+  });
+
+  it("counts and times an answer once, whatever its method", async () => {
+    const before = await scrape();
+    for (const method of ["GET", "HEAD", "GET"]) await server.ask(method, "/health/live");
+    const after = await scrape();
+    const grown = (name: string): number => (after.get(name) ?? 0) - (before.get(name) ?? 0);
+    const counted = (method: string): string => `belay_http_requests_total{method="${method}",route="/health/live",status="2xx"}`;
+    expect([grown(counted("GET")), grown(counted("HEAD"))]).toEqual([2, 1]);
+    expect(grown('belay_http_request_seconds_count{route="/health/live"}')).toBe(3);
+    expect(grown('belay_http_request_seconds_bucket{le="+Inf",route="/health/live"}')).toBe(3);
   });
 });
 
