@@ -37,8 +37,8 @@ if (isWanted("answers")) rows.push(...(await answerRows({ belay, control, bare, 
 if (isWanted("writes")) rows.push(...(await writeRows(control, unleash, FLAGS)));
 await unleash?.stop();
 if (isWanted("streams")) rows.push(...(await crowdRows(belay, control, bare)));
-if (isWanted("full")) rows.push(...(await fullRows(belay, control)));
 for (const [part, run] of [
+  ["full", () => fullRows(belay, control)],
   ["storm", () => stormRows(belay, control)],
   ["starts", () => startRows(belay, FLAGS)],
 ] as const) {

@@ -24,36 +24,47 @@ const PATIENCE_MS = 120_000;
 
 /** Clients that listen to a server's stream, in processes of their own. */
 export class Crowd {
-  readonly #members: readonly ChildProcess[];
-  readonly size: number;
+  readonly #members: ChildProcess[] = [];
+  readonly #target: { readonly port: number; readonly head: string };
+  #size = 0;
 
-  private constructor(members: readonly ChildProcess[], size: number) {
-    this.#members = members;
-    this.size = size;
+  private constructor(url: string, headers: Readonly<Record<string, string>>) {
+    const { host, port } = new URL(url);
+    const fields = Object.entries({ host, accept: "text/event-stream", ...headers }).map(([name, value]) => `${name}: ${value}`);
+    this.#target = { port: Number(port), head: `GET /sdk/v1/stream HTTP/1.1\r\n${fields.join("\r\n")}\r\n\r\n` };
+  }
+
+  get size(): number {
+    return this.#size;
   }
 
   /** @throws Error when not all of them were let in. */
   static async open(url: string, size: number, headers: Readonly<Record<string, string>>): Promise<Crowd> {
-    const { host, port } = new URL(url);
-    const fields = Object.entries({ host, accept: "text/event-stream", ...headers }).map(([name, value]) => `${name}: ${value}`);
-    const head = `GET /sdk/v1/stream HTTP/1.1\r\n${fields.join("\r\n")}\r\n\r\n`;
+    const crowd = new Crowd(url, headers);
+    await crowd.grow(size);
+    return crowd;
+  }
+
+  /** Lets so many more in, beside those there are. @throws Error when not all of them were let in; the crowd is closed then */
+  async grow(more: number): Promise<void> {
     const program = fileURLToPath(new URL("./crowd-process.js", import.meta.url));
-    const counts = Array.from({ length: Math.ceil(size / OF_ONE_PROCESS) }, (_, n) =>
-      Math.min(OF_ONE_PROCESS, size - n * OF_ONE_PROCESS),
+    const counts = Array.from({ length: Math.ceil(more / OF_ONE_PROCESS) }, (_, n) =>
+      Math.min(OF_ONE_PROCESS, more - n * OF_ONE_PROCESS),
     );
-    const members = counts.map(() => fork(program));
     const opened = await Promise.all(
-      members.map(async (member, n) => {
+      counts.map(async (count) => {
+        const member = fork(program);
+        this.#members.push(member);
         const said = next(member, "opened");
-        member.send({ kind: "open", port: Number(port), count: counts[n] ?? 0, head } satisfies CrowdOrder);
+        member.send({ kind: "open", count, ...this.#target } satisfies CrowdOrder);
         return (await said).open;
       }),
     );
-    const crowd = new Crowd(members, size);
     const open = opened.reduce((sum, count) => sum + count, 0);
-    if (open === size) return crowd;
-    crowd.close();
-    throw new Error(`${open} of ${size} streams were let in`);
+    this.#size += open;
+    if (open === more) return;
+    this.close();
+    throw new Error(`${open} of ${more} streams were let in`);
   }
 
   /** Milliseconds from beginning to make a change until the last client heard of it. */
