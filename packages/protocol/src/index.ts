@@ -237,6 +237,8 @@ export type {
   EffectDecay,
   HoldoutPeriod,
   InterferenceScreen,
+  KeptOutRelease,
+  KeptOutReport,
   ReleaseHoldout,
   ReleaseInteraction,
   ReleaseInterference,

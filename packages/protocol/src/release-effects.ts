@@ -18,6 +18,25 @@ export interface ReleaseHoldout {
   readonly decay: Stated<EffectDecay>;
 }
 
+/** What finished releases did to a metric, each measured against the units it kept out: of the flags of one tag, or of all. */
+export interface KeptOutReport {
+  readonly metric: MetricKey;
+  readonly tag?: string;
+  readonly at: string;
+  readonly lagMs: number;
+  /** Those that everybody got last come first. */
+  readonly releases: readonly KeptOutRelease[];
+  /** Further ones that the limit left out. */
+  readonly more: number;
+  /** Absolute effects added up, over the releases that could be measured. Those kept out of each are others. */
+  readonly together: { readonly releases: number; readonly value: number; readonly standardError: number };
+}
+
+export interface KeptOutRelease extends Pick<ReleaseHoldout, "percentage" | "from" | "whole" | "decay"> {
+  readonly release: string;
+  readonly flag: FlagKey;
+}
+
 export interface HoldoutPeriod {
   readonly from: string;
   readonly to: string;

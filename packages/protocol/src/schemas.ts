@@ -107,7 +107,7 @@ export {
   ReleaseTriggersSchema,
   SuspectsSchema,
 } from "./schemas/release-answers.ts";
-export { ReleaseHoldoutSchema, ReleaseInterferenceSchema } from "./schemas/release-effects.ts";
+export { KeptOutReportSchema, ReleaseHoldoutSchema, ReleaseInterferenceSchema } from "./schemas/release-effects.ts";
 export {
   LessonDraftSchema,
   LessonsSchema,

@@ -3,6 +3,8 @@ import type {
   EffectDecay,
   HoldoutPeriod,
   InterferenceScreen,
+  KeptOutRelease,
+  KeptOutReport,
   ReleaseHoldout,
   ReleaseInteraction,
   ReleaseInterference,
@@ -32,23 +34,36 @@ const RateIntervalSchema: Schema<EffectDecay["interval"]> = Type.Object(
   closed,
 );
 
+const measured = {
+  percentage,
+  from: time,
+  whole: PeriodSchema,
+  decay: statedSchema<EffectDecay>({
+    initial: number,
+    latest: number,
+    ratePerDay: number,
+    interval: RateIntervalSchema,
+    halfLifeDays: Type.Optional(Type.Number({ minimum: 0 })),
+    pValue: share,
+  }),
+};
+
 export const ReleaseHoldoutSchema: Schema<ReleaseHoldout> = Type.Object(
+  { metric: text, at: time, lagMs: lag, ...measured, periods: Type.Array(PeriodSchema) },
+  closed,
+);
+
+const KeptOutReleaseSchema: Schema<KeptOutRelease> = Type.Object({ release: text, flag: text, ...measured }, closed);
+
+export const KeptOutReportSchema: Schema<KeptOutReport> = Type.Object(
   {
     metric: text,
-    percentage,
-    from: time,
+    tag: Type.Optional(text),
     at: time,
     lagMs: lag,
-    whole: PeriodSchema,
-    periods: Type.Array(PeriodSchema),
-    decay: statedSchema<EffectDecay>({
-      initial: number,
-      latest: number,
-      ratePerDay: number,
-      interval: RateIntervalSchema,
-      halfLifeDays: Type.Optional(Type.Number({ minimum: 0 })),
-      pValue: share,
-    }),
+    releases: Type.Array(KeptOutReleaseSchema),
+    more: count,
+    together: Type.Object({ releases: count, value: number, standardError: Type.Number({ minimum: 0 }) }, closed),
   },
   closed,
 );

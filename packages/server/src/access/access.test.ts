@@ -28,6 +28,7 @@ GET /api/v1/projects/{project}/environments/{environment}/flags viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags/{flag} viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags/{flag}/promotion viewer
 GET /api/v1/projects/{project}/environments/{environment}/flags/{flag}/rollout viewer
+GET /api/v1/projects/{project}/environments/{environment}/kept-out analyst
 GET /api/v1/projects/{project}/environments/{environment}/ledger analyst
 GET /api/v1/projects/{project}/environments/{environment}/ledger/instances analyst
 GET /api/v1/projects/{project}/environments/{environment}/releases viewer

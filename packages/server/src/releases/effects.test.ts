@@ -107,6 +107,70 @@ describe("a finished release, measured against the units it kept out", () => {
   });
 });
 
+describe("finished releases of a tag", () => {
+  it("are each measured against the units they kept out, with what they add up to", async () => {
+    for (const [key, tags, keptOut] of [
+      ["cart", ["payments"], 10],
+      ["card", ["payments", "web"], 20],
+      ["menu", ["web"], 10],
+    ] as const) {
+      await started(key, [1, 100], keptOut);
+      await ask("PATCH", `${P}/flags/${key}`, { tags });
+      await advance(key, 0);
+      server.clock.now += 1_000;
+    }
+    await started("climbs", [1, 100], 10);
+    await ask("PATCH", `${P}/flags/climbs`, { tags: ["payments"] });
+    const timeMs = server.clock.now + DAY_MS;
+    const units = Array.from({ length: 2_000 }, (_, at) => `u${at}`);
+    const buyers = new Set(units.filter((_, at) => at % 3 === 0));
+    const visits = units.map((unit) => ({ timeMs, unit, name: "visit" }));
+    const buys = [...buyers].map((unit) => ({ timeMs: timeMs + 1_000, unit, name: "buy" }));
+    await server.receive({ metrics: [...visits, ...buys], atMs: timeMs + 2_000 });
+    server.clock.now = timeMs + DAY_MS;
+    await server.events.settle();
+
+    /** The share of buyers among those who have it, less that among those kept out: counted by hand. */
+    const effectOf = async (key: string, ppm: number): Promise<number> => {
+      const salt = await saltOf(key);
+      const shareOf = (side: readonly string[]): number => side.filter((unit) => buyers.has(unit)).length / side.length;
+      const isKeptOut = (unit: string): boolean => pointOf(salt, unit) >= ppm;
+      return shareOf(units.filter((unit) => !isKeptOut(unit))) - shareOf(units.filter(isKeptOut));
+    };
+    const [cart, card, menu] = [
+      await effectOf("cart", 900_000),
+      await effectOf("card", 800_000),
+      await effectOf("menu", 900_000),
+    ];
+    const { status, body } = await ask("GET", `${E}/kept-out?metric=bought&tag=payments`);
+    expect([status, body.tag, body.more, body.releases.map(({ release }: { release: string }) => release)]).toEqual([
+      200,
+      "payments",
+      0,
+      ["card", "cart"],
+    ]);
+    const effects = body.releases.map(({ whole }: { whole: { absolute: { value: number } } }) => whole.absolute.value);
+    expect(effects).toEqual([expect.closeTo(card, 12), expect.closeTo(cart, 12)]);
+    expect(body.releases.map(({ percentage }: { percentage: number }) => percentage)).toEqual([20, 10]);
+    const errors = body.releases.map(
+      ({ whole }: { whole: { absolute: { standardError: number } } }) => whole.absolute.standardError,
+    );
+    expect(body.together).toEqual({
+      releases: 2,
+      value: expect.closeTo(card + cart, 12),
+      standardError: expect.closeTo(Math.hypot(...errors), 12),
+    });
+    const { body: all } = await ask("GET", `${E}/kept-out?metric=bought&limit=1`);
+    expect([all.releases.map(({ flag }: { flag: string }) => flag), all.more]).toEqual([["menu"], 2]);
+    expect(all.together.value).toBeCloseTo(menu, 12);
+    expect((await ask("GET", `${E}/kept-out?metric=bought&tag=none`)).body).toMatchObject({
+      releases: [],
+      together: { releases: 0, value: 0, standardError: 0 },
+    });
+    expect((await ask("GET", `${E}/kept-out?metric=none`)).body.code).toBe("metric_not_found");
+  }, 60_000);
+});
+
 describe("interference of a release", () => {
   it("is forecast stage by stage from where the ranges of others lie", async () => {
     await started("other", [10, 100]);

@@ -1,12 +1,21 @@
 /* What a release did, measured against the units it kept out: questions to the event store, and what their answers say. Pure. */
-import type { EffectDecay, EpochMs, FrozenMetric, HoldoutPeriod, ReleaseHoldout, Stated } from "@belay/protocol";
+import type {
+  EffectDecay,
+  EpochMs,
+  FrozenMetric,
+  HoldoutPeriod,
+  KeptOutReport,
+  ReleaseHoldout,
+  Stated,
+  StatedEffect,
+} from "@belay/protocol";
 import { SPACE_PPM } from "@belay/protocol";
 import { andThen, type Decay, effectDecay, ok, type Result } from "@belay/stats";
 import { type Refusal, refuse } from "../control/decision.ts";
 import { type ByEpoch, NOBODY, sumsOf } from "../results/cells.ts";
 import { estimateEffect } from "../results/estimate.ts";
 import { metricQueryOf } from "../results/question.ts";
-import type { ProjectState, ReleaseDocument } from "../state/workspace.ts";
+import type { EnvironmentState, ProjectState, ReleaseDocument } from "../state/workspace.ts";
 import { type Aggregate, type AggregateRequest, HELD_OUT, REST } from "../store/events/index.ts";
 import { ppmOf } from "./plan.ts";
 
@@ -28,11 +37,14 @@ export function heldOutSince(key: string, release: ReleaseDocument): EpochMs | R
 }
 
 const DAY_MS = 86_400_000;
-const PERIODS_MAX = 60;
 
-/** Periods of so many days that are over; longer ones where there would be more than 60. */
-export function periodsSince(fromMs: EpochMs, nowMs: EpochMs, days: number): Period[] {
-  const wanted = Math.ceil((nowMs - fromMs) / PERIODS_MAX / DAY_MS);
+/** Periods of so many days that are over; longer ones where there would be more than `max`. */
+export function periodsSince(
+  fromMs: EpochMs,
+  nowMs: EpochMs,
+  { days, max }: { readonly days: number; readonly max: number },
+): Period[] {
+  const wanted = Math.ceil((nowMs - fromMs) / max / DAY_MS);
   const length = DAY_MS * Math.max(days, wanted);
   const count = Math.max(0, Math.floor((nowMs - fromMs) / length));
   return Array.from({ length: count }, (_, at) => ({ fromMs: fromMs + at * length, untilMs: fromMs + (at + 1) * length }));
@@ -102,6 +114,30 @@ export function decayOf(periods: readonly HoldoutPeriod[]): Stated<EffectDecay> 
       ...(halfLife === undefined ? {} : { halfLifeDays: halfLife }),
     }),
   );
+}
+
+/** Releases of an environment that everybody has and that kept units out, of flags with a tag where one is given; the newest first. */
+export function keepingOut(
+  { flags }: ProjectState,
+  { releases }: EnvironmentState,
+  tag: string | undefined,
+): readonly { readonly key: string; readonly body: ReleaseDocument; readonly fromMs: EpochMs }[] {
+  const found = [...releases].flatMap(([key, { body }]) => {
+    const fromMs = heldOutSince(key, body);
+    const isAsked = tag === undefined || flags.get(body.flag)?.body.tags.includes(tag) === true;
+    return typeof fromMs === "number" && isAsked ? [{ key, body, fromMs }] : [];
+  });
+  return found.sort((a, b) => b.fromMs - a.fromMs || (a.key < b.key ? -1 : 1));
+}
+
+/** Absolute effects added up; what could not be measured takes no part. */
+export function addedUp(effects: readonly Stated<StatedEffect>[]): KeptOutReport["together"] {
+  const known = effects.flatMap((effect) => (effect.status === "ok" ? [effect] : []));
+  return {
+    releases: known.length,
+    value: known.reduce((sum, { value }) => sum + value, 0),
+    standardError: Math.sqrt(known.reduce((sum, { standardError }) => sum + standardError ** 2, 0)),
+  };
 }
 
 /** Percent of the flag's line that the last stage leaves out. */
