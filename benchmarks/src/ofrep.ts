@@ -77,7 +77,7 @@ async function againstBareReply(of: Control): Promise<void> {
       { name: "bulk", operations: REQUESTS, run: load(() => bulk(of.sdkKey)) },
       { name: "bare", operations: REQUESTS, run: load(bare) },
     ],
-    { rounds: 7, warmups: 2 },
+    { rounds: 15, warmups: 2 },
   );
   const rate = (ns = Number.NaN): string => `${Math.round(1e9 / ns).toLocaleString("en")}/s`;
   console.log(`100 flags in bulk, ${length} bytes   ${rate(evaluated?.medianNs)}`);

@@ -21,7 +21,7 @@ export type { LegacyHashFunction } from "./legacy-hash-function.ts";
 export { LIMITS } from "./limits.ts";
 export { murmur3 } from "./murmur3.ts";
 export { type NamesUsed, namesUsedByCondition, namesUsedByFlag } from "./names-used.ts";
-export { originOf, type Resolution, resolutionOf } from "./openfeature.ts";
+export { metricOf, originOf, type ProviderOptions, type Resolution, resolutionOf } from "./openfeature.ts";
 export { OPERATORS, type PatternCompiler } from "./operators.ts";
 export { PACKED_TYPE, pack, unpack } from "./packed.ts";
 export { percentFromPpm, ppmFromPercent } from "./placement.ts";

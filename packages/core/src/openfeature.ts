@@ -1,5 +1,16 @@
 import type { Evaluation, EvaluationErrorCode, FlagMetadata, Json, Reason } from "@belay/protocol";
 
+/** How a provider of any platform behaves. */
+export interface ProviderOptions {
+  /** How long `initialize` waits for the server where nothing is held to decide with. @default 5,000 */
+  readonly readyTimeoutMs?: number;
+  /**
+   * Whether an answer's metadata names, beside what the flag's owner says, where it comes from: `flagSetId` and `version`,
+   * as telemetry reads them, and `ruleId`. @default true
+   */
+  readonly tellsOrigin?: boolean;
+}
+
 /** An evaluation in the words of OpenFeature, for the providers of every platform. */
 export interface Resolution<T> {
   readonly value: T;
@@ -38,4 +49,15 @@ export function originOf({ revision, ruleId }: Evaluation, flagSetId?: string): 
     version: String(revision),
     ...(ruleId === undefined ? {} : { ruleId }),
   };
+}
+
+/** What OpenFeature tracks, as a metric event has it: the value, and beside it all the rest. */
+export function metricOf<P extends object>({
+  value,
+  ...properties
+}: P & { readonly value?: number }): {
+  readonly value?: number;
+  readonly properties: Omit<P, "value">;
+} {
+  return { ...(value === undefined ? {} : { value }), properties: properties as Omit<P, "value"> };
 }

@@ -9,6 +9,7 @@ import {
   type SuiteDetails,
   type SuiteEvaluation,
   type SuiteStatus,
+  type SuiteTells,
   scenariosFor,
 } from "@belay/testkit/openfeature";
 import { type EvaluationContext, type Hook, OpenFeature, ProviderEvents } from "@openfeature/web-sdk";
@@ -37,8 +38,8 @@ class PageApi extends ApiOfSdk {
     return this.#provider?.seen ?? {};
   }
 
-  async provide(status: SuiteStatus, tellsOrigin: boolean): Promise<void> {
-    if (status === "stable") return this.#set(clientOf({ bootstrap: RULES }), { tellsOrigin });
+  async provide(status: SuiteStatus, tells: SuiteTells): Promise<void> {
+    if (status === "stable") return this.#set(clientOf({ bootstrap: RULES }), tells);
     if (status === "stale") return this.#provideStale();
     const client = clientOf({ url: NOWHERE, clientKey: "k" });
     if (status === "fatal") await client.close();

@@ -1,6 +1,6 @@
 /** Belay as the provider of `@openfeature/web-sdk`: one client, one provider, one person at a time. */
-import { originOf, resolutionOf } from "@belay/core";
-import type { EvaluationContext, Json } from "@belay/protocol";
+import { metricOf, originOf, type ProviderOptions, resolutionOf } from "@belay/core";
+import type { Evaluation, EvaluationContext, Json } from "@belay/protocol";
 import {
   type JsonValue,
   type EvaluationContext as OpenFeatureContext,
@@ -11,18 +11,17 @@ import {
   ProviderFatalError,
   ProviderNotReadyError,
   type ResolutionDetails,
+  StandardResolutionReasons,
   type TrackingEventDetails,
 } from "@openfeature/web-sdk";
 import type { BelayClient } from "./create-client.ts";
 
-export interface BelayProviderOptions {
-  /** How long `initialize` waits for the server where nothing is held to decide with. @default 5,000 */
-  readonly readyTimeoutMs?: number;
+export interface BelayProviderOptions extends ProviderOptions {
   /**
-   * Whether an answer's metadata names, beside what the flag's owner says, where it comes from: `flagSetId` and `version`,
-   * as telemetry reads them, and `ruleId`. @default true
+   * Whether an answer that the client remembers, for the same person and the same rules, says `CACHED` in place of the reason
+   * it was given first; errors and `STALE` are said as they are. @default false
    */
-  readonly tellsOrigin?: boolean;
+  readonly tellsCached?: boolean;
 }
 
 /**
@@ -39,14 +38,19 @@ export class BelayProvider implements Provider {
   readonly #client: BelayClient;
   readonly #readyTimeoutMs: number;
   readonly #tellsOrigin: boolean;
+  readonly #tellsCached: boolean;
+  /** Flags whose answers the client remembers: those asked for since person and rules last changed. */
+  readonly #remembered = new Set<string>();
   readonly #offs: (() => void)[] = [];
   /** Another context is no change of configuration: OpenFeature tells of it by itself. */
   #isIdentifying = false;
 
-  constructor(client: BelayClient, { readyTimeoutMs = 5_000, tellsOrigin = true }: BelayProviderOptions = {}) {
+  constructor(client: BelayClient, options: BelayProviderOptions = {}) {
+    const { readyTimeoutMs = 5_000, tellsOrigin = true, tellsCached = false } = options;
     this.#client = client;
     this.#readyTimeoutMs = readyTimeoutMs;
     this.#tellsOrigin = tellsOrigin;
+    this.#tellsCached = tellsCached;
   }
 
   /**
@@ -93,8 +97,7 @@ export class BelayProvider implements Provider {
 
   /** A metric event of the person the client decides for. */
   track(name: string, _: OpenFeatureContext, details: TrackingEventDetails = {}): void {
-    const { value, ...properties } = details;
-    this.#client.track(name, { ...(value === undefined ? {} : { value }), properties });
+    this.#client.track(name, metricOf(details));
   }
 
   #identify(context: OpenFeatureContext = {}): void {
@@ -106,8 +109,9 @@ export class BelayProvider implements Provider {
   #listen(): void {
     const emit = (event: ProviderEmittableEvents, more = {}): void => this.events.emit(event, more);
     this.#offs.push(
-      this.#client.on("change", ({ keys }) => {
-        if (!this.#isIdentifying) emit(ProviderEvents.ConfigurationChanged, { flagsChanged: [...keys] });
+      this.#client.on("change", (change) => {
+        this.#remembered.clear();
+        if (!this.#isIdentifying) emit(ProviderEvents.ConfigurationChanged, { flagsChanged: [...change.keys] });
       }),
       this.#client.on("state", (state) => {
         if (state === "live") emit(ProviderEvents.Ready);
@@ -120,6 +124,14 @@ export class BelayProvider implements Provider {
     const told = this.#client.evaluate<Json>(key, fallback as Json);
     const { project, environment } = this.#client.snapshot;
     const origin = this.#tellsOrigin ? originOf(told, `${project}/${environment}`) : undefined;
-    return resolutionOf(told, origin) as ResolutionDetails<T>;
+    const resolution = resolutionOf(told, origin) as ResolutionDetails<T>;
+    return this.#isRemembered(key, told) ? { ...resolution, reason: StandardResolutionReasons.CACHED } : resolution;
+  }
+
+  #isRemembered(key: string, { errorCode, reason }: Evaluation): boolean {
+    if (!this.#tellsCached || errorCode !== undefined || reason === "STALE") return false;
+    const isRemembered = this.#remembered.has(key);
+    this.#remembered.add(key);
+    return isRemembered;
   }
 }

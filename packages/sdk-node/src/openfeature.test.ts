@@ -9,6 +9,7 @@ import {
   type SuiteDetails,
   type SuiteEvaluation,
   type SuiteStatus,
+  type SuiteTells,
   scenariosFor,
 } from "@belay/testkit/openfeature";
 import {
@@ -48,9 +49,9 @@ class ServerApi extends ApiOfSdk {
     return this.#provider?.seen ?? {};
   }
 
-  async provide(status: SuiteStatus, tellsOrigin: boolean): Promise<void> {
+  async provide(status: SuiteStatus, tells: SuiteTells): Promise<void> {
     const offline = { bootstrap: RULES, offline: true };
-    if (status === "stable") return this.#set(testClient(offline).belay, { tellsOrigin });
+    if (status === "stable") return this.#set(testClient(offline).belay, { tellsOrigin: tells.tellsOrigin });
     if (status === "stale") return this.#provideStale();
     const { belay } = testClient(status === "fatal" ? offline : { url: "http://127.0.0.1:1" });
     if (status === "fatal") await belay.close();

@@ -1,5 +1,5 @@
 /** Belay as the provider of `@openfeature/server-sdk`. */
-import { originOf, resolutionOf } from "@belay/core";
+import { metricOf, originOf, type ProviderOptions, resolutionOf } from "@belay/core";
 import type { Client } from "@belay/core/client";
 import type { EvaluationContext, Json } from "@belay/protocol";
 import {
@@ -15,15 +15,7 @@ import {
 } from "@openfeature/server-sdk";
 import type { BelayClient } from "./flag-types.ts";
 
-export interface BelayProviderOptions {
-  /** How long `initialize` waits for the server where nothing is held to decide with. @default 5,000 */
-  readonly readyTimeoutMs?: number;
-  /**
-   * Whether an answer's metadata names, beside what the flag's owner says, where it comes from: `flagSetId` and `version`,
-   * as telemetry reads them, and `ruleId`. @default true
-   */
-  readonly tellsOrigin?: boolean;
-}
+export type { ProviderOptions as BelayProviderOptions } from "@belay/core";
 
 /**
  * Answers OpenFeature from a Belay client. Reasons and error codes are OpenFeature's own; metadata is the flag's, and names
@@ -42,7 +34,7 @@ export class BelayProvider implements Provider {
   readonly #tellsOrigin: boolean;
   readonly #offs: (() => void)[] = [];
 
-  constructor(client: BelayClient, { readyTimeoutMs = 5_000, tellsOrigin = true }: BelayProviderOptions = {}) {
+  constructor(client: BelayClient, { readyTimeoutMs = 5_000, tellsOrigin = true }: ProviderOptions = {}) {
     this.#client = client as unknown as Client;
     this.#readyTimeoutMs = readyTimeoutMs;
     this.#tellsOrigin = tellsOrigin;
@@ -94,8 +86,7 @@ export class BelayProvider implements Provider {
 
   /** A metric event of the context's targeting key. */
   track(name: string, context: OpenFeatureContext, details: TrackingEventDetails = {}): void {
-    const { value, ...properties } = details;
-    this.#client.track(name, context as EvaluationContext, { ...(value === undefined ? {} : { value }), properties });
+    this.#client.track(name, context as EvaluationContext, metricOf(details));
   }
 
   #listen(): void {

@@ -1,4 +1,4 @@
-import type { ApiUnderTest, SuiteContext, SuiteDetails, SuiteEvaluation, SuiteStatus } from "./world.ts";
+import type { ApiUnderTest, SuiteContext, SuiteDetails, SuiteEvaluation, SuiteStatus, SuiteTells } from "./world.ts";
 
 /** What the APIs of OpenFeature's SDKs have in common. */
 export interface SdkApi {
@@ -28,7 +28,7 @@ export abstract class ApiOfSdk implements ApiUnderTest {
   }
 
   abstract readonly seenContext: SuiteContext;
-  abstract provide(status: SuiteStatus, tellsOrigin: boolean): Promise<void>;
+  abstract provide(status: SuiteStatus, tells: SuiteTells): Promise<void>;
   abstract follow(url: string, key: string): Promise<void>;
   abstract onChanged(listener: (keys: readonly string[]) => void): void;
   abstract evaluate(evaluation: SuiteEvaluation): Promise<SuiteDetails>;

@@ -3,6 +3,9 @@ import { join } from "node:path";
 // The parser of the Gherkin project itself: it fills in outlines and backgrounds. Steps need no framework around them.
 import { AstBuilder, compile, GherkinClassicTokenMatcher, Parser } from "@cucumber/gherkin";
 
+/** Tag of scenarios for a provider that remembers its answers, and says so. */
+export const CACHED = "@reason-codes-cached";
+
 /** One scenario with its outline's row filled in and the background's steps before its own. */
 export interface Scenario {
   readonly name: string;

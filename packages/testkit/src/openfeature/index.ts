@@ -10,4 +10,5 @@ export type {
   SuiteEvaluation,
   SuiteHook,
   SuiteStatus,
+  SuiteTells,
 } from "./world.ts";

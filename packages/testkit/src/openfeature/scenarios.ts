@@ -2,7 +2,7 @@
  * What the specification's suites ask of a provider, in tables of our own: evaluation of every type, targeting, errors,
  * states, hooks, merging of contexts. They run everywhere; the suites themselves run where their folder is at hand.
  */
-import type { Scenario, ScenarioStep } from "./gherkin.ts";
+import { CACHED, type Scenario, type ScenarioStep } from "./gherkin.ts";
 
 const READY: ScenarioStep = { text: "a stable provider" };
 const EVALUATE: ScenarioStep = { text: "the flag was evaluated with details" };
@@ -88,6 +88,17 @@ const PROVIDER: Record<string, ScenarioStep[]> = {
   "serves what a disabled flag serves": [
     ...[READY, ask("Boolean", "off-flag", "true"), EVALUATE, value("false"), reason("DISABLED")],
     says('the variant should be "off"'),
+  ],
+};
+
+const FLAG = ask("Boolean", "boolean-targeted-zero-flag", "true");
+
+const MEMORY: Record<string, ScenarioStep[]> = {
+  "says CACHED from the second time on": [READY, FLAG, EVALUATE, reason("DEFAULT"), EVALUATE, reason("CACHED"), value("false")],
+  "decides anew for another person": [READY, FLAG, EVALUATE, EVALUATE, BALLMER, EVALUATE, reason("TARGETING_MATCH")],
+  "says of each flag what is so of it": [
+    ...[READY, FLAG, EVALUATE, ask("String", "string-flag", "mine"), EVALUATE, reason("STATIC"), EVALUATE, reason("CACHED")],
+    ...[ask("String", "nowhere", "mine"), EVALUATE, EVALUATE, reason("ERROR"), code("FLAG_NOT_FOUND")],
   ],
 };
 
@@ -221,6 +232,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...TYPES.flatMap(ofType),
   ...named("a provider", STATES),
   ...named("a provider", PROVIDER),
+  ...named("a provider that remembers", MEMORY).map((scenario) => ({ ...scenario, tags: [CACHED] })),
   ...named("a provider that follows a server", FOLLOWING),
   ...named("a flag's metadata", METADATA),
   ...named("hooks", HOOKS),

@@ -3,13 +3,13 @@
  * asserts on what it answered. What is read of an answer is asserted by value.
  */
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
-import type { Scenario, ScenarioStep } from "./gherkin.ts";
+import { CACHED, type Scenario, type ScenarioStep } from "./gherkin.ts";
 import { SERVER_STEPS } from "./server-steps.ts";
 import { type ApiUnderTest, type Does, readValue, type SuiteStatus, World } from "./world.ts";
 
 /** Plays a scenario. @throws AssertionError where something is not as it says, Error for a sentence that means nothing here */
-export async function play({ steps }: Scenario, api: ApiUnderTest): Promise<void> {
-  const world = new World(api);
+export async function play({ steps, tags }: Scenario, api: ApiUnderTest): Promise<void> {
+  const world = new World(api, tags.includes(CACHED));
   try {
     for (const step of steps) await act(step, world);
   } finally {
@@ -30,9 +30,18 @@ async function act({ text, table = [] }: ScenarioStep, world: World): Promise<vo
 }
 
 const PROVIDERS: [RegExp, Does][] = [
-  [/^a stable provider( with retrievable context is registered)?$/, ({ api }) => api.provide("stable", false)],
-  [/^a stable provider that tells where answers come from$/, ({ api }) => api.provide("stable", true)],
-  [/^a (not ready|error|fatal|stale) provider$/, ({ api }, [status]) => api.provide(status as SuiteStatus, false)],
+  [
+    /^a stable provider( with retrievable context is registered)?$/,
+    ({ api, tellsCached }) => api.provide("stable", { tellsOrigin: false, tellsCached }),
+  ],
+  [
+    /^a stable provider that tells where answers come from$/,
+    ({ api }) => api.provide("stable", { tellsOrigin: true, tellsCached: false }),
+  ],
+  [
+    /^a (not ready|error|fatal|stale) provider$/,
+    ({ api }, [status]) => api.provide(status as SuiteStatus, { tellsOrigin: false, tellsCached: false }),
+  ],
   [/^the provider status should be "(.*)"$/, ({ api }, [status]) => strictEqual(api.status, status)],
   [/^the provider's name should be "(.*)"$/, ({ api }, [name]) => strictEqual(api.name, name)],
 ];

@@ -1,4 +1,4 @@
-import { readFeatures, type Scenario } from "./gherkin.ts";
+import { CACHED, readFeatures, type Scenario } from "./gherkin.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
 /**
@@ -10,28 +10,26 @@ export type Paradigm = "dynamic" | "static";
 const LEVELS_OF_DYNAMIC_CONTEXT = ["Transaction", "Client", "Invocation", "Before Hooks"];
 
 /**
- * "A provider can return CACHED": it may, and the scenario is for one that does. Ours says why a decision fell as it did,
- * also where the decision is remembered; OpenFeature's own SDKs leave these scenarios out by the same tag.
- */
-const CACHED = "@reason-codes-cached";
-
-/**
  * What a provider has to pass, by name: our own scenarios, and the specification's suites where BELAY_OPENFEATURE_SUITES
  * names their folder (`specification/assets/gherkin` of open-feature/spec).
  */
 export function scenariosFor(paradigm: Paradigm): readonly (readonly [name: string, scenario: Scenario])[] {
   const folder = process.env["BELAY_OPENFEATURE_SUITES"];
   const originals = folder === undefined ? [] : [...readFeatures(folder)].flatMap(numbered);
-  return [...SCENARIOS.map((scenario) => [scenario.name, scenario] as const), ...originals].filter(
-    ([, { tags, steps }]) =>
-      !tags.includes(CACHED) && (paradigm === "dynamic" || !steps.some(({ text }) => namesLevelOfDynamicContext(text))),
+  return [...SCENARIOS.map((scenario) => [scenario.name, scenario] as const), ...originals].filter(([, scenario]) =>
+    paradigm === "dynamic" ? !asksForMemory(scenario) : !mergesContexts(scenario),
   );
+}
+
+/** "A provider can return CACHED": one that decides anew each time, as on Node, would not tell the truth. */
+function asksForMemory({ tags }: Scenario): boolean {
+  return tags.includes(CACHED);
+}
+
+function mergesContexts({ steps }: Scenario): boolean {
+  return steps.some(({ text }) => LEVELS_OF_DYNAMIC_CONTEXT.some((level) => text.includes(`the "${level}" level`)));
 }
 
 function numbered([file, scenarios]: readonly [string, readonly Scenario[]]): (readonly [string, Scenario])[] {
   return scenarios.map((scenario, index) => [`${file} ${index + 1}: ${scenario.name}`, scenario] as const);
-}
-
-function namesLevelOfDynamicContext(text: string): boolean {
-  return LEVELS_OF_DYNAMIC_CONTEXT.some((level) => text.includes(`the "${level}" level`));
 }

@@ -34,10 +34,18 @@ export interface SuiteEvaluation {
   readonly invocationHooks: readonly SuiteHook[];
 }
 
+/** What answers of a provider say besides. */
+export interface SuiteTells {
+  /** Where they come from; else they hold the flag's own metadata alone. */
+  readonly tellsOrigin: boolean;
+  /** That they are remembered, by providers that remember. */
+  readonly tellsCached: boolean;
+}
+
 /** An OpenFeature API with the provider under test, behind which the SDKs look alike. */
 export interface ApiUnderTest {
-  /** Sets a provider in that state, whose answers say where they come from or hold the flag's own metadata alone. */
-  provide(status: SuiteStatus, tellsOrigin: boolean): Promise<void>;
+  /** Sets a provider in that state. */
+  provide(status: SuiteStatus, tells: SuiteTells): Promise<void>;
   /** Sets a provider that takes its rules from the server there, and waits until it has some. */
   follow(url: string, key: string): Promise<void>;
   /** Tells the keys of each change of configuration. */
@@ -56,6 +64,8 @@ export interface ApiUnderTest {
 /** What one scenario has said and seen so far. */
 export class World {
   readonly api: ApiUnderTest;
+  /** Of a stable provider. */
+  readonly tellsCached: boolean;
   type: SuiteType = "boolean";
   key = "boolean-flag";
   fallback: unknown = false;
@@ -72,8 +82,9 @@ export class World {
   /** Keys of each change of configuration that the provider told. */
   readonly changed: (readonly string[])[] = [];
 
-  constructor(api: ApiUnderTest) {
+  constructor(api: ApiUnderTest, tellsCached: boolean) {
     this.api = api;
+    this.tellsCached = tellsCached;
   }
 
   ask(type: string, key: string, fallback: string): void {
