@@ -295,9 +295,39 @@ def predictions():
     return {"crps": crps, "predicted": x.tolist(), "actual": y.tolist(), "slope": float(fit.slope), "slopeSe": float(fit.stderr), "slopeP": float(stats.linregress(x, y).pvalue)}
 
 
+def cuped_relatives():
+    """Effects after CUPED as shares of control: standard errors from each unit's influence, by numpy on raw rows."""
+    own = np.random.default_rng(61)
+    arms = []
+    for n, shift in [(80, 0), (50, 0.8)]:
+        habit = own.gamma(3, 1, n)
+        w, d = own.poisson(4, n) + 1, own.poisson(4, n) + 1
+        x, m = habit * w + own.normal(0, 1, n), (habit + shift) * d + own.normal(0, 1, n)
+        arms.append(np.column_stack([m, d, x, w]).round(6))
+
+    def influences(rows, kind):
+        m, d, x, w = rows.T
+        if kind == "mean":
+            return m.mean(), m - m.mean(), x.mean(), x - x.mean()
+        after, before = m.sum() / d.sum(), x.sum() / w.sum()
+        return after, (m - after * d) / d.mean(), before, (x - before * w) / w.mean()
+
+    out = {"control": arms[0].tolist(), "treatment": arms[1].tolist()}
+    for kind in ("mean", "ratio"):
+        (rc, ac, bc, xc), (rt, at, bt, xt) = influences(arms[0], kind), influences(arms[1], kind)
+        theta = (ac @ xc + at @ xt) / (xc @ xc + xt @ xt)
+        effect = rt - rc - theta * (bt - bc)
+        share = effect / rc
+        # What one more unit moves: treatment's the effect alone, control's the effect and what it is divided by.
+        of_treatment, of_control = (at - theta * xt) / rc, (-(ac - theta * xc) - share * ac) / rc
+        variance = of_treatment.var(ddof=1) / len(at) + of_control.var(ddof=1) / len(ac)
+        out[kind] = {"theta": float(theta), "effect": float(effect), "share": float(share), "standardError": float(variance**0.5)}
+    return out
+
+
 def main():
     tool = f"scipy {scipy.__version__}, statsmodels {statsmodels.__version__}, mpmath {mp.__version__}, numpy {np.__version__}"
-    parts = [proportions, means, ratios, quantiles, covariates, strata, posteriors, group_sequential, mixtures, event_split, srm, multiplicity, interaction, power, shrinkage, predictions]
+    parts = [proportions, means, ratios, quantiles, covariates, strata, posteriors, group_sequential, mixtures, event_split, srm, multiplicity, interaction, power, shrinkage, predictions, cuped_relatives]
     out = {"tool": tool, "script": "methods.py", **{part.__name__: part() for part in parts}}
     text = ",\n".join(f"{json.dumps(key)}:{json.dumps(value, separators=(',', ':'))}" for key, value in out.items())
     Path(__file__).with_name("methods.json").write_text("{\n" + text + "\n}\n")

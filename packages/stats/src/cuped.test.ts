@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cupedDifference, cupedRatioDifference, cupedRelative, withMissingFlag } from "./cuped.ts";
+import { cupedDifference, cupedRatioDifference, cupedRatioRelative, cupedRelative, withMissingFlag } from "./cuped.ts";
 import { meanDifference } from "./mean.ts";
 import { type JointMoments, jointMomentsOf, marginal } from "./moments.ts";
 import { ratioDifference } from "./ratio.ts";
@@ -52,6 +52,27 @@ describe("CUPED with one covariate", () => {
   it("too few units", () => {
     const one = jointMomentsOf([[1, 1]]);
     expect(cupedDifference({ control: one, treatment: one })).toEqual({ status: "insufficient", reason: "too-few-units" });
+  });
+});
+
+describe("CUPED as a share of control", () => {
+  const { cuped_relatives: stated } = METHODS;
+  const armsOf = (...picked: number[]) => {
+    const of = (rows: readonly (readonly number[])[]) => jointMomentsOf(rows.map((row) => picked.map((i) => row[i] ?? 0)));
+    return { control: of(stated.control), treatment: of(stated.treatment) };
+  };
+
+  it.each([
+    ["mean", cupedDifference(armsOf(0, 2)), cupedRelative(armsOf(0, 2))],
+    ["ratio", cupedRatioDifference(armsOf(0, 1, 2, 3)), cupedRatioRelative(armsOf(0, 1, 2, 3))],
+  ] as const)("of a %s has the error that numpy has from each unit's influence", (kind, absolute, relative) => {
+    const { theta, effect, share, standardError } = stated[kind];
+    expectClose(value(absolute).theta, theta, 1e-9, "theta");
+    expectClose(value(absolute).value, effect, 1e-9, "effect");
+    expectClose(value(relative).value, share, 1e-9, "share");
+    expectClose(value(relative).standardError, standardError, 1e-9, "standard error");
+    // Dividing by the control as if it were known would claim a tenth too little, or more.
+    expect(value(absolute).standardError / value(absolute).control.value / standardError).toBeLessThan(0.95);
   });
 });
 

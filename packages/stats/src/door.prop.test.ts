@@ -80,6 +80,10 @@ const ROWS: Readonly<Record<Name, fc.Arbitrary<unknown>>> = {
   cupedDifference: arms(jointOf(2)).map((a) => stats.cupedDifference(a)),
   cupedRelative: arms(jointOf(2)).map((a) => stats.cupedRelative(a)),
   cupedRatioDifference: arms(jointOf(4)).map((a) => stats.cupedRatioDifference(a)),
+  relativeToControl: fc
+    .tuple(point, point, nasty)
+    .map(([effect, control, covariance]) => stats.relativeToControl(effect, { ...control, covariance })),
+  cupedRatioRelative: arms(jointOf(4)).map((a) => stats.cupedRatioRelative(a)),
   adjustedDifference: arms(jointOf(3)).map((a) => stats.adjustedDifference(a)),
   withMissingFlag: fc
     .tuple(jointOf(2), jointOf(1), jointOf(3))

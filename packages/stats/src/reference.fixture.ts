@@ -104,6 +104,8 @@ export interface MethodReference {
     readonly tau2: number;
     readonly mean: number;
   };
+  readonly cuped_relatives: Arms2 &
+    Readonly<Record<"mean" | "ratio", Readonly<Record<"theta" | "effect" | "share" | "standardError", number>>>>;
   readonly predictions: {
     readonly crps: readonly Readonly<Record<"mean" | "sd" | "actual" | "crps", number>>[];
     readonly predicted: readonly number[];

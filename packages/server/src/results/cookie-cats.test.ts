@@ -85,6 +85,8 @@ async function playThrough(epoch: number): Promise<void> {
   };
   await send("exposures", exposures);
   await send("metrics", metrics);
+  // Results answer after a moment also while events wait to be loaded, and say so by their lag: here all are to be in.
+  expect(await server.events.settle(200_000)).toBe(0);
 }
 
 test("Cookie Cats through the public API: its published figures, the right intervals, and what its arm sizes say", async () => {

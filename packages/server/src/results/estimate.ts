@@ -3,9 +3,11 @@ import {
   type Arms,
   andThen,
   bothArms,
+  type ControlLevel,
   type combination,
   cupedDifference,
   cupedRatioDifference,
+  cupedRatioRelative,
   cupedRelative,
   differenceOf,
   type Estimate,
@@ -28,6 +30,7 @@ import {
   ratioPoint,
   refuse,
   relativeEffect,
+  relativeToControl,
   unitVariance,
 } from "@belay/stats";
 import type { ArmSums, ByEpoch } from "./cells.ts";
@@ -121,9 +124,14 @@ function inOnePhase(context: Context, sums: Arms<ArmSums>): Estimated {
 }
 
 interface Differences {
-  readonly absolute: Result<Estimate>;
+  readonly absolute: Result<Adjustable>;
   readonly relative: Result<Estimate>;
   readonly varianceRatio?: number;
+}
+
+/** An effect; adjusted by a covariate, with the level it is a share of. */
+interface Adjustable extends Estimate {
+  readonly control?: ControlLevel;
 }
 
 function plain({ family, alpha }: Context, sums: Arms<ArmSums>, points: Result<Arms<Ok<Point>>>): Differences {
@@ -157,18 +165,17 @@ function adjusted({ family, alpha }: Context, { control, treatment }: Arms<ArmSu
     return { absolute, relative: cupedRelative(joints, { alpha }), ...ratio };
   }
   const absolute = cupedRatioDifference(joints, { alpha });
-  const relative = andThen(absolute, ({ value, standardError }) => {
-    const scale = Math.abs((joints.control.means[0] ?? 0) / (joints.control.means[1] ?? 0));
-    return normalEstimate({ value: value / scale, variance: (standardError / scale) ** 2 }, { alpha });
-  });
-  return { absolute, relative, ...(absolute.status === "ok" ? { varianceRatio: absolute.varianceRatio } : {}) };
+  const ratio = absolute.status === "ok" ? { varianceRatio: absolute.varianceRatio } : {};
+  return { absolute, relative: cupedRatioRelative(joints, { alpha }), ...ratio };
 }
 
 function overPhases(context: Context, strata: readonly Arms<ArmSums>[]): Estimated {
   const { family, alpha, hasCovariate } = context;
   const parts = strata.flatMap((sums) => {
     const arms = bothArms(sums, (arm) => armPoint(context, arm));
-    const effect = hasCovariate ? adjusted(context, sums).absolute : andThen(arms, (both) => effectOf(context, sums, both));
+    const effect: Result<Adjustable> = hasCovariate
+      ? adjusted(context, sums).absolute
+      : andThen(arms, (both) => effectOf(context, sums, both));
     if (arms.status !== "ok" || effect.status !== "ok") return [];
     const [nC, nT] = [unitsOf(sums.control), unitsOf(sums.treatment)];
     return [{ weight: (nC * nT) / (nC + nT), arms, effect }];
@@ -191,7 +198,7 @@ function overPhases(context: Context, strata: readonly Arms<ArmSums>[]): Estimat
   );
   const absolute = normalEstimate(effect, { alpha });
   const relative = andThen(arms, (both) =>
-    hasCovariate ? scaled(effect, both.control.value, alpha) : relativeEffect(both, { alpha }),
+    hasCovariate ? relativeToControl(effect, controlOver(parts), { alpha }) : relativeEffect(both, { alpha }),
   );
   const method = `${TESTS[family]}, within ${parts.length} phases${hasCovariate ? ", adjusted by the time before exposure" : ""}`;
   return { method, absolute, relative, point: pointOf(absolute, ok({ variance: effect.variance }), arms), arms };
@@ -231,10 +238,20 @@ function pointOf(absolute: Result<Estimate>, variance: Result<{ variance: number
   );
 }
 
-function scaled({ value, variance }: Point, control: number, alpha: number): Result<Estimate> {
-  if (control === 0) return refuse("control-near-zero");
-  const scale = Math.abs(control);
-  return normalEstimate({ value: value / scale, variance: variance / scale / scale }, { alpha });
+/** The control over all phases: its covariance with the effect adds up by the squares of the weights, as variances do. */
+function controlOver(parts: readonly { readonly weight: number; readonly effect: Adjustable }[]): ControlLevel {
+  const total = parts.reduce((sum, { weight }) => sum + weight, 0);
+  return parts.reduce<ControlLevel>(
+    (sum, { weight, effect: { control } }) => {
+      const share = weight / total;
+      return {
+        value: sum.value + share * (control?.value ?? 0),
+        variance: sum.variance + share * share * (control?.variance ?? 0),
+        covariance: sum.covariance + share * share * (control?.covariance ?? 0),
+      };
+    },
+    { value: 0, variance: 0, covariance: 0 },
+  );
 }
 
 /** What a variant is worth in one phase. */

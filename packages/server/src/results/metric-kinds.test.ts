@@ -82,6 +82,7 @@ async function happen(): Promise<void> {
       ];
     }) as never,
   });
+  expect(await server.events.settle(60_000)).toBe(0);
 }
 
 const found = (key: string): ExperimentResults["metrics"][number] | undefined =>
