@@ -15,6 +15,7 @@ export { hasRedis, REDIS_HINT, type RedisServer, startRedis } from "./engines/re
 export { hasZooKeeper, startZooKeeper, ZOOKEEPER_HINT, type ZooKeeper } from "./engines/zookeeper.ts";
 export { type FaultProxy, type NetworkFaults, startFaultProxy } from "./fault-proxy.ts";
 export { freePort } from "./free-port.ts";
+export { givenMs } from "./given-time.ts";
 export { type PowerCutDisk, powerCutDisk, whyNoPowerCuts } from "./power-cut.ts";
 export { type PrefixProxy, startPrefixProxy } from "./prefix-proxy.ts";
 export {

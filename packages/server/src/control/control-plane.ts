@@ -4,6 +4,7 @@ import { ProblemError } from "../http/problem.ts";
 import { amend, EMPTY_WORKSPACE } from "../state/amend.ts";
 import type { Workspace } from "../state/workspace.ts";
 import type { ChangeId, ChangeLog, Commit, CommitOutcome, Kept } from "../store/changes/index.ts";
+import { isAway } from "../store/changes/until-there.ts";
 import {
   assertSameRequest,
   type Command,
@@ -188,17 +189,26 @@ export class ControlPlane {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0 || this.#followers !== undefined) {
-      await this.#followOnce();
+      if (!(await this.#followOnce())) continue;
       const batch = await this.#gather();
       this.#expected = batch.commands.length;
       try {
         await this.#commit(batch);
       } catch (error) {
-        // The store went away while catching up; whoever has an answer already keeps it.
+        // The store went away; whoever has an answer already keeps it.
         for (const { reject } of batch.commands) reject(error);
+        if (isAway(error)) this.#refuseWaiting(error);
       }
     }
     this.#running = false;
+  }
+
+  /**
+   * Who waited while the store did not answer somebody else is told the same: to ask for each of them in turn would take
+   * each the whole time that the store has for an answer, one after the other.
+   */
+  #refuseWaiting(error: unknown): void {
+    for (const { reject } of this.#queue.splice(0)) reject(error);
   }
 
   /**
@@ -231,13 +241,23 @@ export class ControlPlane {
     }
   }
 
-  async #followOnce(): Promise<void> {
+  /** Is the store there, as far as this tells? */
+  async #followOnce(): Promise<boolean> {
     const waiting = this.#followers;
-    if (waiting === undefined) return;
+    if (waiting === undefined) return true;
     // Who asks from now on may mean a commit that this reading does not see.
     this.#followers = undefined;
     this.#following = undefined;
-    await this.#catchUp().then(waiting.resolve, waiting.reject);
+    try {
+      await this.#catchUp();
+      waiting.resolve();
+      return true;
+    } catch (error) {
+      waiting.reject(error);
+      if (!isAway(error)) return true;
+      this.#refuseWaiting(error);
+      return false;
+    }
   }
 
   async #commit({ pending, answers }: Batch): Promise<void> {
@@ -248,6 +268,8 @@ export class ControlPlane {
       for (const { give } of answers) give();
       return;
     }
+    const [first] = outcomes;
+    if (first?.status === "rejected" && outcomes.every(isLost)) throw first.reason;
     // Another node was faster or the store refused: what was decided on a workspace that did not come about, answers
     // included, is decided again on the one that did. What was committed stands.
     const position = this.#position;
@@ -326,6 +348,11 @@ export class ControlPlane {
 function outOfStep(): ProblemError {
   const reason = "it is out of step with this server; restart it";
   return new ProblemError("store_unavailable", { store: "The change log", reason, retryAfterS: 10 });
+}
+
+/** Did it come to nothing because the store is away? Then there is nothing to catch up with either. */
+function isLost(outcome: PromiseSettledResult<CommitOutcome>): boolean {
+  return outcome.status === "rejected" && isAway(outcome.reason);
 }
 
 function isConflict(outcome: PromiseSettledResult<CommitOutcome> | undefined): boolean {

@@ -3,11 +3,19 @@
  * off, silenced, stopped, killed or set to another time. What clients and writers saw is written down and looked through
  * afterwards, as a stranger to the servers would.
  */
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type BelayClient, createClient } from "@belay/sdk-node";
-import { ADMIN_TOKEN, type FaultProxy, type ServerProcess, seeded, startFaultProxy, startServer, tempDir } from "@belay/testkit";
+import {
+  ADMIN_TOKEN,
+  type FaultProxy,
+  givenMs,
+  type ServerProcess,
+  seeded,
+  startFaultProxy,
+  startServer,
+  tempDir,
+} from "@belay/testkit";
 import { expect, it, onTestFinished } from "vitest";
 import { withRedis } from "../bus/redis.fixture.ts";
 import { withPostgres } from "./postgres.fixture.ts";
@@ -105,9 +113,9 @@ withPostgres("histories", (postgres) => {
           acknowledged.push(made);
           if (parting.how !== "stopped") expect(await servedAt(parted, sdkKey)).toBeLessThan(made.revision);
           await sleep(parting.forMs);
-          const healed = givenMs(parted.server.pid, () => untilAt(made.revision, parted, application, sdkKey));
+          const healed = givenMs([parted.server.pid], () => untilAt(made.revision, parted, application, sdkKey));
           await rejoin(parted, parting.how);
-          healedMs.push(await healed);
+          healedMs.push(Math.round(await healed));
         }
         isOver = true;
         await Promise.all([...writers, ...readers]);
@@ -189,21 +197,6 @@ async function untilAt(revision: number, node: Node, application: BelayClient, s
     expect.poll(() => servedAt(node, sdkKey), reaches).toBeGreaterThanOrEqual(revision),
     expect.poll(() => application.revision, reaches).toBeGreaterThanOrEqual(revision),
   ]);
-}
-
-/**
- * Milliseconds that something takes, less those for which the machine gave its processors to others while this thread, or the
- * server's, was ready to run: the longer of the two, for they may have waited at the same time.
- */
-async function givenMs(pid: number, wait: () => Promise<void>): Promise<number> {
-  const files = ["/proc/thread-self/schedstat", `/proc/${pid}/task/${pid}/schedstat`];
-  // The second number is the nanoseconds in which a thread was ready and did not run.
-  const waitedMs = (): number[] =>
-    files.map((file) => (existsSync(file) ? Number(readFileSync(file, "utf8").split(" ")[1]) / 1e6 : 0));
-  const [since, before] = [performance.now(), waitedMs()];
-  await wait();
-  const tookMs = performance.now() - since;
-  return Math.round(tookMs - Math.max(...waitedMs().map((ms, at) => ms - (before[at] ?? 0))));
 }
 
 async function startNode(database: string, redis: string): Promise<Node> {

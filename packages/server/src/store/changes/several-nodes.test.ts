@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@belay/sdk-node";
-import { ADMIN_TOKEN, type ServerProcess, startFaultProxy, startServer, tempDir } from "@belay/testkit";
+import { ADMIN_TOKEN, givenMs, type ServerProcess, startFaultProxy, startServer, tempDir } from "@belay/testkit";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { readMirror } from "./mirror-file.ts";
 import { withPostgres } from "./postgres.fixture.ts";
@@ -116,6 +116,33 @@ withPostgres("two servers on one PostgreSQL", (postgres) => {
   });
 
   describe("and a database that is away", () => {
+    it("fault 53: that hangs refuses each write within a second, whatever waits for it besides, and nothing of them is done", async (context) => {
+      const { own } = postgres();
+      if (own === undefined) return context.skip("needs a server of its own to stop");
+      await setPercentage(0, "search", 12);
+      await expect.poll(() => percentageOf(1, "search"), { timeout: 10_000 }).toBe(12);
+      await own.signal("SIGSTOP");
+      onTestFinished(() => own.signal("SIGCONT"));
+      const refusedMs: number[] = [];
+      const pids = nodes.map(({ pid }) => pid);
+      for (let at = 0; at < 8; at++) {
+        // One alone, then three at once: the server looks for the changes of others all the while.
+        const together = at % 2 === 0 ? 1 : 3;
+        const ms = await givenMs(pids, async () => {
+          const answers = await Promise.all(Array.from({ length: together }, () => setPercentage(at % 2, "search", 50 + at)));
+          for (const answer of answers) expect(answer).toMatchObject({ status: 503, body: { code: "store_unavailable" } });
+        });
+        refusedMs.push(Math.round(ms));
+      }
+      process.stdout.write(`refused while PostgreSQL hangs, after ${refusedMs.join(", ")} ms\n`);
+      expect(refusedMs).toHaveLength(8);
+      expect(refusedMs.filter((ms) => ms >= 1_000)).toEqual([]);
+      await own.signal("SIGCONT");
+      await expect.poll(() => setPercentage(1, "checkout", 77), { timeout: 20_000 }).toMatchObject({ status: 200 });
+      await expect.poll(() => percentageOf(0, "checkout"), { timeout: 20_000 }).toBe(77);
+      for (const node of [0, 1]) expect(await percentageOf(node, "search")).toBe(12);
+    });
+
     it("decides and streams as before, refuses writes with 503, and goes on by itself", async (context) => {
       const { own } = postgres();
       if (own === undefined) return context.skip("needs a server of its own to kill");
