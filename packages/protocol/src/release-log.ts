@@ -125,6 +125,8 @@ export interface GuardrailLook {
   readonly logEvidence: number;
   readonly verdict: "quiet" | "pause" | "rollback";
   readonly isNonInferior?: boolean;
+  /** Days from then until that could be expected at the stage's pace, if nothing was wrong. */
+  readonly daysToTell?: number;
 }
 
 export interface GuardrailStratum {

@@ -210,6 +210,8 @@ export interface GuardrailState {
   readonly logEvidence: number;
   /** Is it shown to be no worse than its margin at this stage's share? Absent: it cannot be told yet. */
   readonly isNonInferior?: boolean;
+  /** Days until that can be expected at the stage's pace, if nothing is wrong; absent: it cannot be told yet, or is out of reach. */
+  readonly daysToTell?: number;
   readonly lastEventAt?: string;
   /** Of an experiment: the treatment with most evidence of harm, which is the one the figures are of. */
   readonly treatment?: VariantName;

@@ -120,6 +120,7 @@ const ROWS: Readonly<Record<Name, fc.Arbitrary<unknown>>> = {
   valueSignal: arms(moments).map((a) => stats.valueSignal(a)),
   mixtureSequence: fc.tuple(point, nasty, rate).map(([p, scale, alpha]) => stats.mixtureSequence(p, { scale, alpha })),
   mixtureScale: fc.tuple(nasty, rate).map(([variance, alpha]) => stats.mixtureScale({ variance }, { alpha })),
+  oneSidedEvidence: fc.tuple(point, nasty).map(([p, scale]) => stats.oneSidedEvidence(p, { scale, direction: "decrease" })),
   oneSidedMixture: fc
     .tuple(point, nasty, rate)
     .map(([p, scale, alpha]) => stats.oneSidedMixture(p, { scale, alpha, direction: "decrease" })),
@@ -168,6 +169,10 @@ const ROWS: Readonly<Record<Name, fc.Arbitrary<unknown>>> = {
     .map(([{ n, successes }, share, tolerance]) =>
       stats.countNonInferiority([{ hour: 0, share, treated: successes, total: n }], { tolerance }),
     ),
+  expectedNonInferiority: fc
+    .tuple(rate, fc.oneof(count, nasty), nasty)
+    .map(([share, total, tolerance]) => stats.expectedNonInferiority({ share, total }, { tolerance })),
+  timesUntil: fc.tuple(nasty, nasty).map(([slope, logE]) => stats.timesUntil((times) => slope * times, logE)),
   nonInferiority: fc.tuple(point, nasty).map(([p, margin]) => stats.nonInferiority(p, { margin, good: "increase" })),
   relativeNonInferiority: fc
     .tuple(arms(point), nasty)

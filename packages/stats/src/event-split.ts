@@ -159,6 +159,20 @@ export function countNonInferiority(
 }
 
 /**
+ * The evidence of `countNonInferiority`, ln, to expect of so many failures of both arms together while treatment fails as often as
+ * control: what a plan goes by. `total` need not be whole.
+ * @example expectedNonInferiority({ share: 0.5, total: 140 }, { tolerance: 0.5 }) // logE 1.968
+ */
+export function expectedNonInferiority(
+  { share, total }: Pick<FailureCell, "share" | "total">,
+  { tolerance }: { readonly tolerance: number },
+): Result<{ logE: number }> {
+  if (!(tolerance > 0) || !(share > 0 && share < 1) || !(total >= 0)) return refuse("invalid-input");
+  const side = { share: 1 - shiftedShare(share, 1 + tolerance), hits: (1 - share) * total, total };
+  return ok({ logE: logMixture(HARM_RATIOS.map((ratio) => logEvidence(side, ratio))) });
+}
+
+/**
  * Weight of the restarts at hours 1 to `hour` together: day d (from 0) weighs 1 / ((d+1)(d+2)), so that the days before d weigh
  * 1 - 1 / (d+1) and an endless run weighs 1. For whoever restarts another sequence every hour.
  * @example restartWeight(24) // 0.5

@@ -15,6 +15,7 @@ export {
   type EventSplitOptions,
   type EventSplitState,
   eventSplit,
+  expectedNonInferiority,
   type FailureCell,
   observeFailures,
   restartWeight,
@@ -33,6 +34,7 @@ export {
 } from "./group-sequential.ts";
 export * from "./guardrail.ts";
 export * from "./holdout.ts";
+export * from "./horizon.ts";
 export * from "./increments.ts";
 export * from "./interaction.ts";
 export { type MeanEstimate, meanDifference, meanRelative } from "./mean.ts";
@@ -42,6 +44,7 @@ export {
   mixtureSequence,
   type OneSidedEvidence,
   type OneSidedOptions,
+  oneSidedEvidence,
   oneSidedMixture,
   type SequenceEstimate,
 } from "./mixture.ts";

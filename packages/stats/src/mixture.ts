@@ -108,6 +108,19 @@ export function oneSidedMixture(
   });
 }
 
+/**
+ * The evidence of `oneSidedMixture`, ln, without the interval, which takes a search: for whoever judges at every flush.
+ * @example oneSidedEvidence({ value: 3, variance: 1 }, { scale: 2, direction: "increase" }) // logE 3.485
+ */
+export function oneSidedEvidence(
+  { value, variance }: Point,
+  { scale, direction }: Pick<OneSidedOptions, "scale" | "direction">,
+): Result<{ logE: number }> {
+  if (!(variance > 0) || !(scale > 0)) return refuse("invalid-input");
+  const sign = direction === "increase" ? 1 : -1;
+  return ok({ logE: oneSidedLogE((sign * value) / Math.sqrt(variance), (scale * scale) / variance) });
+}
+
 /** ln of 2 (1+r)^(-1/2) exp(z^2 r / 2(1+r)) Phi(z sqrt(r / (1+r))). */
 export function oneSidedLogE(z: number, r: number): number {
   const shrink = r / (1 + r);

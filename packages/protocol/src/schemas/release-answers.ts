@@ -39,6 +39,7 @@ const GuardrailStateSchema: Schema<GuardrailState> = Type.Object(
     verdict: oneOf<GuardrailState["verdict"]>(["quiet", "pause", "rollback"]),
     logEvidence: Type.Number({ description: "ln of the evidence of harm" }),
     isNonInferior: Type.Optional(Type.Boolean()),
+    daysToTell: Type.Optional(Type.Number({ minimum: 0 })),
     lastEventAt: optionalTime,
     treatment: optionalText,
   },

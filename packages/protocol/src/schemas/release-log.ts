@@ -95,6 +95,7 @@ const LookSchema: Schema<GuardrailLook> = Type.Object(
     logEvidence: Type.Number(),
     verdict: oneOf<GuardrailLook["verdict"]>(["quiet", "pause", "rollback"]),
     isNonInferior: Type.Optional(Type.Boolean()),
+    daysToTell: Type.Optional(Type.Number({ minimum: 0 })),
   },
   closed,
 );

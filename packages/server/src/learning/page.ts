@@ -29,7 +29,7 @@ export function learningPage(report: LearningReport): string {
   return pageText({
     title: `${project}: learning`,
     kicker: `${project} · ${moment(from)} to ${moment(to)}`,
-    headline: headlineOf(missed, met, parts.length),
+    headline: headlineOf(missed, met, parts.filter(({ target }) => target !== undefined).length),
     lead: "Every figure has the cases it is made of below it.",
     tone: missed > 0 ? "bad" : met > 0 ? "good" : "open",
     parts: [
@@ -56,7 +56,7 @@ export function learningPage(report: LearningReport): string {
 
 /** Where nothing was measured nothing is praised. */
 function headlineOf(missed: number, met: number, all: number): string {
-  if (missed > 0) return `${missed} of ${all} figures missed their target`;
+  if (missed > 0) return `${missed} of ${all} figures with a target missed it`;
   return met > 0 ? "Nothing missed its target" : "Nothing with a target was measured yet";
 }
 

@@ -52,6 +52,8 @@ export interface GuardrailFact {
   readonly logE: number;
   /** At this stage's size; absent: it cannot be told yet. */
   readonly isNonInferior?: boolean;
+  /** At the stage's pace, until that can be expected if nothing is wrong; absent: it cannot be told yet, or is out of reach. */
+  readonly daysToTell?: number;
   readonly lastEventAt?: EpochMs;
   /** Of an experiment: the treatment that looks worst. */
   readonly treatment?: VariantName;

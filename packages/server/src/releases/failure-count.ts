@@ -2,14 +2,17 @@ import type { Guardrail } from "@belay/protocol";
 import {
   countNonInferiority,
   type EventSplitState,
+  expectedNonInferiority,
   observeFailures,
   type Result,
   refuse,
   splitEvidence,
   startEventSplit,
+  timesUntil,
 } from "@belay/stats";
 import { cellAt } from "./cells.ts";
 import type { Moment, Tally } from "./guardrails.ts";
+import { PROMOTION_EVIDENCE } from "./promotion.ts";
 
 /** Failures of one hour under one share. */
 interface Cell extends Moment {
@@ -47,10 +50,27 @@ export class FailureCount implements Tally {
   }
 
   promotion(reach: number): Result<{ logE: number }> {
-    const stage = this.#cells.filter((cell) => cell.reach === reach);
+    const stage = this.#at(reach);
     if (stage.length === 0) return refuse("too-few-events");
-    const { harm, margin } = this.#guardrail;
-    return countNonInferiority(harm === "increase" ? stage : stage.map(mirrored), { tolerance: margin });
+    return countNonInferiority(stage, { tolerance: this.#guardrail.margin });
+  }
+
+  horizon(reach: number): Result<{ times: number }> {
+    const stage = this.#at(reach);
+    const [first] = stage;
+    if (first === undefined) return refuse("too-few-events");
+    // One reach is one share.
+    const seen = stage.reduce((sum, { total }) => sum + total, 0);
+    return timesUntil((times) => {
+      const expected = expectedNonInferiority({ share: first.share, total: times * seen }, { tolerance: this.#guardrail.margin });
+      return expected.status === "ok" ? expected.logE : 0;
+    }, PROMOTION_EVIDENCE);
+  }
+
+  /** What was counted at one reach, so that more of the treated is harm. */
+  #at(reach: number): Cell[] {
+    const stage = this.#cells.filter((cell) => cell.reach === reach);
+    return this.#guardrail.harm === "increase" ? stage : stage.map(mirrored);
   }
 
   #added(state: EventSplitState, cell: Cell): EventSplitState {

@@ -63,6 +63,21 @@ const TABLE: readonly (readonly [
     { facts: evidence({ power: { at: long, by: "ann", days: 29 } }) },
     { learning: "power-out-of-reach (have 29, need 28)" },
   ],
+  [
+    "power known from the data, whatever a person said",
+    { facts: { ...evidence({ power: { at: long, by: "ann", days: 99 } }), guardrails: [{ ...guardrail, daysToTell: 27.2 }] } },
+    {},
+  ],
+  [
+    "power known from the data though nobody said any",
+    { facts: { ...without("power"), guardrails: [{ ...guardrail, daysToTell: 0 }] } },
+    {},
+  ],
+  [
+    "power out of reach by the data",
+    { facts: { guardrails: [{ ...guardrail, daysToTell: 28.2 }] } },
+    { learning: "power-out-of-reach errors (have 29, need 28)" },
+  ],
   ["a runbook nobody tried", { facts: without("runbookTried") }, { team: "runbook-untried" }],
   ["a runbook its author tried", { facts: evidence({ runbookTried: { at: long, by: "ann" } }) }, { team: "runbook-untried" }],
   ["no note", { facts: without("noteSent") }, { impact: "note-missing" }],

@@ -72,9 +72,18 @@ function lossReasons({ lossMax }: Policy, { loss }: Facts): ReleaseReason[] {
   return when(loss > lossMax, { code: "loss-too-high", have: loss, need: lossMax });
 }
 
-function powerReasons({ powerHorizonDays }: Policy, { evidence: { power } }: Facts): ReleaseReason[] {
+/** What the data say counts; while they say nothing, what a person said. */
+function powerReasons(policy: Policy, facts: Facts): ReleaseReason[] {
+  const need = policy.powerHorizonDays;
+  const seen = watched(policy, facts).map(({ fact }) => fact);
+  if (seen.every(({ daysToTell }) => daysToTell !== undefined)) {
+    return seen.flatMap(({ metric: subject, daysToTell = 0 }) =>
+      when(daysToTell > need, { code: "power-out-of-reach", subject, have: Math.ceil(daysToTell), need }),
+    );
+  }
+  const { power } = facts.evidence;
   if (power === undefined) return [{ code: "power-unknown" }];
-  return when(power.days > powerHorizonDays, { code: "power-out-of-reach", have: power.days, need: powerHorizonDays });
+  return when(power.days > need, { code: "power-out-of-reach", have: power.days, need });
 }
 
 function when(isSo: boolean, reason: ReleaseReason): ReleaseReason[] {

@@ -153,6 +153,53 @@ describe("values", () => {
   });
 });
 
+describe("how long until it can be told", () => {
+  const MINUTE_MS = 60_000;
+  const [treated, control] = [units(4_000, 500_000, true), units(4_000, 500_000, false)];
+
+  /** One unit a minute and arm, alike in both: what the watch says after two hours, and when it was told. */
+  function alike(
+    guardrail: Guardrail,
+    eventOf: (unit: string, minute: number) => { name: string; unit: string; value?: number },
+  ) {
+    const watch = watchOf([guardrail]);
+    let predicted: number | undefined;
+    for (let minute = 0; minute < 4_000; minute += 1) {
+      for (const unit of [treated[minute] ?? "", control[minute] ?? ""]) {
+        watch.noteMetric(eventOf(unit, minute), T0 + minute * MINUTE_MS);
+      }
+      const { isNonInferior, daysToTell } = watch.read().guardrails[0] as { isNonInferior?: boolean; daysToTell?: number };
+      if (minute < 60) expect(daysToTell).toBeUndefined();
+      if (minute === 120) predicted = daysToTell;
+      if (isNonInferior === true) return { predicted: 120 + 1_440 * (predicted ?? Number.NaN), told: minute, daysToTell };
+    }
+    throw new Error("It was never told.");
+  }
+
+  it("is said to the minute of failures that come alike in both arms, and then is over", () => {
+    const { predicted, told, daysToTell } = alike({ ...ERRORS, margin: 0.3 }, (unit) => ({ name: "error", unit }));
+    expect([told > 120, Math.abs(predicted - told) <= 2, daysToTell]).toEqual([true, true, 0]);
+    const fewer = alike({ ...ERRORS, margin: 0.3, harm: "decrease" }, (unit) => ({ name: "error", unit }));
+    expect(Math.abs(fewer.predicted - fewer.told)).toBeLessThanOrEqual(2);
+  });
+
+  it("is said of values within a few hundredths: their variance is an estimate", () => {
+    const value = (minute: number): number => 200 + 40 * ((minute % 7) - 3);
+    const latency = { ...LATENCY, margin: 10 };
+    const { predicted, told } = alike(latency, (unit, minute) => ({ name: "request", unit, value: value(minute) }));
+    expect([told > 120, Math.abs(predicted / told - 1) < 0.05]).toEqual([true, true]);
+  });
+
+  it("cannot be said before anything was counted, nor of a margin that no time reaches", () => {
+    expect(watchOf([ERRORS]).read().guardrails[0]).not.toHaveProperty("daysToTell");
+    const watch = watchOf([{ ...ERRORS, margin: 1e-6 }]);
+    for (const unit of [...control.slice(0, 10), ...treated.slice(0, 10)]) {
+      watch.noteMetric({ name: "error", unit }, T0 + 2 * HOUR_MS);
+    }
+    expect(watch.read().guardrails[0]).not.toHaveProperty("daysToTell");
+  });
+});
+
 describe("events chosen by properties", () => {
   const onPhones: Guardrail = {
     ...ERRORS,

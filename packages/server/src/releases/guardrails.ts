@@ -16,6 +16,7 @@ import { passes, readValue } from "../metrics/selection.ts";
 import type { GuardrailFact } from "./facts.ts";
 import { FailureCount } from "./failure-count.ts";
 import type { Placement } from "./placement.ts";
+import { PROMOTION_EVIDENCE } from "./promotion.ts";
 import type { LastHeard, SeenEvent, SeenExposure, Sighting, UnitMark } from "./sighting.ts";
 import { type Source, sourceOf } from "./source.ts";
 import { UnitSet } from "./unit-set.ts";
@@ -37,6 +38,8 @@ export interface Tally {
   readonly evidence: () => Result<{ logE: number }>;
   /** Evidence that the harm is below the margin, from the units at one reach alone. */
   readonly promotion: (reach: number) => Result<{ logE: number }>;
+  /** How many times the units at one reach it takes until promotion can be expected, if nothing is wrong. */
+  readonly horizon: (reach: number) => Result<{ times: number }>;
 }
 
 /** A stretch of time with one share. */
@@ -70,8 +73,7 @@ export interface Reading {
 
 const HOUR_MS = 3_600_000;
 const UNITS_MAX = 100_000;
-/** Evidence that lets a stage be left: 1 in 20, for each guardrail; it is never divided. */
-const PROMOTION_EVIDENCE = Math.log(20);
+const DAY_MS = 24 * HOUR_MS;
 
 interface Watched {
   readonly guardrail: Guardrail;
@@ -255,15 +257,26 @@ export class ReleaseWatch {
     const worst = judged.reduce((most, one) => (one.logE > most.logE ? one : most));
     const promotions = tallies.map((tally) => logEOf(tally.promotion(reach)));
     const isTold = promotions.every((logE) => logE !== undefined);
+    const isNonInferior = isTold && promotions.every((logE = 0) => logE >= PROMOTION_EVIDENCE);
+    const daysToTell = isNonInferior ? 0 : this.#daysToTell(tallies.map((tally) => tally.horizon(reach)));
     const guardrails = guardrail.dryRun === true ? contrasts.length : this.#judging;
     return {
       metric: guardrail.metric,
       verdict: guardrailVerdict({ logE: worst.logE, guardrails }),
       logE: worst.logE,
-      ...(isTold ? { isNonInferior: promotions.every((logE = 0) => logE >= PROMOTION_EVIDENCE) } : {}),
+      ...(isTold ? { isNonInferior } : {}),
+      ...(daysToTell === undefined ? {} : { daysToTell }),
       ...(lastEventAt === undefined ? {} : { lastEventAt }),
       ...(worst.treatment === undefined ? {} : { treatment: worst.treatment }),
     };
+  }
+
+  /** At the pace of the stage so far; in its first hour none can be read off. */
+  #daysToTell(horizons: readonly Result<{ times: number }>[]): number | undefined {
+    const seenMs = (this.#metricsAt ?? 0) - (this.#epochs.at(-1)?.from ?? 0);
+    const times = horizons.flatMap((one) => (one.status === "ok" ? [one.times] : []));
+    if (seenMs < HOUR_MS || times.length < horizons.length) return undefined;
+    return (Math.max(0, ...times.map((one) => one - 1)) * seenMs) / DAY_MS;
   }
 
   /** The sizes of the arms are watched over all epochs together, for ever. */

@@ -90,12 +90,13 @@ export const recordRoutes: FastifyPluginAsync<RecordDoors> = async (app, { acces
   );
 };
 
-function stateOf({ metric, treatment, verdict, logE, isNonInferior, lastEventAt }: GuardrailFact): GuardrailState {
+function stateOf({ metric, treatment, verdict, logE, isNonInferior, daysToTell, lastEventAt }: GuardrailFact): GuardrailState {
   return {
     metric,
     verdict,
     logEvidence: logE,
     ...(isNonInferior === undefined ? {} : { isNonInferior }),
+    ...(daysToTell === undefined ? {} : { daysToTell }),
     ...(lastEventAt === undefined ? {} : { lastEventAt: new Date(lastEventAt).toISOString() }),
     ...(treatment === undefined ? {} : { treatment }),
   };

@@ -5,15 +5,17 @@ import {
   mergeMoments,
   NO_MOMENTS,
   ok,
-  oneSidedMixture,
+  oneSidedEvidence,
   type Point,
   type Result,
   refuse,
   restartWeight,
+  timesUntil,
   valueSignal,
 } from "@belay/stats";
 import { cellAt } from "./cells.ts";
 import type { Moment, Tally } from "./guardrails.ts";
+import { PROMOTION_EVIDENCE } from "./promotion.ts";
 
 /** Units of the smaller arm before the first look. */
 const BURN_IN = 50;
@@ -58,7 +60,7 @@ export class ValueCount implements Tally {
     const edge = harm === "increase" ? tolerance : -tolerance;
     const logEOf = (effect: Result<Point>): number | undefined => {
       const found = andThen(effect, ({ value, variance }) =>
-        oneSidedMixture({ value: value - edge, variance }, { scale: this.#scale, direction: harm }),
+        oneSidedEvidence({ value: value - edge, variance }, { scale: this.#scale, direction: harm }),
       );
       return found.status === "ok" ? found.logE : undefined;
     };
@@ -68,14 +70,28 @@ export class ValueCount implements Tally {
   }
 
   promotion(reach: number): Result<{ logE: number }> {
+    return andThen(this.#effectAt(reach), (effect) => this.#harmlessness(effect));
+  }
+
+  horizon(reach: number): Result<{ times: number }> {
+    return andThen(this.#effectAt(reach), ({ variance }) =>
+      timesUntil((times) => {
+        const expected = this.#harmlessness({ value: 0, variance: variance / times });
+        return expected.status === "ok" ? expected.logE : 0;
+      }, PROMOTION_EVIDENCE),
+    );
+  }
+
+  #effectAt(reach: number): Result<Point> {
+    return pooled(this.#cells.filter((cell) => cell.reach === reach));
+  }
+
+  /** Evidence that an effect is within the margin. */
+  #harmlessness({ value, variance }: Point): Result<{ logE: number }> {
     const { harm, margin } = this.#guardrail;
     const edge = harm === "increase" ? margin : -margin;
-    return andThen(pooled(this.#cells.filter((cell) => cell.reach === reach)), ({ value, variance }) =>
-      oneSidedMixture(
-        { value: value - edge, variance },
-        { scale: Math.max(this.#scale, margin), direction: harm === "increase" ? "decrease" : "increase" },
-      ),
-    );
+    const direction = harm === "increase" ? "decrease" : "increase";
+    return oneSidedEvidence({ value: value - edge, variance }, { scale: Math.max(this.#scale, margin), direction });
   }
 
   /** ln of the weighted evidence since each hour; an hour without enough units, or to come, counts as evidence 1. */

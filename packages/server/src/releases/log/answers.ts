@@ -45,9 +45,18 @@ const STATEMENTS: Readonly<Record<GateId, (known: Known) => string[]>> = {
     ...Object.entries(known.body.evidence.alertsTested ?? {}).map(([route, at]) => `A test alert reached ${route} at ${at}.`),
     ...lastLooks(known).map(([record, look]) => `${guardrailName(record)} had last been heard of at ${look.at}.`),
   ],
-  learning: ({ body, nameOf }) => {
-    const { power } = body.evidence;
-    return power === undefined ? [] : [`${nameOf(power.by)} said at ${power.at} that power is reached in ${power.days} days.`];
+  learning: (known) => {
+    const { power } = known.body.evidence;
+    return [
+      ...lastLooks(known).flatMap(([record, { daysToTell, at }]) =>
+        daysToTell === undefined
+          ? []
+          : [`${guardrailName(record)} could be told within ${Math.ceil(daysToTell)} days as of ${at}.`],
+      ),
+      ...(power === undefined
+        ? []
+        : [`${known.nameOf(power.by)} said at ${power.at} that power is reached in ${power.days} days.`]),
+    ];
   },
   team: ({ body: { contacts, evidence }, nameOf }) => [
     ...(contacts === undefined ? [] : [`Owner ${contacts.owner}, on call ${contacts.onCall}.`]),

@@ -197,7 +197,7 @@ class Replay {
     if (at === undefined || at === this.#judgedAt) return;
     this.#judgedAt = at;
     const [fact] = this.#watch.read().guardrails as [Reading["guardrails"][number]];
-    const { logE, isNonInferior } = fact;
+    const { logE, isNonInferior, daysToTell } = fact;
     const verdict = guardrailVerdict({ logE, guardrails: this.#judged.judging });
     const last = this.#looks.at(-1);
     const isNextHour = last === undefined || Math.floor(at / HOUR_MS) !== Math.floor(Date.parse(last.at) / HOUR_MS);
@@ -211,6 +211,7 @@ class Replay {
       logEvidence: logE,
       verdict,
       ...(isNonInferior === undefined ? {} : { isNonInferior }),
+      ...(daysToTell === undefined ? {} : { daysToTell }),
     });
   }
 }

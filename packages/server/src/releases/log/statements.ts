@@ -211,7 +211,7 @@ function interference({ interference: all, alongside, unitsShare }: ReleaseLog):
         "Would show",
       ],
       rows: all.map(({ kind, key, metric, treatment, ownTreatment, cells, effect, adjustedP, smallestDetectable }) => [
-        `${treatment} of the ${kind} ${key}`,
+        `${kind} ${key}: ${treatment}`,
         ownTreatment === undefined ? metric : `${metric} in ${ownTreatment}`,
         ...[cells.cc, cells.ct, cells.tc, cells.tt].map(among),
         effect.status === "ok" ? `${signed(effect.value)} (${rangeText(effect)})` : worded(effect.reason),
