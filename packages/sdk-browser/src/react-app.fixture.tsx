@@ -1,6 +1,6 @@
 /** A small application as the tests run it: on a server, and in a page. */
 import type { EvaluationContext, Snapshot } from "@belay/protocol";
-import { StrictMode, startTransition, useLayoutEffect, useState } from "react";
+import { StrictMode, Suspense, startTransition, use, useLayoutEffect, useState } from "react";
 import { createRoot, hydrateRoot } from "react-dom/client";
 import { type BelayClient, type ClientOptions, createClient } from "./index.ts";
 import { BelayProvider, Flag, useFlag, useFlagDetails } from "./react.tsx";
@@ -54,6 +54,31 @@ export function show(client: BelayClient, isHydrating = false): void {
   const root = document.getElementById("root") as HTMLElement;
   if (isHydrating) hydrateRoot(root, <App client={client} />);
   else createRoot(root).render(<App client={client} />);
+}
+
+function Waiting({ data }: { readonly data: Promise<string> }) {
+  renders["waiting"] = (renders["waiting"] ?? 0) + 1;
+  const layout = useFlag("pricing", "none");
+  return <p id="waiting">{`${layout} ${use(data)}`}</p>;
+}
+
+/** Renders a component that asks for a flag and then waits, so that nothing of it is committed; answers what ends the wait. */
+export function beginWaiting(options: ClientOptions): { readonly client: BelayClient; readonly goOn: () => void } {
+  const client = createClient(options);
+  let goOn = (): void => {};
+  const data = new Promise<string>((resolve) => {
+    goOn = () => resolve("there");
+  });
+  createRoot(document.getElementById("root") as HTMLElement).render(
+    <StrictMode>
+      <BelayProvider client={client}>
+        <Suspense fallback={<p id="fallback">wait</p>}>
+          <Waiting data={data} />
+        </Suspense>
+      </BelayProvider>
+    </StrictMode>,
+  );
+  return { client, goOn };
 }
 
 const ROWS = 200;

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { bundled } from "./bundle.fixture.ts";
 import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
 import { openDoor } from "./door.fixture.ts";
-import { createClient } from "./index.ts";
+import { type ClientOptions, createClient } from "./index.ts";
 import type * as reactApp from "./react-app.fixture.tsx";
 import { App } from "./react-app.fixture.tsx";
 import { changeOf, experiment, rollout, snapshotOf } from "./rules.fixture.ts";
@@ -72,7 +72,7 @@ describe.skipIf(CHROMIUM === undefined)("React in Chromium, StrictMode, developm
   const renders = (page: Page): Promise<Record<string, number>> =>
     page.evaluate(() => ({ ...(globalThis.bundle as unknown as typeof reactApp).renders }));
 
-  it("shows defaults, then the flags; renders only what changed; exposes once, each person apart", async () => {
+  it("fault 37: shows defaults, then the flags; renders only what changed; exposes once, each person apart", async () => {
     const { page, faults } = await open();
     await begin(page, { url: door.url, clientKey: KEY, context: USER });
     await expect.poll(() => text(page, "checkout")).toBe("new");
@@ -90,6 +90,26 @@ describe.skipIf(CHROMIUM === undefined)("React in Chromium, StrictMode, developm
       await belay.flush();
     });
     expect(door.events.map((event) => event["unit"])).toEqual(["user-42", "user-0", "user-1"]);
+    expect(faults).toEqual([]);
+  });
+
+  it("fault 37: exposes nobody by what was rendered and not committed, and once when it is", async () => {
+    const { page, faults } = await open();
+    const options = { url: door.url, clientKey: KEY, context: USER, bootstrap: snapshotOf(7, FLAGS) };
+    await page.evaluate((options) => {
+      const { client, goOn } = (globalThis.bundle as unknown as typeof reactApp).beginWaiting(options as ClientOptions);
+      Object.assign(globalThis, { belay: client, goOn });
+    }, options as object);
+    await expect.poll(() => text(page, "fallback")).toBe("wait");
+    door.publish(snapshotOf(8, FLAGS), changeOf(8, {}));
+    await expect.poll(() => page.evaluate(() => belay.revision)).toBe(8);
+    expect((await renders(page))["waiting"]).toBeGreaterThan(0);
+    expect(await page.evaluate(() => belay.report().produced)).toBe(0);
+    await page.evaluate(() => (globalThis as unknown as { goOn(): void }).goOn());
+    await expect.poll(() => text(page, "waiting")).toMatch(/^(compact|roomy) there$/);
+    // What was committed is recorded once React has painted it.
+    await expect.poll(() => page.evaluate(() => belay.report().produced)).toBe(1);
+    expect(await page.evaluate(() => belay.flush())).toEqual({ produced: 1, stored: 1, dropped: 0, queued: 0 });
     expect(faults).toEqual([]);
   });
 
