@@ -1,7 +1,7 @@
 /*
  * What a server's answers cost it: snapshots and decisions of 1,000 flags, changes, streams, starts. Beside it, in the same
- * run, the least that Fastify can do and, where it can be installed and has a PostgreSQL, Unleash. What servers used of the
- * processors is read from /proc, so it runs on Linux only.
+ * run, the least that Fastify can do (of changes: with one synced SQLite transaction behind it) and, where it can be
+ * installed and has a PostgreSQL, Unleash. What servers used of the processors is read from /proc, so it runs on Linux only.
  *
  *   npm run bench -- server                                  everything; under six minutes on an idle machine
  *   npm run bench -- server --only answers,streams           parts: answers, writes, streams, full, storm, starts
@@ -34,7 +34,7 @@ const areRivalsAsked = isWanted("answers") || isWanted("writes");
 const unleash = areRivalsAsked && !process.argv.includes("--without-rivals") ? await rival() : undefined;
 const rows: string[][] = [];
 if (isWanted("answers")) rows.push(...(await answerRows({ belay, control, bare, unleash }, FLAGS)));
-if (isWanted("writes")) rows.push(...(await writeRows(control, unleash, FLAGS)));
+if (isWanted("writes")) rows.push(...(await writeRows(belay, unleash, FLAGS)));
 await unleash?.stop();
 if (isWanted("streams")) rows.push(...(await crowdRows(belay, control, bare)));
 for (const [part, run] of [

@@ -1,8 +1,7 @@
 import type { ServerProcess } from "@belay/testkit";
 import type { Control } from "../control.ts";
 import { whole } from "../page.ts";
-import { quantile } from "../rounds.ts";
-import { type Ask, type Asked, ask, type Cost, costOf } from "./asking.ts";
+import { type Ask, type Asked, ask, type Cost, costOf, expectStatus, said } from "./asking.ts";
 import type { Unleash } from "./unleash.ts";
 
 const ROUNDS = 3;
@@ -38,11 +37,15 @@ export async function answerRows(contenders: Contenders, flags: number): Promise
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [q, { asked }] of questions.entries()) {
       for (const [c, contender] of asked.entries()) {
-        if (contender !== undefined) taken[q]?.[c]?.push(await costOf(contender.server, contender.what, contender));
+        if (contender !== undefined) taken[q]?.[c]?.push(await costOfAsking(contender));
       }
     }
   }
   return questions.map(({ name, goal }, q) => [name, goal, ...(taken[q] ?? []).map(said)]);
+}
+
+function costOfAsking({ server, what, count, status }: Contender): Promise<Cost> {
+  return costOf(server.pid, () => expectStatus(server.url, what, status), count);
 }
 
 async function questionsFor({ belay, control, bare, unleash }: Contenders, flags: number): Promise<Question[]> {
@@ -104,17 +107,4 @@ async function questionsFor({ belay, control, bare, unleash }: Contenders, flags
       ],
     },
   ];
-}
-
-function said(costs: readonly Cost[]): string {
-  if (costs.length === 0) return "";
-  const us = quantile(
-    costs.map((cost) => cost.us),
-    0.5,
-  );
-  const perSecond = quantile(
-    costs.map((cost) => cost.perSecond),
-    0.5,
-  );
-  return `${whole(us)} us, ${whole(perSecond)}/s`;
 }

@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
-import { Agent, request } from "node:http";
+import { Agent, request as requestOf } from "node:http";
+import { whole } from "../page.ts";
+import { quantile } from "../rounds.ts";
 
 export interface Answer {
   readonly status: number;
@@ -38,10 +40,16 @@ export function stopAsking(): void {
   agent.destroy();
 }
 
+/** Asks once and expects a status; the body is read and dropped. @throws Error at another one */
+export async function expectStatus(url: string, what: Ask, expected = 200): Promise<void> {
+  const { status } = await ask(url, what);
+  if (status !== expected) throw new Error(`${what.path} answered ${status}`);
+}
+
 /** Asks once; the body is read and dropped. */
 export function ask(url: string, { method = "GET", path, headers = {}, body }: Ask): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent = request(`${url}${path}`, { method, agent, headers }, (answer) => {
+    const sent = requestOf(`${url}${path}`, { method, agent, headers }, (answer) => {
       answer.resume();
       answer.on("end", () => resolve({ status: answer.statusCode ?? 0, etag: answer.headers.etag ?? "" }));
     });
@@ -49,27 +57,30 @@ export function ask(url: string, { method = "GET", path, headers = {}, body }: A
   });
 }
 
-/** So many requests over eight connections, after a third as many that are not counted. @throws Error at another status */
-export async function costOf(
-  { url, pid }: Asked,
-  what: Ask,
-  { count, status }: { count: number; status: number },
-): Promise<Cost> {
-  await load(url, what, Math.ceil(count / 3), status);
+/** What asking so often over eight connections costs a process, after a third as many times that are not counted. */
+export async function costOf(pid: number, request: () => Promise<void>, count: number): Promise<Cost> {
+  await load(request, Math.ceil(count / 3));
   const before = ticksOf(pid);
   const since = performance.now();
-  await load(url, what, count, status);
+  await load(request, count);
   const seconds = (performance.now() - since) / 1_000;
   return { us: ((ticksOf(pid) - before) * TICK_US) / count, perSecond: count / seconds };
 }
 
-async function load(url: string, what: Ask, count: number, status: number): Promise<void> {
+/** Medians of rounds, as a cell of the page; empty where there were none. */
+export function said(costs: readonly Cost[]): string {
+  if (costs.length === 0) return "";
+  const us = costs.map((cost) => cost.us);
+  const perSecond = costs.map((cost) => cost.perSecond);
+  return `${whole(quantile(us, 0.5))} us, ${whole(quantile(perSecond, 0.5))}/s`;
+}
+
+async function load(request: () => Promise<void>, count: number): Promise<void> {
   let left = count;
   const connection = async (): Promise<void> => {
     for (; left > 0; ) {
       left -= 1;
-      const answer = await ask(url, what);
-      if (answer.status !== status) throw new Error(`${what.path} answered ${answer.status}`);
+      await request();
     }
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, connection));
