@@ -82,7 +82,7 @@ interface Stale {
   all: boolean;
 }
 
-/** A workspace being written. A map is copied when first written to; the base stays as it is. */
+/** A workspace being written. What is written to is copied once, when it is first written to; the base stays as it is. */
 class WorkspaceDraft {
   /** One table for all drafts: a draft is made for every write. */
   static readonly #puts: Readonly<Record<DocumentKind, (draft: WorkspaceDraft, document: StoredDocument) => void>> = {
@@ -112,7 +112,8 @@ class WorkspaceDraft {
   };
 
   #workspace: Workspace;
-  readonly #ownMaps = new Set<object>();
+  /** Maps, projects and environments that were made here: nobody else has seen them, so they may be written to. */
+  readonly #own = new Set<object>();
   readonly #stale = new Map<string, Stale>();
 
   constructor(base: Workspace) {
@@ -248,18 +249,34 @@ class WorkspaceDraft {
   }
 
   #editProject(key: string, edit: (project: ProjectState) => Partial<ProjectState>): void {
-    const project = this.#workspace.projects.get(key);
-    if (project === undefined) return;
-    const projects = this.#with(this.#workspace.projects, key, { ...project, ...edit(project) });
-    this.#workspace = { ...this.#workspace, projects };
+    const project = this.#ownProject(key);
+    if (project !== undefined) Object.assign(project, edit(project));
   }
 
   #editEnvironment(project: string, key: string, edit: (environment: EnvironmentState) => Partial<EnvironmentState>): void {
-    this.#editProject(project, ({ environments }) => {
-      const environment = environments.get(key);
-      if (environment === undefined) return {};
-      return { environments: this.#with(environments, key, { ...environment, ...edit(environment) }) };
-    });
+    const environment = this.#ownEnvironment(project, key);
+    if (environment !== undefined) Object.assign(environment, edit(environment));
+  }
+
+  #ownProject(key: string): ProjectState | undefined {
+    const project = this.#workspace.projects.get(key);
+    if (project === undefined || this.#own.has(project)) return project;
+    const copy = this.#owned({ ...project });
+    this.#workspace = { ...this.#workspace, projects: this.#with(this.#workspace.projects, key, copy) };
+    return copy;
+  }
+
+  #ownEnvironment(projectKey: string, key: string): EnvironmentState | undefined {
+    const environment = this.#workspace.projects.get(projectKey)?.environments.get(key);
+    if (environment === undefined || this.#own.has(environment)) return environment;
+    const copy = this.#owned({ ...environment });
+    this.#editProject(projectKey, ({ environments }) => ({ environments: this.#with(environments, key, copy) }));
+    return copy;
+  }
+
+  #owned<T extends object>(made: T): T {
+    this.#own.add(made);
+    return made;
   }
 
   #staleOf(project: string, environment: string): Stale {
@@ -279,8 +296,7 @@ class WorkspaceDraft {
 
   /** A map with one entry written, or removed where `value` is absent. */
   #with<V>(map: ReadonlyMap<string, V>, key: string, value: V | undefined): ReadonlyMap<string, V> {
-    const own = this.#ownMaps.has(map) ? (map as LayeredMap<V>) : LayeredMap.copy(map);
-    this.#ownMaps.add(own);
+    const own = this.#own.has(map) ? (map as LayeredMap<V>) : this.#owned(LayeredMap.copy(map));
     own.put(key, value);
     return own;
   }
