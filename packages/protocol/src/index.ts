@@ -57,6 +57,7 @@ export type {
   Promotion,
   PromotionDraft,
 } from "./bundle.ts";
+export type { CodePlace, CodePlaces, CodePlacesDraft, PlaceInCode } from "./code-places.ts";
 export type { EvaluationContext } from "./context.ts";
 export { ERRORS, type ErrorCode, type ErrorEntry } from "./errors.ts";
 export type { Evaluation, EvaluationErrorCode, Reason } from "./evaluation.ts";

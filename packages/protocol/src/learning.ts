@@ -1,3 +1,5 @@
+import type { PlaceInCode } from "./code-places.ts";
+
 /** How well a project learns: figures over the last days, each with the cases it is made of. */
 
 export interface LearningReport {
@@ -34,6 +36,8 @@ export interface LearningCase {
   readonly value?: number;
   /** What keeps it from counting, or what is wrong. */
   readonly note?: string;
+  /** Of a stale flag: where code still asks for it, as far as scans of repositories said. */
+  readonly places?: readonly PlaceInCode[];
 }
 
 interface Figure {

@@ -2,6 +2,7 @@
  * The door `@belay/protocol/schemas`: JSON Schemas (TypeBox) of what crosses a wire, for validation and OpenAPI. Only the
  * server and tools take it; nothing of it reaches a browser.
  */
+
 export {
   BulkResultSchema,
   EnvironmentSchema,
@@ -48,6 +49,7 @@ export {
   PromotionDraftSchema,
 } from "./schemas/bundle.ts";
 export { ChangeSchema } from "./schemas/changes.ts";
+export { CodePlacesDraftSchema, CodePlacesSchema } from "./schemas/code-places.ts";
 export { EvaluationErrorCodeSchema, EvaluationReasonSchema } from "./schemas/evaluation.ts";
 export {
   ArmLedgerSchema,

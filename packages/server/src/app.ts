@@ -8,6 +8,7 @@ import { accessRoutes } from "./access/routes.ts";
 import { UseBook } from "./access/use-book.ts";
 import { auditRoutes } from "./audit/routes.ts";
 import { bundleRoutes } from "./bundles/routes.ts";
+import { codePlaceRoutes } from "./code-places/routes.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
 import { explainRoutes } from "./explain/routes.ts";
 import type { Intake } from "./exposures/intake.ts";
@@ -121,6 +122,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   await app.register(segmentRoutes, { access, control });
   await app.register(layerRoutes, { access, control, fillRandom });
   await app.register(incidentRoutes, { access, control });
+  await app.register(codePlaceRoutes, { access, control });
   await app.register(accessRoutes, { access, control, fillRandom, uses });
   const { oidc } = dependencies;
   const signIn = createSignIn({ control, pages, fillRandom, now });

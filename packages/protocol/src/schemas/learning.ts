@@ -10,6 +10,7 @@ import type {
   TeamCalibration,
   Uncovered,
 } from "../learning.ts";
+import { PlaceInCodeSchema } from "./code-places.ts";
 import { oneOf } from "./flag.ts";
 import type { Schema } from "./schema.ts";
 
@@ -29,6 +30,7 @@ const CaseSchema: Schema<LearningCase> = Type.Object(
     at: Type.Optional(time),
     value: Type.Optional(Type.Number({ description: "In the unit of the figure" })),
     note: Type.Optional(text),
+    places: Type.Optional(Type.Array(PlaceInCodeSchema, { description: "Where code still asks for a stale flag" })),
   },
   closed,
 );

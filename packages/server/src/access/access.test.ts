@@ -7,6 +7,7 @@ import { hashSecret, newSecret, readSecret, secretFits } from "./secrets.ts";
 
 /** Every route and who may call it. A new route that is not written down here fails the test. */
 const TABLE = `
+DELETE /api/v1/projects/{project}/code-places/{repository} editor
 DELETE /api/v1/projects/{project}/environments/{environment}/releases/{release}/triggers/{trigger} operator
 DELETE /api/v1/projects/{project}/keys/{key} admin
 DELETE /api/v1/projects/{project}/release-templates/{template} editor
@@ -20,6 +21,7 @@ GET /api/v1/projects viewer
 GET /api/v1/projects/{project} viewer
 GET /api/v1/projects/{project}/changes viewer
 GET /api/v1/projects/{project}/changes/{change} viewer
+GET /api/v1/projects/{project}/code-places viewer
 GET /api/v1/projects/{project}/cumulative-effect viewer
 GET /api/v1/projects/{project}/environments viewer
 GET /api/v1/projects/{project}/environments/{environment} viewer
@@ -173,6 +175,7 @@ POST /relay/v1/receipts relay
 POST /sdk/v1/events sdk
 POST /sdk/v1/receipt sdk
 POST /triggers/v1/{trigger} -
+PUT /api/v1/projects/{project}/code-places/{repository} editor
 PUT /api/v1/projects/{project}/environments/{environment}/approvals admin
 PUT /api/v1/projects/{project}/environments/{environment}/flags/{flag} editor
 PUT /api/v1/projects/{project}/environments/{environment}/flags/{flag}/enabled operator

@@ -1,5 +1,6 @@
 /* The facts behind the figures, read off a project's state and its exposure ledger: pure. */
 import type { EpochMs, LearningCase, LearningReport, Look, Propagation } from "@belay/protocol";
+import { placesOf } from "../code-places/domain.ts";
 import { accountOf, type InstanceAccount } from "../ledger/domain.ts";
 import { outcomesKey } from "../releases/log/outcomes.ts";
 import { isLive } from "../releases/states.ts";
@@ -217,7 +218,8 @@ function deliveredOf(known: Known, releases: readonly OneRelease[], experiments:
   ];
 }
 
-function debts({ key: project, stale }: ProjectState): Debt[] {
+function debts(state: ProjectState): Debt[] {
+  const { key: project, stale } = state;
   return [...stale].flatMap(
     ([
       key,
@@ -230,7 +232,11 @@ function debts({ key: project, stale }: ProjectState): Debt[] {
       const note = reasons
         .map(({ code, environment }) => (environment === undefined ? code : `${code} in ${environment}`))
         .join(", ");
-      const of = { kind: "flag" as const, key, href: `/api/v1/projects/${project}/flags/${key}`, at: first.since, note };
+      const places = placesOf(state, key);
+      const of = {
+        ...{ kind: "flag" as const, key, href: `/api/v1/projects/${project}/flags/${key}`, at: first.since, note },
+        ...(places.length === 0 ? {} : { places }),
+      };
       return [{ of, reasons: reasons.map(({ code }) => code) }];
     },
   );

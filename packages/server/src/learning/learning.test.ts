@@ -126,6 +126,18 @@ it("has the figures of the last days, each with the cases behind it", async () =
   expect([statuses.length, new Set(statuses)]).toEqual([10, new Set([200])]);
 });
 
+it("shows where code still asks for a stale flag, as scans said", async () => {
+  const places = Array.from({ length: 7 }, (_, at) => ({ flag: "cart", file: "src/shop.ts", line: 10 + at }));
+  await ask("PUT", `${P}/code-places/shop`, { places: [...places, { flag: "checkout", file: "src/shop.ts", line: 1 }] });
+  const { cases } = (await ask("GET", `${P}/learning`)).body.flagDebt;
+  expect(cases).toMatchObject([{ key: "cart", places: places.map(({ file, line }) => ({ repository: "shop", file, line })) }]);
+  const { text } = await ask("GET", `${P}/learning?format=html`);
+  expect(text).toContain("full in production<br>shop: src/shop.ts:10<br>");
+  expect(text).toContain("shop: src/shop.ts:14<br>and 2 more</td>");
+  await ask("DELETE", `${P}/code-places/shop`);
+  expect((await ask("GET", `${P}/learning`)).body.flagDebt.cases[0].places).toBeUndefined();
+});
+
 it("looks back as far as it is told, and shows nobody what they may not see", async () => {
   const { body: lately } = await ask("GET", `${P}/learning?days=1`);
   expect([lately.deployments.started, lately.insight.count, lately.turnaround.count]).toEqual([0, 0, 0]);

@@ -1,5 +1,5 @@
 /* How well a project learns, as one page: each figure with its target, and the cases behind it. */
-import type { LearningCase, LearningReport, ShareFigure, SpanFigure } from "@belay/protocol";
+import type { LearningCase, LearningReport, PlaceInCode, ShareFigure, SpanFigure } from "@belay/protocol";
 import { moment, span } from "../releases/log/words.ts";
 import { pageText } from "../releases/page.ts";
 import { escaped, section, table } from "../results/markup.ts";
@@ -138,11 +138,19 @@ function whole(share: number): string {
 function casesOf(cases: readonly LearningCase[], unit: (value: number) => string): string {
   return table(
     ["Case", "When", "Value", "Note"],
-    cases.map(({ kind, key, environment, href, at, value, note = "" }) => [
+    cases.map(({ kind, key, environment, href, at, value, note = "", places = [] }) => [
       `<a href="${escaped(href)}">${escaped(key)}</a> <small>${escaped(environment === undefined ? kind : `${kind} in ${environment}`)}</small>`,
       at === undefined ? "" : escaped(moment(at)),
       value === undefined ? "" : escaped(unit(value)),
-      escaped(note),
+      [note, ...placeLines(places)].map(escaped).join("<br>"),
     ]),
   );
+}
+
+const PLACES_SHOWN = 5;
+
+/** `shop: src/checkout.ts:12`, and how many more there are. */
+function placeLines(places: readonly PlaceInCode[]): string[] {
+  const shown = places.slice(0, PLACES_SHOWN).map(({ repository, file, line }) => `${repository}: ${file}:${line}`);
+  return places.length > PLACES_SHOWN ? [...shown, `and ${places.length - PLACES_SHOWN} more`] : shown;
 }

@@ -43,6 +43,7 @@ const RANK: Readonly<Record<DocumentKind, number>> = {
   looks: 2,
   outcomes: 2,
   incident: 2,
+  "code-places": 2,
   layer: 2,
   holdout: 2,
   freeze: 2,
@@ -68,6 +69,7 @@ type SharedMap =
   | "looks"
   | "outcomes"
   | "incidents"
+  | "codePlaces"
   | "layers"
   | "holdouts";
 
@@ -95,6 +97,7 @@ class WorkspaceDraft {
     looks: (draft, document) => draft.#putShared("looks", document),
     outcomes: (draft, document) => draft.#putShared("outcomes", document),
     incident: (draft, document) => draft.#putShared("incidents", document),
+    "code-places": (draft, document) => draft.#putShared("codePlaces", document),
     layer: (draft, document) => draft.#putSpace("layers", document),
     holdout: (draft, document) => draft.#putSpace("holdouts", document),
     targeting: (draft, document) => draft.#putTargeting(document),
@@ -319,6 +322,7 @@ function newProject(key: string, document: Held<Documents["project"]>): ProjectS
     looks: new Map(),
     outcomes: new Map(),
     incidents: new Map(),
+    codePlaces: new Map(),
     layers: new Map(),
     holdouts: new Map(),
     webhooks: new Map(),

@@ -1,5 +1,6 @@
 import type {
   ChangeRequest,
+  CodePlaces,
   Condition,
   EpochMs,
   ExperimentDecision,
@@ -71,6 +72,8 @@ export interface ProjectState {
   /** What came of the predictions of releases that are over, by environment and release with a slash between. */
   readonly outcomes: ReadonlyMap<string, Held<OutcomesDocument>>;
   readonly incidents: ReadonlyMap<string, Held<IncidentDocument>>;
+  /** By repository. */
+  readonly codePlaces: ReadonlyMap<string, Held<CodePlacesDocument>>;
   readonly layers: ReadonlyMap<string, Held<LayerDocument>>;
   readonly holdouts: ReadonlyMap<string, Held<HoldoutDocument>>;
   readonly webhooks: ReadonlyMap<string, Held<WebhookDocument>>;
@@ -100,6 +103,9 @@ export interface EnvironmentState {
 
 /** A release without what its place says. */
 export type ReleaseDocument = Omit<Release, "project" | "environment" | "key" | "revision">;
+
+/** What a scan found without what its place says. */
+export type CodePlacesDocument = Omit<CodePlaces, "project" | "repository" | "revision">;
 
 export interface StaleDocument {
   readonly reasons: readonly StaleReason[];
@@ -323,6 +329,7 @@ export interface Documents {
   readonly looks: LooksDocument;
   readonly outcomes: OutcomesDocument;
   readonly incident: IncidentDocument;
+  readonly "code-places": CodePlacesDocument;
   readonly layer: LayerDocument;
   readonly holdout: HoldoutDocument;
   readonly targeting: Targeting;
