@@ -3,6 +3,7 @@ import {
   type Arms,
   conversionSignal,
   type Look,
+  ledgerInflation,
   ledgerVerdict,
   mixtureScale,
   mixtureSequence,
@@ -10,6 +11,8 @@ import {
   type Proportion,
   planLooks,
   quantileOf,
+  requiredUnits,
+  shareVariance,
   srmSequence,
   valueSignal,
 } from "@belay/stats";
@@ -83,9 +86,24 @@ export const SEQUENTIAL_BARS: readonly Bar[] = [
   },
 ];
 
-function plannedLooks(): readonly Look[] {
-  const bounds = planLooks({ informationMax: 1 }, FRACTIONS);
+export const SIZING_BARS: readonly Bar[] = [
+  {
+    group: "Sizing",
+    name: "power of an experiment sized for 80 %: conversion 10 %, effect +10 %, 14 looks",
+    limit: { min: 0.79, max: 0.81 },
+    format: "percent",
+    runs: { quick: 600, full: 100_000 },
+    simulate: sizedPower,
+  },
+];
+
+function plannedLooks(fractions: readonly number[] = FRACTIONS): readonly Look[] {
+  const bounds = planLooks({ informationMax: 1 }, fractions);
   return bounds.status === "ok" ? bounds.looks : [];
+}
+
+function boundsOf(fractions: readonly number[]): number[] {
+  return plannedLooks(fractions).map(({ bound }) => bound ?? Number.POSITIVE_INFINITY);
 }
 
 /** One planned experiment on conversions without effect: whether either ledger rejects at any look. */
@@ -108,19 +126,31 @@ function falseAlarm(random: Random, looks: readonly Look[]): boolean {
 // Both tests see the same data, so the ratio is much surer than either. By bounds alone, which hold the sequence's too: a share of 96 %
 // is told from one of 95.9 % by half a million experiments.
 function powerRatio(runs: number, random: Random): Measured {
-  const bounds = plannedLooks().map(({ bound }) => bound ?? Number.POSITIVE_INFINITY);
+  const bounds = boundsOf(FRACTIONS);
   const effect = effectOfOneLook(LOOKS * PER_LOOK);
   let both = 0;
   let sequential = 0;
   let single = 0;
   for (let run = 0; run < runs; run++) {
-    const found = crossings(random, { bounds, effect });
+    const found = crossings(random, { bounds, effect, perLook: PER_LOOK });
     if (found.sequential) sequential++;
     if (found.single) single++;
     if (found.sequential && found.single) both++;
   }
   const discordant = sequential + single - 2 * both;
   return { value: sequential / single, standardError: Math.sqrt(Math.max(1, discordant)) / single };
+}
+
+function sizedPower(runs: number, random: Random): Measured {
+  const looks = 14;
+  const effect = BASE / 10;
+  const inflation = ledgerInflation({}, { looks });
+  const variance = shareVariance(BASE, { effect });
+  if (inflation.status !== "ok" || variance.status !== "ok") return { value: Number.NaN, standardError: 0 };
+  const sizing = requiredUnits({ unitVariance: variance.unitVariance, effect }, { inflation: inflation.factor });
+  const perLook = sizing.status === "ok" ? Math.ceil(sizing.perArm.control / looks) : 0;
+  const bounds = boundsOf(Array.from({ length: looks }, (_, i) => (i + 1) / looks));
+  return shareOf(runs, () => crossings(random, { bounds, effect, perLook }).sequential);
 }
 
 /** The effect with 80 % power in one look at n units an arm: as a score test sees it, by the pooled variance, under the effect's own. */
@@ -140,15 +170,15 @@ function upperZ(upper: number): number {
   return z.status === "ok" ? z.value : Number.NaN;
 }
 
-function crossings(random: Random, { bounds, effect }: { bounds: readonly number[]; effect: number }) {
+function crossings(random: Random, { bounds, effect, perLook }: { bounds: readonly number[]; effect: number; perLook: number }) {
   let control = 0;
   let treatment = 0;
   let sequential = false;
   let z = 0;
   bounds.forEach((bound, i) => {
-    control += random.binomial(PER_LOOK, BASE);
-    treatment += random.binomial(PER_LOOK, BASE + effect);
-    const n = (i + 1) * PER_LOOK;
+    control += random.binomial(perLook, BASE);
+    treatment += random.binomial(perLook, BASE + effect);
+    const n = (i + 1) * perLook;
     const signal = conversionSignal({ control: { n, successes: control }, treatment: { n, successes: treatment } });
     if (signal.status !== "ok") return;
     z = Math.abs(signal.value) / Math.sqrt(signal.variance);

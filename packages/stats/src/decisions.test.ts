@@ -144,6 +144,8 @@ describe("power", () => {
       reason: "unreachable",
     });
     expect(value(shareVariance(0.1)).unitVariance).toBeCloseTo(0.09, 12);
+    expect(value(shareVariance(0.1, { effect: -0.02, treatmentShare: 0.25 })).unitVariance).toBeCloseTo(0.095 * 0.905, 12);
+    expect(shareVariance(0.9, { effect: 0.1 })).toEqual({ status: "undefined", reason: "invalid-input" });
     expect(
       ratioUnitVariance({
         n: 3,

@@ -203,7 +203,9 @@ const ROWS: Readonly<Record<Name, fc.Arbitrary<unknown>>> = {
       stats.requiredDuration({ unitVariance, effect, schedule: [{ units, treatmentShare: 0.5 }] }),
     ),
   ratioUnitVariance: jointOf(2).map(stats.ratioUnitVariance),
-  shareVariance: nasty.map(stats.shareVariance),
+  shareVariance: fc
+    .tuple(rate, nasty, rate)
+    .map(([p, effect, treatmentShare]) => stats.shareVariance(p, { effect, treatmentShare })),
   fitPrior: fc
     .tuple(fc.array(point, { maxLength: 4 }), nasty)
     .map(([list, defaultSd]) => stats.fitPrior(list, { defaultSd, testsMin: 2 })),

@@ -138,11 +138,19 @@ export function requiredDuration(
 }
 
 /**
- * Variance of one unit's outcome for a share p: p (1 - p).
+ * Variance of one unit's outcome for a share p: p (1 - p). With the effect looked for (added to p in treatment) it is that of both arms
+ * together, which the score test divides by: sized by the control's alone, an effect of +10 % on 10 % is found in 78.1 % of experiments
+ * instead of 80 %. Source: Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions (2003), 4.2.
  * @example shareVariance(0.1) // unitVariance 0.09
+ * @example shareVariance(0.1, { effect: 0.01 }) // unitVariance 0.09398
  */
-export function shareVariance(p: number): Result<{ unitVariance: number }> {
-  return p > 0 && p < 1 ? ok({ unitVariance: p * (1 - p) }) : refuse("invalid-input");
+export function shareVariance(
+  p: number,
+  { effect = 0, treatmentShare = 0.5 }: { readonly effect?: number; readonly treatmentShare?: number } = {},
+): Result<{ unitVariance: number }> {
+  if (!isRate(p) || !isRate(p + effect) || !isRate(treatmentShare)) return refuse("invalid-input");
+  const together = p + treatmentShare * effect;
+  return ok({ unitVariance: together * (1 - together) });
 }
 
 /**

@@ -196,8 +196,9 @@ describe("a forecast", () => {
     expect([metric.metric, metric.baselineFrom]).toEqual(["buyers", "exposures"]);
     expect(metric.baseline.mean).toBeCloseTo(0.25, 12);
     expect(metric.baseline.sd ** 2).toBeCloseTo((400 / 399) * 0.25 * 0.75, 12);
-    // (1.96 + 0.8416)^2 / 0.025^2 x 0.18797 / (1/4), and 7 % more for 14 looks.
-    expect(metric.requiredUnits / ((7.8489 / 0.025 ** 2) * (400 / 399) * 0.1875 * 4)).toBeCloseTo(1.07, 2);
+    // (1.96 + 0.8416)^2 / 0.025^2 x 0.19408 / (1/4), both arms together buying 26.25 %, and 7 % more for 14 looks.
+    const both = (400 / 399) * 0.2625 * 0.7375;
+    expect(metric.requiredUnits / ((7.8489 / 0.025 ** 2) * both * 4)).toBeCloseTo(1.0695, 3);
     expect([metric.requiredDays, metric.isWithinHorizon]).toEqual([Math.ceil(metric.requiredUnits / 200), false]);
     expect(metric.detectableEffect).toBeCloseTo(0.1 * Math.sqrt(metric.requiredUnits / 2_800), 3);
   });

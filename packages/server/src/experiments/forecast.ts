@@ -1,6 +1,14 @@
-import type { AnalysisPlan, Baseline, ExperimentKey, Forecast, ForecastRequest, MetricForecast } from "@belay/protocol";
-import { type Design, detectableEffect, ledgerInflation, requiredUnits } from "@belay/stats";
-import type { ExperimentDocument, ProjectState } from "../state/workspace.ts";
+import type {
+  AnalysisPlan,
+  Baseline,
+  ExperimentKey,
+  Forecast,
+  ForecastRequest,
+  MetricForecast,
+  MetricKind,
+} from "@belay/protocol";
+import { type Design, detectableEffect, ledgerInflation, requiredUnits, shareVariance } from "@belay/stats";
+import type { ExperimentDocument, MetricDocument, ProjectState } from "../state/workspace.ts";
 import { overlapsOf } from "./overlap.ts";
 import { allocationsOf } from "./phases.ts";
 import type { Recent } from "./recent.ts";
@@ -25,7 +33,8 @@ export function forecastOf(
         ...(baseline === undefined ? {} : { baseline }),
         baselineFrom: asked !== undefined ? "request" : baseline === undefined ? "nowhere" : "exposures",
       } as const;
-      return { ...known, ...sizing(experiment, pair, baseline, unitsPerDay) };
+      const measured = project.metrics.get(metric)?.body;
+      return { ...known, ...sizing(experiment, { ...pair, measured }, baseline, unitsPerDay) };
     }),
     overlaps: overlapsOf(project, key, experiment),
   };
@@ -54,7 +63,7 @@ type Sizing = Omit<MetricForecast, "metric" | "baseline" | "baselineFrom">;
 
 function sizing(
   { plan, metrics, treatments }: ExperimentDocument,
-  { treatmentShare, ofAll }: Pair,
+  { treatmentShare, ofAll, measured }: Pair & { readonly measured: MetricDocument | undefined },
   baseline: Baseline | undefined,
   unitsPerDay: number | undefined,
 ): Sizing {
@@ -62,8 +71,9 @@ function sizing(
   if (baseline === undefined) return { missing: "no recent unit says what the metric is like without treatment" };
   if (baseline.mean === 0) return { missing: "the metric is 0 without treatment, so no effect is a share of it" };
   const design = designOf(plan, { successMetrics: metrics.primary.length * treatments.length, treatmentShare });
-  const unitVariance = baseline.sd ** 2;
-  const needed = requiredUnits({ unitVariance, effect: plan.smallestEffect * baseline.mean }, design);
+  const effect = (measured?.good === "decrease" ? -1 : 1) * plan.smallestEffect * baseline.mean;
+  const unitVariance = baseline.sd ** 2 * varianceGrowth(measured?.measure.kind, baseline.mean, { effect, treatmentShare });
+  const needed = requiredUnits({ unitVariance, effect }, design);
   if (needed.status !== "ok") return { missing: `the sizes cannot be computed: ${needed.reason}` };
   const requiredUnitsOfPair = needed.units;
   if (unitsPerDay === undefined)
@@ -77,6 +87,19 @@ function sizing(
     isWithinHorizon: requiredDays <= plan.horizonDays,
     ...(seen.status === "ok" ? { detectableEffect: seen.effect / Math.abs(baseline.mean) } : {}),
   };
+}
+
+const SHARES: ReadonlySet<MetricKind | undefined> = new Set(["proportion", "retention", "funnel"]);
+
+/** How much more a unit of both arms varies than one without treatment: known of shares, taken to be nothing of other metrics. */
+function varianceGrowth(
+  kind: MetricKind | undefined,
+  mean: number,
+  effect: { readonly effect: number; readonly treatmentShare: number },
+): number {
+  const [without, both] = [shareVariance(mean), shareVariance(mean, effect)];
+  const isKnown = SHARES.has(kind) && without.status === "ok" && both.status === "ok";
+  return isKnown ? both.unitVariance / without.unitVariance : 1;
 }
 
 /** One look a day, in two ledgers. */
