@@ -12,6 +12,8 @@ export interface Receiver {
   readonly heard: Heard[];
   /** What it answers next; 200 once the list is empty. */
   readonly answers: number[];
+  /** Connections made to it, whether or not anything was said on them. */
+  readonly met: () => number;
 }
 
 /** A webhook's receiver, until the test is over. */
@@ -28,7 +30,11 @@ export async function receiver(): Promise<Receiver> {
       response.writeHead(answers.shift() ?? 200).end("ok");
     });
   });
-  return { url: await listening(server), heard, answers };
+  let connections = 0;
+  server.on("connection", () => {
+    connections += 1;
+  });
+  return { url: await listening(server), heard, answers, met: () => connections };
 }
 
 /** Its address, until the test is over. */
