@@ -38,22 +38,35 @@ export interface StreamSource {
 interface Stream {
   readonly keyId: string;
   readonly socket: Socket;
-  readonly source: StreamSource;
-  readonly unsubscribe: () => void;
+  readonly channel: Channel;
   /** Bytes of the first frames that the client has not read yet; they may be more than the cap. */
   allowance: number;
   /** Heartbeats seen with an allowance left: who does not read its first snapshot is cut too. */
   lateBeats: number;
 }
 
+/** All streams of one source. */
+interface Channel {
+  readonly source: StreamSource;
+  readonly streams: Set<Stream>;
+  readonly unsubscribe: () => void;
+  /** What the source told in this step of the event loop. */
+  waiting: Buffer[];
+  waitingBytes: number;
+}
+
+/** More than this is not held back to be written together. */
+const TOGETHER_MAX = 64 * 1024;
+
 /**
  * All open streams of a server. Frames are written to the sockets as they are, past the response object: they are
- * already in HTTP chunks, and one write per client is all a change costs.
+ * already in HTTP chunks, and one write per client is all a change costs, or all changes that were committed together.
  */
 export class Hub {
   readonly #limits: HubLimits;
   readonly #random: () => number;
   readonly #streams = new Set<Stream>();
+  readonly #channels = new Map<StreamSource, Channel>();
   readonly #heartbeat: NodeJS.Timeout;
   #isClosed = false;
   #slow = 0;
@@ -93,15 +106,13 @@ export class Hub {
   open(response: ServerResponse, keyId: string, source: StreamSource, first: readonly Buffer[]): void {
     const { socket } = response;
     if (socket === null || socket.destroyed) return;
-    const stream: Stream = {
-      keyId,
-      socket,
-      source,
-      unsubscribe: source.onChange((frame) => this.#send(stream, frame)),
-      allowance: first.reduce((sum, frame) => sum + frame.length, 0),
-      lateBeats: 0,
-    };
+    const channel = this.#channels.get(source) ?? this.#listen(source);
+    // What the first frames bring already is not to come twice.
+    this.#flush(channel);
+    const allowance = first.reduce((sum, frame) => sum + frame.length, 0);
+    const stream: Stream = { keyId, socket, channel, allowance, lateBeats: 0 };
     this.#streams.add(stream);
+    channel.streams.add(stream);
     response.once("close", () => this.#forget(stream));
     socket.setNoDelay(true);
     socket.setTimeout(0);
@@ -137,6 +148,31 @@ export class Hub {
     clearTimeout(force);
   }
 
+  #listen(source: StreamSource): Channel {
+    const unsubscribe = source.onChange((frame) => this.#tell(channel, frame));
+    const channel: Channel = { source, streams: new Set(), unsubscribe, waiting: [], waitingBytes: 0 };
+    this.#channels.set(source, channel);
+    return channel;
+  }
+
+  /** Changes that were committed together are told one right after the other: they go out in one write, a microtask later. */
+  #tell(channel: Channel, frame: Buffer): void {
+    if (channel.waitingBytes + frame.length > TOGETHER_MAX) this.#flush(channel);
+    if (channel.waiting.length === 0) queueMicrotask(() => this.#flush(channel));
+    channel.waiting.push(frame);
+    channel.waitingBytes += frame.length;
+  }
+
+  #flush(channel: Channel): void {
+    const { waiting, streams } = channel;
+    const [only] = waiting;
+    if (only === undefined) return;
+    channel.waiting = [];
+    channel.waitingBytes = 0;
+    const frames = waiting.length === 1 ? only : Buffer.concat(waiting);
+    for (const stream of streams) this.#send(stream, frames);
+  }
+
   #send(stream: Stream, frame: Buffer): void {
     const unread = stream.socket.writableLength - stream.allowance + frame.length;
     if (unread > this.#limits.bufferMax) this.#dropSlow(stream);
@@ -146,7 +182,7 @@ export class Hub {
   #beat(): void {
     for (const stream of [...this.#streams]) {
       if (stream.allowance > 0 && ++stream.lateBeats > 2) this.#dropSlow(stream);
-      else this.#send(stream, heartbeatFrame(stream.source.revision));
+      else this.#send(stream, heartbeatFrame(stream.channel.source.revision));
     }
   }
 
@@ -161,7 +197,11 @@ export class Hub {
   }
 
   #forget(stream: Stream): void {
-    stream.unsubscribe();
-    this.#streams.delete(stream);
+    // A stream that was dropped is closed a moment later.
+    if (!this.#streams.delete(stream)) return;
+    const { channel } = stream;
+    channel.streams.delete(stream);
+    if (channel.streams.size > 0 || !this.#channels.delete(channel.source)) return;
+    channel.unsubscribe();
   }
 }
