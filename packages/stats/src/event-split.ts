@@ -84,7 +84,7 @@ export function observeFailures(
   cell: FailureCell,
   options: EventSplitOptions = {},
 ): Result<EventSplitState> {
-  if (!isCell(cell) || cell.hour < state.hour || !((options.tolerance ?? 0) >= 0)) return refuse("invalid-input");
+  if (!isCell(cell) || cell.hour < state.hour || !isTolerance(options.tolerance ?? 0)) return refuse("invalid-input");
   const fresh = cell.hour > state.hour && state.restarts[state.restarts.length - 1]?.hour !== cell.hour;
   const side = harmSide(cell, options);
   const { share, treated, total } = cell;
@@ -140,7 +140,7 @@ export function countNonInferiority(
   cells: readonly FailureCell[],
   { tolerance }: { readonly tolerance: number },
 ): Result<SplitEvidence> {
-  if (!(tolerance > 0) || !cells.every(isCell)) return refuse("invalid-input");
+  if (!isTolerance(tolerance) || tolerance === 0 || !cells.every(isCell)) return refuse("invalid-input");
   const sum = (of: (cell: FailureCell) => number): number => cells.reduce((all, cell) => all + of(cell), 0);
   const logs = HARM_RATIOS.map((ratio) =>
     sum(({ share, treated, total }) => {
@@ -199,7 +199,7 @@ function harmSide({ share, treated, total }: FailureCell, { harm = "increase", t
 }
 
 function shiftedShare(share: number, ratio: number): number {
-  return (share * ratio) / (1 + share * (ratio - 1));
+  return share / (share + (1 - share) / ratio);
 }
 
 function logEvidence({ share, hits, total }: HarmSide, ratio: number): number {
@@ -231,6 +231,10 @@ function logMixture(logs: readonly number[]): number {
 function logOfTwoToOne(a: number, b: number): number {
   const top = Math.max(a, b);
   return top + Math.log((2 * Math.exp(a - top) + Math.exp(b - top)) / 3);
+}
+
+function isTolerance(tolerance: number): boolean {
+  return tolerance >= 0 && Number.isFinite(tolerance);
 }
 
 function isCell({ hour, share, treated, total }: FailureCell): boolean {

@@ -50,6 +50,16 @@ describe("event split", () => {
     });
   });
 
+  it("refuses a tolerance that tolerates everything", () => {
+    const cell = { hour: 0, share: 0.5, treated: 1, total: 2 };
+    const refusal = { status: "undefined", reason: "invalid-input" };
+    for (const tolerance of [Number.POSITIVE_INFINITY, Number.NaN, -0.1]) {
+      expect(observeFailures(startEventSplit(), cell, { tolerance })).toEqual(refusal);
+      expect(countNonInferiority([cell], { tolerance })).toEqual(refusal);
+    }
+    expect(value(eventSplit([cell], { tolerance: Number.MAX_VALUE })).logE).toBeLessThan(0);
+  });
+
   it("watches rare good events from the other side", () => {
     const lost = value(eventSplit([{ hour: 0, share: 0.5, treated: 10, total: 60 }], { harm: "decrease" }));
     const gained = value(eventSplit([{ hour: 0, share: 0.5, treated: 50, total: 60 }], { harm: "increase" }));

@@ -7,6 +7,7 @@
  * of a regression at its own centre has the residual variance over n as its leading term whether or not residuals are equally
  * spread, so no per-unit leverages are needed; against HC2 the variance differs by terms of order k/n.
  */
+import type { ControlLevel } from "./cuped.ts";
 import { independentRows, solve, submatrix } from "./linear-solve.ts";
 import { satterthwaite, studentEstimate } from "./mean.ts";
 import { crossAt, isJoint, type JointMoments, withinCross } from "./moments.ts";
@@ -19,6 +20,8 @@ export interface AdjustedEstimate extends Estimate {
   readonly dropped: readonly number[];
   /** Variance of the adjusted difference over that of the plain one. */
   readonly varianceRatio: number;
+  /** For `relativeToControl`. */
+  readonly control: ControlLevel;
 }
 
 /**
@@ -41,6 +44,7 @@ export function adjustedDifference(
   const spread = slopeSpread(arms, kept, slopes);
   const variance = fits.control.variance + fits.treatment.variance + spread;
   if (!(variance > 0)) return refuse("no-variance");
+  const plain = { control: plainVariance(control), treatment: plainVariance(treatment) };
   const value = (treatment.means[0] ?? 0) - (control.means[0] ?? 0) - covariateShift(arms, kept, slopes);
   const df = satterthwaite(fits.control, { variance: fits.treatment.variance + spread, df: fits.treatment.df });
   return andThen(studentEstimate({ value, variance, df }, alpha), ({ standardError, interval, pValue }) =>
@@ -51,7 +55,13 @@ export function adjustedDifference(
       pValue,
       slopes,
       dropped: droppedOf(kept, width),
-      varianceRatio: variance / plainVariance(arms),
+      varianceRatio: variance / (plain.control + plain.treatment),
+      control: {
+        value: control.means[0] ?? 0,
+        variance: plain.control,
+        // What the covariates explain of the control's mean is taken out of the difference: what is left is in both.
+        covariance: -fits.control.variance,
+      },
     }),
   );
 }
@@ -94,8 +104,8 @@ function covariateShift(arms: Arms<JointMoments>, kept: readonly number[], slope
   }, 0);
 }
 
-function plainVariance({ control, treatment }: Arms<JointMoments>): number {
-  return crossAt(control, 0, 0) / (control.n - 1) / control.n + crossAt(treatment, 0, 0) / (treatment.n - 1) / treatment.n;
+function plainVariance(joint: JointMoments): number {
+  return crossAt(joint, 0, 0) / (joint.n - 1) / joint.n;
 }
 
 function droppedOf(kept: readonly number[], width: number): number[] {

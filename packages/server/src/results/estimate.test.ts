@@ -46,4 +46,32 @@ describe("an effect adjusted by the time before exposure", () => {
       expect(relative.standardError).toBeGreaterThan((1.03 * absolute.standardError) / arms.control.value);
     },
   );
+
+  it("takes units of whom nothing was seen before as a group of their own, not as people who did nothing", () => {
+    const metric: FrozenMetric = {
+      key: "m",
+      version: 1,
+      measure: { kind: "sum", events },
+      window: {},
+      good: "increase",
+      tolerance: 0.02,
+    };
+    // Newcomers spend 30, regulars twice what they spent before: as a 0 on the regulars' line a newcomer would look like no trend at all.
+    const arm = (n: number, lift: number, isFlagged: boolean): ByEpoch => {
+      const rows = Array.from({ length: n }, (_, i) => {
+        const [isNew, habit, noise] = [i % 3 === 0, 10 + (i % 7), ((5 * i) % 11) / 2];
+        return [(isNew ? 30 : 2 * habit) + noise + lift, isNew ? 0 : habit, isFlagged && isNew ? 1 : 0];
+      });
+      return new Map([[0, { kind: "moments", joint: jointMomentsOf(rows) }]]);
+    };
+    const of = (isFlagged: boolean): Estimated =>
+      estimateEffect(metric, { control: arm(231, 0, isFlagged), treatment: arm(231, 1, isFlagged) }, 0.05);
+    const [flagged, blind] = [of(true), of(false)];
+    if (flagged.absolute.status !== "ok" || flagged.relative.status !== "ok") throw new Error("it is known");
+    expect(flagged.absolute.value).toBeCloseTo(1, 10);
+    // 10/4 of noise are left of 18.5; without the flag the covariate explains nothing.
+    expect(flagged.varianceRatio).toBeLessThan(0.2);
+    expect(blind.varianceRatio).toBeGreaterThan(0.9);
+    expect(flagged.relative.value).toBeCloseTo(1 / (30 / 3 + (2 * 13 * 2) / 3 + 2.5), 2);
+  });
 });

@@ -1,14 +1,13 @@
 import type { FrozenMetric } from "@belay/protocol";
 import {
   type Arms,
+  adjustedDifference,
   andThen,
   bothArms,
   type ControlLevel,
   type combination,
   cupedDifference,
   cupedRatioDifference,
-  cupedRatioRelative,
-  cupedRelative,
   differenceOf,
   type Estimate,
   type JointMoments,
@@ -134,6 +133,11 @@ interface Adjustable extends Estimate {
   readonly control?: ControlLevel;
 }
 
+interface Adjusted extends Estimate {
+  readonly control: ControlLevel;
+  readonly varianceRatio: number;
+}
+
 function plain({ family, alpha }: Context, sums: Arms<ArmSums>, points: Result<Arms<Ok<Point>>>): Differences {
   if (family === "share") {
     const shares = { control: shareOf(sums.control), treatment: shareOf(sums.treatment) };
@@ -157,16 +161,35 @@ function relativeShare(shares: Arms<Proportion>, alpha: number): Result<Estimate
 }
 
 function adjusted({ family, alpha }: Context, { control, treatment }: Arms<ArmSums>): Differences {
-  const columns = family === "ratio" ? [0, 1, 2, 3] : [0, 1];
-  const joints = { control: columnsOf(jointOf(control), columns), treatment: columnsOf(jointOf(treatment), columns) };
-  if (family !== "ratio") {
-    const absolute = cupedDifference(joints, { alpha });
-    const ratio = absolute.status === "ok" ? { varianceRatio: absolute.varianceRatio } : {};
-    return { absolute, relative: cupedRelative(joints, { alpha }), ...ratio };
-  }
-  const absolute = cupedRatioDifference(joints, { alpha });
-  const ratio = absolute.status === "ok" ? { varianceRatio: absolute.varianceRatio } : {};
-  return { absolute, relative: cupedRatioRelative(joints, { alpha }), ...ratio };
+  const [after, before] =
+    family === "ratio"
+      ? [
+          [0, 1],
+          [2, 3],
+        ]
+      : [[0], [1]];
+  const of = (columns: readonly number[]): Arms<JointMoments> => ({
+    control: columnsOf(jointOf(control), columns),
+    treatment: columnsOf(jointOf(treatment), columns),
+  });
+  const columns = [...after, ...before];
+  const flagged = of([...columns, columns.length]);
+  const fit: Result<Adjusted> =
+    family === "ratio"
+      ? cupedRatioDifference(of(columns), { alpha })
+      : family === "mean" && isSomeMissing(flagged)
+        ? adjustedDifference(flagged, { alpha })
+        : cupedDifference(of(columns), { alpha });
+  const relative = andThen(fit, ({ value, standardError, control: level }) =>
+    relativeToControl({ value, variance: standardError ** 2 }, level, { alpha }),
+  );
+  return { absolute: fit, relative, ...(fit.status === "ok" ? { varianceRatio: fit.varianceRatio } : {}) };
+}
+
+/** Units of whom nothing was seen before: they count as 0, and that it is no measured 0 is a covariate of its own, the last column. Of shares
+ * it says nothing new: whoever was not seen before did not do it. */
+function isSomeMissing({ control, treatment }: Arms<JointMoments>): boolean {
+  return [control, treatment].every((joint) => marginal(joint, joint.means.length - 1).m2 > 0);
 }
 
 function overPhases(context: Context, strata: readonly Arms<ArmSums>[]): Estimated {
