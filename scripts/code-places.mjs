@@ -43,8 +43,8 @@ async function flagKeys() {
   for (const archived of ["false", "true"]) {
     let cursor = "";
     do {
-      /** @type {{ items: { key: string }[], next?: string }} */
-      const page = await send("GET", `${base}/flags?limit=500&archived=${archived}${cursor}`);
+      const answer = await send("GET", `${base}/flags?limit=500&archived=${archived}${cursor}`);
+      const page = /** @type {{ items: { key: string }[], next?: string }} */ (answer);
       for (const { key } of page.items) all.add(key);
       cursor = page.next === undefined ? "" : `&cursor=${encodeURIComponent(page.next)}`;
     } while (cursor !== "");
@@ -79,7 +79,7 @@ function placesIn(path, known) {
   });
 }
 
-/** @param {string} method @param {string} url @param {object} [body] @returns {Promise<any>} */
+/** @param {string} method @param {string} url @param {object} [body] @returns {Promise<unknown>} */
 async function send(method, url, body) {
   const headers = { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) };
   const answer = await fetch(url, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });

@@ -3,6 +3,7 @@ import type { Access } from "./access/access.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
 import { experimentRoutes } from "./experiments/routes.ts";
 import type { GatheredLedger } from "./ledger/gathered-ledger.ts";
+import { nameNotCounted } from "./ledger/not-counted.ts";
 import { ledgerRoutes } from "./ledger/routes.ts";
 import { metricRoutes } from "./metrics/routes.ts";
 import { effectRoutes } from "./releases/effect-routes.ts";
@@ -36,9 +37,13 @@ export function recordDoors({
     await app.register(metricRoutes, { access, control, events, now });
     const results = createResults({ control, events, now, ...(deliveries === undefined ? {} : { deliveries }) });
     await app.register(experimentRoutes, { access, control, events, log, now, results });
-    await app.register(resultsRoutes, { access, control, results });
-    await app.register(shippedRoutes, { access, control, shipped: createShipped({ control, events, now }) });
-    await app.register(effectRoutes, { access, control, events, now });
+    // The ledger is of all servers, and these are made of what this one has.
+    await app.register(async (own) => {
+      nameNotCounted(own, gathered);
+      await own.register(resultsRoutes, { access, control, results });
+      await own.register(shippedRoutes, { access, control, shipped: createShipped({ control, events, now }) });
+      await own.register(effectRoutes, { access, control, events, now });
+    });
     await app.register(unitRoutes, { access, control, events });
   };
 }

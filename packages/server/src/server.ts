@@ -247,7 +247,14 @@ export async function startServer(config: Config): Promise<RunningServer> {
       streams: { streamsMax: streamsWithin(descriptorLimit(), HUB_LIMITS.streamsMax) },
       meters: { registry, isOpenHere: config.areMetersOpenHere },
       doors: [
-        (access) => eventDoors({ access, events, intake, hasEnvironment: environmentsOf(control) }),
+        (access) =>
+          eventDoors({
+            access,
+            events,
+            intake,
+            hasEnvironment: environmentsOf(control),
+            ...(gathered === undefined ? {} : { gathered }),
+          }),
         recordDoors({ events: read, now: Date.now, deliveries, ...(gathered === undefined ? {} : { gathered }) }),
         webhookDoors({ fillRandom, store: deliveries, courier, send, now: Date.now }),
         importDoors(imports, config.databaseUrl === undefined ? undefined : importLog),

@@ -3,6 +3,8 @@ import { BatchReceiptSchema, EventBatchSchema } from "@belay/protocol/schemas";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import { ProblemError } from "../http/problem.ts";
+import type { GatheredLedger } from "../ledger/gathered-ledger.ts";
+import { nameNotCounted } from "../ledger/not-counted.ts";
 import { EVENTS_BYTES_MAX, installEventBodies } from "./body.ts";
 import { Intake } from "./intake.ts";
 import { keyInBody, keyInHeader } from "./key-in-body.ts";
@@ -17,6 +19,8 @@ export interface EventDoorsDeps extends Pick<PullDoors, "events" | "hasEnvironme
   readonly tails?: Partial<TailLimits>;
   /** What batches go through, where other doors use it too; one of its own by default. */
   readonly intake?: Intake;
+  /** Where other servers keep events of their own. */
+  readonly gathered?: GatheredLedger;
 }
 
 /** The doors of events: SDKs bring them, analysts take them out. */
@@ -26,11 +30,15 @@ export function eventDoors({
   hasEnvironment,
   now = Date.now,
   tails = {},
+  gathered,
   intake = new Intake({ events, now, tails }),
 }: EventDoorsDeps): FastifyPluginAsync {
   return async (app) => {
     await app.register(async (sdk) => ingestRoute(sdk, access, intake));
-    pullRoutes(app, { access, events, hasEnvironment, now });
+    await app.register(async (pulls) => {
+      nameNotCounted(pulls, gathered);
+      pullRoutes(pulls, { access, events, hasEnvironment, now });
+    });
     tailRoute(app, { access, events, hasEnvironment, now }, intake.tails);
   };
 }

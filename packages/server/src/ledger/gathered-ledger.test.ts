@@ -94,6 +94,7 @@ it("names a server that has metric events alone, and none that has nothing", asy
   take(b, [], 3);
   await turns(a, b, c, a);
   expect([a.ledger.elsewhere(PLACE), a.ledger.inLedger(PLACE)]).toEqual([["b"], []]);
+  expect(a.ledger.elsewhere({ project: "shop" })).toEqual(["b"]);
 });
 
 it("goes on with what it last heard while the store is away, and catches up", async () => {

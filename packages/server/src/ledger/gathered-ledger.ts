@@ -80,10 +80,12 @@ export class GatheredLedger {
     return told.map(({ server, at }) => ({ server, at }));
   }
 
-  /** The servers that have events of an environment: what is read from events here does not show them. */
-  elsewhere({ project, environment }: Place): readonly string[] {
-    const told = this.#others.get(project) ?? [];
-    return told.filter((one) => one.environment === environment && hasEvents(one)).map(({ server }) => server);
+  /** The servers that have events of an environment, or of any: what is read from events here does not show them. */
+  elsewhere({ project, environment }: Pick<Place, "project"> & Partial<Place>): readonly string[] {
+    const told = (this.#others.get(project) ?? []).filter(
+      (one) => (environment === undefined || one.environment === environment) && hasEvents(one),
+    );
+    return [...new Set(told.map(({ server }) => server))];
   }
 
   /** Tells the others what is known here, where there is news, and reads what they told. Turns come one after another. */

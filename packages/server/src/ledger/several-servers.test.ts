@@ -61,6 +61,14 @@ withPostgres("the ledger of two servers that keep events each of its own", (post
     expect(new Set([first, second]).size).toBe(2);
     const log = await ask<ReleaseLog>(0, "GET", `${E}/releases/checkout/log`);
     expect([log.notCounted, log.exposure.map(({ treated }) => treated)]).toEqual([[second], [UNITS / 2]]);
+    const notCounted = async (path: string): Promise<string | null> =>
+      (await fetch(`${nodes[0]?.url}${path}`, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } })).headers.get(
+        "belay-not-counted",
+      );
+    expect(await notCounted(`${P}/exposures?environment=production`)).toBe(second);
+    expect(await notCounted(`${P}/exposures?environment=staging`)).toBeNull();
+    expect(await notCounted(`${P}/cumulative-effect?environment=production&metric=none`)).toBe(second);
+    expect(await notCounted(`${E}/ledger`)).toBeNull();
     const page = await fetch(`${nodes[0]?.url}${E}/releases/checkout/log?format=markdown`, {
       headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
     });
