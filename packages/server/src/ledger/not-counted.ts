@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { GatheredLedger } from "./gathered-ledger.ts";
 
 /** Header with the names of servers whose events an answer has not. */
-export const NOT_COUNTED = "belay-not-counted";
+const NOT_COUNTED = "belay-not-counted";
 
 /**
  * Lets every answer of these doors name the other servers that have events of what is asked about: the doors read this server's
