@@ -35,6 +35,7 @@ export class Counters {
 
   /** Takes the flag's counts out of its slots, for whoever asks next. */
   carry(key: FlagKey, flag: CompiledFlag): void {
+    this.#collect(flag);
     for (let slot = 0; slot <= flag.program.variants.length; slot++) {
       const count = this.#counts[flag.slot + slot];
       if (count === undefined || count === 0) continue;
@@ -52,6 +53,21 @@ export class Counters {
     const counts = [...this.#carried.values()];
     this.#carried.clear();
     return counts;
+  }
+
+  /** Adds what the flag has counted in itself: see `way.ts`. */
+  #collect(flag: CompiledFlag): void {
+    const { asked, above } = flag;
+    if (asked === 0) return;
+    const [first, second] = flag.program.plainLine?.outcomes ?? [];
+    this.#add(flag.slot + (first?.slot ?? 0), asked - above);
+    this.#add(flag.slot + (second?.slot ?? 0), above);
+    flag.asked = 0;
+    flag.above = 0;
+  }
+
+  #add(slot: number, count: number): void {
+    this.#counts[slot] = (this.#counts[slot] ?? 0) + count;
   }
 
   /** Closes the gaps that replaced flags left, and doubles the counters if there is still no room for `more`. */

@@ -9,7 +9,7 @@ import type { EvaluationErrorCode } from "@belay/protocol";
 import { type AttributeReader, readAttribute, unitText } from "./attribute.ts";
 import { hashAfter } from "./murmur3.ts";
 import { matchTest } from "./operators.ts";
-import { BIAS, firstPosition, type Position, positionOf } from "./placement.ts";
+import { firstPosition, type Position, positionOf } from "./placement.ts";
 import {
   ALL,
   ANY,
@@ -90,13 +90,13 @@ export function serve(serves: CompiledServe, flag: CompiledFlag, scope: Scope): 
  * The outcome at a hash, on a line of one or two outcomes: a plain rollout.
  *
  * The boundary is counted, not searched: whether a unit is in or out is a coin toss to the processor, and a branch on it
- * would be mispredicted every second time, which costs a third of the hash. It stands in a field instead of a table, and
- * `isAbove` is written out: so all of deciding but the hash fits into what V8 inlines (see `hashAfter`).
+ * would be mispredicted every second time, which costs a third of the hash. It stands in a field instead of a table,
+ * `isAbove` is written out, and `BIAS` a numeral: so all of deciding but the hash fits into what V8 inlines (see `hashAfter`).
  */
-export function outcomeOfTwo({ first, outcomes }: Line, hash: number): Outcome {
-  const position = hash ^ BIAS;
+export function outcomeOfTwo({ first, outcomes }: Line, hash: number): Outcome | undefined {
+  const position = hash ^ 0x80000000;
   const difference = (first - position) | 0;
-  return outcomes[(difference ^ ((first ^ position) & (difference ^ first))) >>> 31] as Outcome;
+  return outcomes[(difference ^ ((first ^ position) & (difference ^ first))) >>> 31];
 }
 
 /** The outcome at a position, counted as above; the last boundary is the end of the space, so there is one. */

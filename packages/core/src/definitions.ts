@@ -10,12 +10,15 @@ import type { PatternCompiler } from "./operators.ts";
 import {
   CompiledFlag,
   type FlagRef,
+  LONG_WAY,
   type Outcome,
   type Program,
   type Refs,
   type SegmentRef,
   type SharedSpace,
   SpaceState,
+  UNKNOWN_KEY,
+  type Way,
 } from "./program.ts";
 import { isRecord, Reading, readCondition, type Surroundings } from "./read-condition.ts";
 import { isSpace, readFlag } from "./read-flag.ts";
@@ -49,11 +52,12 @@ const SHARED_PROGRAM_RULES_MAX = 1;
 const SHARED_PROGRAM_TEXT_MAX = 1_000;
 const NO_REFS: Refs = { flags: new Set(), segments: new Set(), spaces: new Set() };
 
-function programOf(gate: Outcome): Program {
+function programOf(gate: Outcome, way: Way): Program {
   return {
     type: "boolean",
     variants: [],
     constant: gate,
+    way,
     plainLine: undefined,
     line: undefined,
     steps: undefined,
@@ -68,8 +72,8 @@ function programOf(gate: Outcome): Program {
   };
 }
 
-const UNKNOWN_PROGRAM = programOf(UNKNOWN_FLAG);
-const MALFORMED_PROGRAM = programOf(MALFORMED_FLAG);
+const UNKNOWN_PROGRAM = programOf(UNKNOWN_FLAG, UNKNOWN_KEY);
+const MALFORMED_PROGRAM = programOf(MALFORMED_FLAG, LONG_WAY);
 
 export class Definitions {
   readonly project: string;

@@ -7,14 +7,15 @@
  *     fallthrough                            off          ┘   no tests                  outcome   off
  */
 import type { EvaluationContext } from "@belay/protocol";
-import { outcomeAt } from "./decide.ts";
+import { outcomeAt, outcomeOfTwo } from "./decide.ts";
 import { foldLines, lineOf } from "./line.ts";
 import { hashAfter } from "./murmur3.ts";
-import { matchTest } from "./operators.ts";
-import { type Position, positionOf } from "./placement.ts";
+import { allMatch } from "./operators.ts";
+import { positionOf } from "./placement.ts";
 import {
   ALL,
   type CompiledDraw,
+  type CompiledFlag,
   type CompiledRule,
   type CompiledServe,
   type CompiledTest,
@@ -22,9 +23,11 @@ import {
   type Line,
   type Node,
   type Outcome,
-  type SpaceState,
   TEST,
 } from "./program.ts";
+
+// By names of this module, which V8 takes for constants: an imported one is looked up at each call.
+const [hash, match, pick, pickOfTwo] = [hashAfter, allMatch, outcomeAt, outcomeOfTwo];
 
 /** The steps of rules without prerequisites; `undefined` where they cannot be decided so. */
 export function directSteps(
@@ -52,36 +55,24 @@ export function directSteps(
  *
  * @param context a plain object; `unit` is its `targetingKey`, a text that is not empty
  */
-export function decideDirect(
-  steps: readonly DirectStep[],
-  none: Outcome,
-  space: SpaceState,
-  unit: string,
-  context: EvaluationContext,
-): Outcome {
-  let position: Position = 0;
-  let isPlaced = false;
+export function decideDirect(flag: CompiledFlag, unit: string, context: EvaluationContext): Outcome {
+  const { program } = flag;
+  const steps = program.steps as readonly DirectStep[];
+  let hashed = 0;
+  let isHashed = false;
   for (let i = 0; i < steps.length; i++) {
     const { tests, outcome, line } = steps[i] as DirectStep;
-    if (tests !== undefined && !testsHold(tests, context)) continue;
+    // `!== true` is one comparison; without it V8 asks of what it got from a call all that can be false.
+    if (tests !== undefined && match(tests, context) !== true) continue;
     if (outcome !== undefined) return outcome;
-    if (!isPlaced) {
-      position = positionOf(hashAfter(space, unit));
-      isPlaced = true;
+    if (!isHashed) {
+      hashed = hash(flag, unit);
+      isHashed = true;
     }
-    const placed = outcomeAt(line as Line, position);
+    const placed = (line as Line).isOfTwo ? pickOfTwo(line as Line, hashed) : pick(line as Line, positionOf(hashed));
     if (placed !== undefined) return placed;
   }
-  return none;
-}
-
-/**
- * One call for all tests: what deciding is made of up to here fills what V8 inlines into an application's loop (see
- * `hashAfter`), so this is called there, and has room of its own for all that a test needs.
- */
-function testsHold(tests: readonly CompiledTest[], context: EvaluationContext): boolean {
-  for (let i = 0; i < tests.length; i++) if (!matchTest(tests[i] as CompiledTest, context, true)) return false;
-  return true;
+  return program.none;
 }
 
 /** Is the flag's own first space divided by the `targetingKey`, and with our own hash? */

@@ -72,6 +72,7 @@ function tableOf(draw: CompiledDraw, outcomeAt: (position: Position) => Outcome 
     lasts: runs.map((run) => run.last),
     outcomes,
     first: runs[0]?.last ?? LAST,
+    isOfTwo: runs.length <= 2,
     isTracked: subjectSeed !== undefined,
     subjectSeed: others.length === 0 ? subjectSeed : undefined,
   };

@@ -36,11 +36,13 @@ export interface Outcome {
 
 /** A salt, hashed. `tick` and `position` remember the unit's place within one evaluation. */
 export class SpaceState implements HashPrefix {
+  // Numbers from the start, and those of the hash side by side: V8 then knows that they are small integers, and most
+  // questions find them in one line of the cache.
+  readonly h: number = 0;
+  readonly tailBytes: number = 0;
+  readonly bytes: number = 0;
+  readonly tail: number = 0;
   readonly salt: string;
-  readonly h: number;
-  readonly tail: number;
-  readonly tailBytes: number;
-  readonly bytes: number;
   tick = 0;
   position: Position = 0;
 
@@ -87,6 +89,8 @@ export interface Line {
   readonly outcomes: readonly (Outcome | undefined)[];
   /** The first of `lasts`. */
   readonly first: Position;
+  /** There are no more than two outcomes. */
+  readonly isOfTwo: boolean;
   /** Some outcome is exposed. */
   readonly isTracked: boolean;
   /** Seed of the one experiment or release that all its exposures are of; `undefined` where there are none, or several. */
@@ -187,6 +191,20 @@ export interface Refs {
   readonly spaces: ReadonlySet<SharedSpace>;
 }
 
+/** The way on which `isEnabled` finds a flag's answer: see `way.ts`. */
+export type Way = typeof LONG_WAY | typeof UNKNOWN_KEY | typeof BY_STEPS | typeof ON_BELOW | typeof ON_ABOVE;
+
+/** By `decide`, which knows them all. */
+export const LONG_WAY = 0;
+/** No flag has the key: the default, and nothing to say of it any more. */
+export const UNKNOWN_KEY = 1;
+/** By the flag's steps, which record nothing. */
+export const BY_STEPS = 2;
+/** A plain rollout, on below its boundary and off above it. */
+export const ON_BELOW = 4;
+/** The other way round; the last bit tells the two apart. */
+export const ON_ABOVE = 5;
+
 export interface Program {
   readonly type: FlagType;
   readonly variants: readonly VariantName[];
@@ -196,6 +214,7 @@ export interface Program {
   readonly line: Line | undefined;
   /** The same line where it is a plain rollout: one or two outcomes, none of them exposed. */
   readonly plainLine: Line | undefined;
+  readonly way: Way;
   /** What `decideDirect` walks, where there is no `line` and it can decide the flag. */
   readonly steps: readonly DirectStep[] | undefined;
   readonly isEnabled: boolean;
@@ -215,6 +234,13 @@ export interface Program {
  * memory as the flag, and a decision one more line of the cache to wait for.
  */
 export class CompiledFlag extends SpaceState {
+  readonly way: Way = LONG_WAY;
+  /** Of a plain rollout: the last position below its boundary. */
+  readonly first: Position = 0;
+  /** Questions that `isEnabled` has answered by itself; it wraps at 32 bits. */
+  asked = 0;
+  /** How many of them were above the boundary. */
+  above = 0;
   readonly program: Program;
   /** The answer without walking the program: its constant, or the fault that linking found. */
   gate: Outcome | undefined;
@@ -225,6 +251,8 @@ export class CompiledFlag extends SpaceState {
 
   constructor(program: Program, [first = "", ...others]: readonly string[]) {
     super(first);
+    this.way = program.way;
+    this.first = program.plainLine?.first ?? 0;
     this.program = program;
     this.gate = program.constant;
     this.spaces = others.length > 0 ? [this, ...others.map((salt) => new SpaceState(salt))] : undefined;

@@ -3,9 +3,18 @@ import type { FlagMetadata, FlagType, Json, Reason, Space, Tracks, VariantName }
 import { attributeReader } from "./attribute.ts";
 import { type Defects, quotable } from "./defect.ts";
 import { LIMITS } from "./limits.ts";
-import type { CompiledFlagTest, CompiledPart, CompiledRule, CompiledServe, Outcome, Program } from "./program.ts";
+import {
+  type CompiledFlagTest,
+  type CompiledPart,
+  type CompiledRule,
+  type CompiledServe,
+  LONG_WAY,
+  type Outcome,
+  type Program,
+} from "./program.ts";
 import { isRecord, Reading, readCondition, readDraw, readFlagTest, type Surroundings } from "./read-condition.ts";
 import { Tracked } from "./tracked.ts";
+import { wayOf } from "./way.ts";
 
 /** A flag read whole: the program, and the salts of its own spaces in the order the program counts them. */
 export interface ReadFlag {
@@ -37,14 +46,19 @@ export function readFlag(value: unknown, around: Surroundings, defects: Defects)
   const outcomeOff = serves.outcome(off, "DISABLED");
   const none = serves.outcome(undefined, "DEFAULT");
   const shortcuts = prerequisites.length === 0 ? around.shortcuts?.through(rules, fallthrough, none) : undefined;
+  const constant = isEnabled !== true ? outcomeOff : fallthroughReason === "STATIC" ? fallthrough?.outcome : undefined;
+  const refs = { flags: reading.flags, segments: reading.segments, spaces: reading.spaces };
+  // A constant comes first, and so does the fault of a flag that names what is not there.
+  const isGated = constant !== undefined || refs.flags.size + refs.segments.size + refs.spaces.size > 0;
   return {
     salts: own.map(([, space]) => space.salt),
     program: {
       type,
       variants: [...variants.keys()],
-      constant: isEnabled !== true ? outcomeOff : fallthroughReason === "STATIC" ? fallthrough?.outcome : undefined,
+      constant,
       line: shortcuts?.line,
       plainLine: shortcuts?.plainLine,
+      way: isGated ? LONG_WAY : wayOf(shortcuts),
       steps: shortcuts?.steps,
       isEnabled: isEnabled === true,
       off: outcomeOff,
@@ -53,7 +67,7 @@ export function readFlag(value: unknown, around: Surroundings, defects: Defects)
       fallthrough,
       none,
       metadata: readMetadata(value["metadata"]),
-      refs: { flags: reading.flags, segments: reading.segments, spaces: reading.spaces },
+      refs,
     },
   };
 }

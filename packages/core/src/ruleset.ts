@@ -19,7 +19,7 @@ import { decideDirect } from "./direct.ts";
 import type { Met } from "./fingerprint.ts";
 import { hashAfter } from "./murmur3.ts";
 import { positionOf } from "./placement.ts";
-import type { CompiledFlag, DirectStep, Outcome } from "./program.ts";
+import type { CompiledFlag, Outcome } from "./program.ts";
 import { Scope } from "./scope.ts";
 import { SHORTCUTS } from "./shortcuts.ts";
 import { outcomeUnlessMet } from "./unless-met.ts";
@@ -45,7 +45,7 @@ export class Ruleset {
   readonly environment: string;
   readonly #definitions: Definitions;
   /** Those of the definitions, at hand: one load less for every question. */
-  readonly #flags: Map<FlagKey, CompiledFlag>;
+  readonly #flags: ReadonlyMap<FlagKey, CompiledFlag>;
   readonly #walker: Walker;
   /** Those of the counters, at hand too. */
   #counts: Uint32Array = new Uint32Array(0);
@@ -65,6 +65,11 @@ export class Ruleset {
   /** Revision of the snapshot in force. */
   get revision(): Revision {
     return this.#definitions.revision;
+  }
+
+  /** What has been asked for or needs no compiling: flags, and unknown keys that are remembered. */
+  get flags(): ReadonlyMap<FlagKey, CompiledFlag> {
+    return this.#flags;
   }
 
   /** Number of flags, malformed ones included. */
@@ -102,7 +107,7 @@ export class Ruleset {
           const unit = context.targetingKey;
           outcome =
             typeof unit === "string" && unit.length !== 0 && isPlain(context)
-              ? outcomeOfTwo(line, hashAfter(flag, unit))
+              ? (outcomeOfTwo(line, hashAfter(flag, unit)) as Outcome)
               : this.#walker.walk(flag, context);
         }
       } catch {
@@ -112,6 +117,12 @@ export class Ruleset {
     const at = flag.slot + outcome.slot;
     (this.#counts[at] as number)++;
     return outcome;
+  }
+
+  /** Counts an evaluation whose outcome was found past `decide`. */
+  count(flag: CompiledFlag, outcome: Outcome): void {
+    const at = flag.slot + outcome.slot;
+    (this.#counts[at] as number)++;
   }
 
   /** As `decide`, uncounted; for explanations and previews. */
@@ -180,11 +191,11 @@ export class Ruleset {
 
   /** Apart from `decide`, which has to stay short (see `hashAfter`): every flag and every context. */
   #decideAny(flag: CompiledFlag, context: EvaluationContext, met: Met | undefined): Outcome {
-    const { line, steps, none } = flag.program;
+    const { line, steps } = flag.program;
     if (line === undefined && steps === undefined) return this.#walker.walk(flag, context);
     const unit = context.targetingKey;
     if (typeof unit !== "string" || unit.length === 0 || !isPlain(context)) return this.#walker.walk(flag, context);
-    if (line === undefined) return decideDirect(steps as readonly DirectStep[], none, flag, unit, context);
+    if (line === undefined) return decideDirect(flag, unit, context);
     if (met !== undefined && line.subjectSeed !== undefined) return outcomeUnlessMet(line, flag, unit, met);
     return outcomeAt(line, positionOf(hashAfter(flag, unit))) as Outcome;
   }

@@ -23,7 +23,7 @@ export const SHORTCUTS: Shortcuts = {
     const line = wholeLine(rules, fallthrough, none);
     return {
       line,
-      plainLine: line !== undefined && line.outcomes.length <= 2 && !line.isTracked ? line : undefined,
+      plainLine: line?.isOfTwo === true && !line.isTracked ? line : undefined,
       steps: line === undefined ? directSteps(rules, fallthrough, none) : undefined,
     };
   },

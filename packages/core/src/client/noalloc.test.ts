@@ -1,14 +1,29 @@
+import type { Condition, Part, SnapshotFlag } from "@belay/protocol";
 import { describe, expect, it } from "vitest";
 import type { Client } from "./client.ts";
 import { fakeClient } from "./fake-client.fixture.ts";
 import { experimentFlag, FakeServer, FakeTime, plainFlag, snapshotOf } from "./fake-world.fixture.ts";
 
 const CALLS = 200_000;
-const contexts = Array.from({ length: 10_000 }, (_, n) => ({ targetingKey: `user-${n}` }));
+const contexts = Array.from({ length: 10_000 }, (_, n) => ({ targetingKey: `user-${n}`, country: "AT", version: "2.10.3" }));
+
+/** In for half of those whom the condition, if there is one, lets through. */
+function halfFlag(when?: Condition): SnapshotFlag {
+  const split: Part[] = [{ variant: "on", draws: [{ space: "share", in: [[0, 500_000]] }] }];
+  const rule = { id: "half", serve: { split }, ...(when === undefined ? {} : { when }) };
+  return { ...plainFlag(false), spaces: { share: { salt: "k7d2m4qa" } }, rules: [rule] };
+}
+
+const someVersions: Condition = {
+  all: [
+    { attribute: "country", op: "in", value: ["DE", "AT"] },
+    { attribute: "version", op: "semverGte", value: "2.3.0" },
+  ],
+};
 
 function clientOf(): Client {
   const server = new FakeServer(new FakeTime(), snapshotOf(1));
-  const flags = { plain: plainFlag(true), pricing: experimentFlag() };
+  const flags = { plain: plainFlag(true), half: halfFlag(), some: halfFlag(someVersions), pricing: experimentFlag() };
   return fakeClient(server, { isOffline: true, held: { snapshot: snapshotOf(1, flags), from: "application" } }).client;
 }
 
@@ -29,6 +44,8 @@ function bytesPerCall(call: (n: number) => unknown, calls: number): number[] {
 describe("the hot path of seen units", () => {
   it.each([
     ["a plain flag", (belay: Client) => (n: number) => belay.isEnabled("plain", contexts[n])],
+    ["a rollout", (belay: Client) => (n: number) => belay.isEnabled("half", contexts[n])],
+    ["a rollout behind conditions", (belay: Client) => (n: number) => belay.isEnabled("some", contexts[n])],
     ["a tracked experiment", (belay: Client) => (n: number) => belay.value("pricing", contexts[n] ?? {}, "none") === "A"],
     ["a flag that is not there", (belay: Client) => (n: number) => belay.isEnabled("nothing", contexts[n])],
   ])("%s: not a byte a call", (_name, callOf) => {
