@@ -14,7 +14,7 @@ export const POINTS = 1_000_000;
 
 const TWO_32 = 4_294_967_296;
 /** What turns an unsigned hash into a position, and back. */
-export const BIAS: number = 0x80000000 | 0;
+const BIAS = 0x80000000 | 0;
 
 /** A place on the line of 2^32 hashes as a signed integer that sorts like the unsigned hash. */
 export type Position = number;
