@@ -15,6 +15,7 @@ import { triggerRoutes } from "./releases/trigger-routes.ts";
 import { signingRoutes } from "./signing/routes.ts";
 import type { ChangeLog } from "./store/changes/index.ts";
 import type { EventStore } from "./store/events/index.ts";
+import type { Send } from "./webhooks/sender.ts";
 
 /** The doors of releases, of the freeze and of what is learned. */
 export function releaseDoors({
@@ -24,6 +25,7 @@ export function releaseDoors({
   events,
   gathered,
   fillRandom,
+  send,
   now,
 }: {
   readonly desk: ReleaseDesk;
@@ -34,10 +36,12 @@ export function releaseDoors({
   readonly gathered?: GatheredLedger;
   /** Random bytes fit for secrets. */
   readonly fillRandom: FillRandom;
+  /** What test alerts go out by. */
+  readonly send?: Send;
   readonly now: () => number;
 }): (access: Access, control: ControlPlane) => FastifyPluginAsync {
   return (access, control) => async (app) => {
-    await app.register(releaseRoutes, { access, control, desk, now });
+    await app.register(releaseRoutes, { access, control, desk, now, ...(send === undefined ? {} : { send }) });
     await app.register(recordRoutes, { access, control, desk });
     await app.register(logRoutes, {
       ...{ access, control, log, events, fillRandom, now },

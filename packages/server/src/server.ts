@@ -261,7 +261,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
         emergencyDoors(emergencies),
         backupDoors(new Backups({ folder: folder.path, events, now: Date.now })),
         releaseDoors({
-          ...{ desk, pulse, log, events: read, fillRandom, now: Date.now },
+          ...{ desk, pulse, log, events: read, fillRandom, send, now: Date.now },
           ...(gathered === undefined ? {} : { gathered }),
         }),
       ],

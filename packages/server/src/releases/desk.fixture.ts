@@ -8,6 +8,7 @@ import { EMPTY_WORKSPACE } from "../state/amend.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
 import type { EventQuery, EventStore, IncomingBatch } from "../store/events/index.ts";
 import type { Notice } from "../webhooks/message.ts";
+import type { Send } from "../webhooks/sender.ts";
 import { ReleaseDesk } from "./desk.ts";
 import { T0 } from "./release.fixture.ts";
 import type { ReleaseMessage, ReleaseServiceOptions } from "./service.ts";
@@ -30,6 +31,8 @@ export interface ReleaseServer extends TestServer {
 interface ReleaseServerOptions extends Partial<AppDependencies> {
   /** What is asked for events; the batches in memory when absent. */
   readonly events?: Pick<EventStore, "pull" | "ledger">;
+  /** What test alerts go out by; none when absent. */
+  readonly send?: Send;
   readonly wrapLog?: (log: ChangeLog) => ChangeLog;
   readonly lowerHere?: NonNullable<ReleaseServiceOptions["lowerHere"]>;
   readonly promised?: NonNullable<ReleaseServiceOptions["promised"]>;
@@ -44,6 +47,7 @@ export async function releaseServer({
   lowerHere,
   promised,
   onFault,
+  send,
   ...options
 }: ReleaseServerOptions = {}): Promise<ReleaseServer> {
   const messages: ReleaseMessage[] = [];
@@ -95,6 +99,7 @@ export async function releaseServer({
           events: events ?? eventsIn(batches),
           fillRandom: (bytes) => crypto.getRandomValues(bytes),
           now,
+          ...(send === undefined ? {} : { send }),
         })(access, control);
       },
     ],

@@ -35,6 +35,7 @@ import { etagOf } from "../http/etag.ts";
 import { environmentOf, type PageQuery, PageQuerySchema, pathParams, projectOf } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Workspace } from "../state/workspace.ts";
+import type { Send } from "../webhooks/sender.ts";
 import { abort, advanceByPerson, approve, giveEvidence, hold, makeReady, resume, rollBack, start, trip } from "./climb.ts";
 import type { ReleaseDesk } from "./desk.ts";
 import { heldRelease, type ReleasePlace, releaseView } from "./document.ts";
@@ -45,11 +46,14 @@ import { openWindow } from "./gather.ts";
 import { plan } from "./plan.ts";
 import { planLines } from "./plan-text.ts";
 import { isLive } from "./states.ts";
+import { testAlert } from "./test-alert.ts";
 
 export interface ReleaseDoors {
   readonly access: Pick<Access, "role">;
   readonly control: ControlPlane;
   readonly desk: ReleaseDesk;
+  /** What test alerts go out by; without it a person says that one arrived. */
+  readonly send?: Send;
   readonly now: () => number;
 }
 
@@ -106,7 +110,7 @@ const tags: readonly string[] = ["releases"];
 const DRILL_TIMEOUT_S = 30;
 
 /** Ladders of flags in an environment. */
-export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { access, control, desk, now }) => {
+export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { access, control, desk, send, now }) => {
   const all = "/api/v1/projects/:project/environments/:environment/releases";
   const one = `${all}/:release`;
   const params = pathParams("project", "environment", "release");
@@ -380,13 +384,19 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
       schema: {
         tags,
         response: { 200: ReleaseSchema },
-        summary: "Give evidence that a gate asks for: a test alert arrived, the runbook was tried, a note was sent, power",
+        summary:
+          "Give evidence that a gate asks for: a test alert arrived (sent now where a webhook carries the route), the runbook was tried, a note was sent, power",
         params,
         body: EvidenceDraftSchema,
       },
     },
-    async (request, reply) =>
-      answerWrite(control, request, reply, {
+    async (request, reply) => {
+      const { kind, route = "" } = request.body;
+      const isRoute = kind === "alert-tested" && read(request.params).alertRoutes.includes(route);
+      if (isRoute && send !== undefined) {
+        await testAlert(send, projectOf(control.workspace, request.params.project), route, { requestId: request.id, at: now() });
+      }
+      return answerWrite(control, request, reply, {
         decide: (workspace, at) => {
           const place = placeOf(workspace, request.params);
           const held = heldRelease(place);
@@ -394,7 +404,8 @@ export const releaseRoutes: FastifyPluginAsync<ReleaseDoors> = async (app, { acc
           const evidence = evidenceOf(request.body, held.body, { at: new Date(at).toISOString(), by: actorOf(request).id });
           return "code" in evidence ? evidence : giveEvidence(place, evidence);
         },
-      }),
+      });
+    },
   );
 
   app.post<{ Params: Params; Body: DrillDraft }>(

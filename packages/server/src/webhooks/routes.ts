@@ -33,9 +33,9 @@ import type { Held, WebhookDocument, Workspace } from "../state/workspace.ts";
 import type { Delivery, DeliveryStore } from "../store/deliveries/index.ts";
 import type { Courier } from "./courier.ts";
 import { createWebhook, deleteWebhook, editWebhook, refuseParts, rotateSecret, webhookView } from "./domain.ts";
-import { bodyOf } from "./message.ts";
 import type { Send } from "./sender.ts";
-import { newSigningSecret, signatureHeaders } from "./signature.ts";
+import { newSigningSecret } from "./signature.ts";
+import { sendTest } from "./test-message.ts";
 
 interface WebhookDoors {
   readonly access: Access;
@@ -253,12 +253,7 @@ function deliveryRoutes(app: FastifyInstance, { access, control, store, courier,
     },
     async ({ id: requestId, params: { project, webhook } }): Promise<TestAnswer> => {
       const { body: document } = webhookOf(control.workspace, project, webhook);
-      const at = now();
-      const id = `msg_${project}_${webhook}_test_${requestId}`;
-      const text = `A test message of webhook ${webhook} in project ${project}`;
-      const notice = { id, type: "webhook.test", project, environments: [], at: new Date(at).toISOString(), text, data: {} };
-      const body = bodyOf(document, notice);
-      const { status, fault } = await send(document.url, signatureHeaders(id, body, at, document.secrets), body);
+      const { id, status, fault } = await sendTest(send, { project, webhook, document, requestId, at: now() });
       return {
         id,
         delivered: fault === undefined,

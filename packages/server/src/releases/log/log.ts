@@ -163,7 +163,9 @@ async function replay(events: LogSources["events"], { id, body, told, at, ...res
     shares: told.shares,
     isTreated: (variant) => armOf(body, variant) > 0,
   });
-  const others = alongside.flatMap((neighbour) => otherOf(project, id.environment, neighbour));
+  // Pairs are compared by failures: without any, nobody else's exposures are read.
+  const hasFailures = body.guardrails.some(({ measure }) => measure.kind === "failures");
+  const others = hasFailures ? alongside.flatMap((neighbour) => otherOf(project, id.environment, neighbour)) : [];
   for (const [index, { asked, armOf: armThere }] of others.entries()) {
     for await (const row of inTurns(rows({ kind: "exposures", ...asked }, end + 1))) {
       units.meet(row, index, armThere(row.variant ?? ""));
