@@ -56,6 +56,28 @@ withRedis("bus over Redis", (redis) => {
     busContract("over sentinels of Redis", () => joined({ urls: [sentinel.url], sentinel: "main", prefix: "contract" }));
   });
 
+  it("goes on at the replica that its sentinels make the master where the master died", async () => {
+    const master = await startRedis();
+    onTestFinished(() => master.stop());
+    const replica = await startRedis();
+    onTestFinished(() => replica.stop());
+    await replica.command("REPLICAOF", "127.0.0.1", String(master.port));
+    await expect.poll(() => replica.command("INFO", "replication"), { timeout: 30_000 }).toContain("master_link_status:up");
+    const sentinel = await startRedis({ kind: "sentinel", masterPort: master.port });
+    onTestFinished(() => sentinel.stop());
+    const options: RedisOptions = { urls: [sentinel.url], sentinel: "main", prefix: "t-moved" };
+    const [one, other] = await Promise.all([joined(options), joined(options)]);
+    onTestFinished(() => Promise.all([one.close(), other.close()]).then(() => undefined));
+    const heard: Json[] = [];
+    other.subscribe("position", (message) => heard.push(message));
+    await untilHeard(one, heard, 8);
+    await expect.poll(() => sentinel.command("SENTINEL", "FAILOVER", "main"), { timeout: 30_000, interval: 200 }).toBe("+OK\r\n");
+    await expect.poll(() => replica.command("INFO", "replication"), { timeout: 30_000 }).toContain("role:master");
+    await master.kill();
+    await untilHeard(one, heard, 9);
+    expect(await replica.command("PUBSUB", "NUMSUB", "t-moved:bus")).toMatch(/:2\r\n$/);
+  });
+
   it("keeps installations with different prefixes apart", async () => {
     const { one, heard } = await pair();
     const { one: stranger } = await pair();
