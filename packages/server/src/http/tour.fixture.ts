@@ -93,6 +93,8 @@ async function shared(say: Say): Promise<void> {
   await say("POST", `${P}/incidents`, { key: "outage", environment: "production", reason: "No payments" });
   await say("POST", `${P}/incidents/outage/end`, {});
   await say("PUT", `${P}/stale-rule`, { unseenDays: 9 });
+  await say("PUT", `${P}/code-places/shop`, { version: "c1", places: [{ flag: "a", file: "src/a.ts", line: 3 }] });
+  await say("GET", `${P}/code-places`);
 }
 
 async function history(say: Say): Promise<void> {
