@@ -92,6 +92,8 @@ async function shared(say: Say): Promise<void> {
   await say("POST", `${P}/holdouts/year/end`, {});
   await say("POST", `${P}/incidents`, { key: "outage", environment: "production", reason: "No payments" });
   await say("POST", `${P}/incidents/outage/end`, {});
+  await say("PUT", `${P}/code-places/shop`, { version: "c1", places: [{ flag: "checkout", file: "src/shop.ts", line: 3 }] });
+  await say("GET", `${P}/code-places`);
   await say("PUT", `${P}/stale-rule`, { unseenDays: 9 });
   await say("PUT", `${P}/code-places/shop`, { version: "c1", places: [{ flag: "a", file: "src/a.ts", line: 3 }] });
   await say("GET", `${P}/code-places`);
