@@ -67,6 +67,9 @@ function load(context: EvaluationContext, path: string, site: number): unknown {
   }
 }
 
+/** As a constant: what a function's declaration names might be another one by now, and V8 looks. */
+const loadOf = load;
+
 /** Is the context a plain object, so that reading a name `Object.prototype` does not bring reads an own property? */
 export function isPlain(context: EvaluationContext): boolean {
   return Object.getPrototypeOf(context) === PLAIN;
@@ -87,7 +90,7 @@ export function readAttribute(reader: AttributeReader, context: EvaluationContex
 /** What stands under the whole path as one name. A text is the attribute's value; with anything else go on to `restRead`. */
 export function firstRead(reader: AttributeReader, context: EvaluationContext, isPlainContext: boolean): unknown {
   // A number is compared, not a field that holds true or false: V8 does not know that it holds nothing else, and tests for all.
-  if (isPlainContext && reader.site !== CAREFUL) return load(context, reader.path, reader.site);
+  if (isPlainContext && reader.site !== CAREFUL) return loadOf(context, reader.path, reader.site);
   return Object.hasOwn(context, reader.path) ? context[reader.path] : undefined;
 }
 

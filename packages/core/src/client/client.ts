@@ -85,10 +85,12 @@ export const CLOSE_DEADLINE_MS = 4_000;
 const NO_CONTEXT: EvaluationContext = {};
 const NO_RULES: Snapshot = { format: 1, project: "", environment: "", revision: 0, spaces: {}, segments: {}, flags: {} };
 
-// Those of `program.ts`, with values of this module: V8 takes them for constants, and looks an imported one up at each call.
+// Numbers of `program.ts` and functions of others by names of this module: V8 takes those for constants, and looks an
+// imported one up at each call.
 const LONG_WAY: typeof LongWay = 0;
 const UNKNOWN_KEY: typeof UnknownKey = 1;
 const BY_STEPS: typeof BySteps = 2;
+const [answerPlain, answerBySteps, isPlainObject] = [isOn, decideDirect, isPlain];
 
 /** Unknown keys warned about; beyond the bound further ones are answered in silence. */
 const UNKNOWN_KEYS_MAX = 50;
@@ -195,9 +197,9 @@ export class Client {
     try {
       // Loaded plainly, and before the prototype is looked at: see `Ruleset.decide`.
       const unit = context.targetingKey;
-      if (typeof unit === "string" && unit.length !== 0 && isPlain(context)) {
-        if (flag.way !== BY_STEPS) return isOn(flag, unit);
-        const outcome = decideDirect(flag, unit, context);
+      if (typeof unit === "string" && unit.length !== 0 && isPlainObject(context)) {
+        if (flag.way !== BY_STEPS) return answerPlain(flag, unit);
+        const outcome = answerBySteps(flag, unit, context);
         this.#rules.count(flag, outcome);
         return outcome.value === undefined ? fallback : (outcome.value as boolean);
       }
