@@ -55,13 +55,13 @@ export class Counters {
     return counts;
   }
 
-  /** Adds what the flag has counted in itself: see `way.ts`. */
+  /** Adds what the flag has counted in itself: see `way.ts`. Its counts wrap into the negative; here they are 32 bits without a sign. */
   #collect(flag: CompiledFlag): void {
     const { asked, above } = flag;
     if (asked === 0) return;
     const [first, second] = flag.program.plainLine?.outcomes ?? [];
-    this.#add(flag.slot + (first?.slot ?? 0), asked - above);
-    this.#add(flag.slot + (second?.slot ?? 0), above);
+    this.#add(flag.slot + (first?.slot ?? 0), (asked - above) >>> 0);
+    this.#add(flag.slot + (second?.slot ?? 0), above >>> 0);
     flag.asked = 0;
     flag.above = 0;
   }

@@ -87,3 +87,22 @@ it("isOn answers and counts what decide does, for salts and units of every kind"
   expect(counts.filter(({ variant }) => variant === "on").reduce((sum, { count }) => sum + count, 0)).toBe(on);
   expect(asked.takeCounts()).toEqual([]);
 });
+
+it("counts on past 31 bits, on either side of the boundary", () => {
+  const ruleset = compile(snapshotOf({ flags: { rollout: FLAGS["rollout"]?.[1] as SnapshotFlag } }));
+  const compiled = ruleset.find("rollout");
+  if (compiled === undefined) throw new Error("no flag");
+  const units = Array.from({ length: 100 }, (_, n) => `user-${n}`);
+  const on = units.filter((unit) => ruleset.peek("rollout", { targetingKey: unit }).value === true).length;
+  expect([on > 20, on < 80]).toEqual([true, true]);
+  for (const [asked, above] of [
+    [2 ** 31 - 10, 0],
+    [2 ** 31 - 10, 2 ** 31 - 10],
+  ] as const) {
+    compiled.asked = asked;
+    compiled.above = above;
+    for (const unit of units) isOn(compiled, unit);
+    const told = new Map(ruleset.takeCounts().map(({ variant, count }) => [variant, count]));
+    expect([told.get("on"), told.get("off")]).toEqual([asked - above + on, above + units.length - on]);
+  }
+});
