@@ -40,6 +40,8 @@ it("fault 19: a relay whose upstream fell silent leaves it after two heartbeats,
   const before = client.revision;
   expect(client.isEnabled("checkout", USER)).toBe(true);
 
+  // Each of the requests before it left nothing behind: the stream is all there is.
+  await expect.poll(() => way.open, { timeout: 20_000 }).toBe(1);
   way.faults.isHalfOpen = true;
   const silentSince = performance.now();
   const { revision } = await ask("PUT", ROLLOUT, { percentage: 0 });

@@ -32,7 +32,9 @@ export class Upstream {
 
   constructor(url: string, key: string, relay: string) {
     this.#base = `${url.replace(/\/+$/, "")}/relay/v1`;
-    this.#headers = { authorization: `Bearer ${key}`, "user-agent": `belay-relay/${relay}` };
+    // A connection for each request: one that was kept may have died in silence meanwhile, and each of those that are taken up
+    // again one after another would cost a request its whole timeout.
+    this.#headers = { authorization: `Bearer ${key}`, "user-agent": `belay-relay/${relay}`, connection: "close" };
   }
 
   /** Opens the stream; `after` is the revision to go on from. */
@@ -84,18 +86,27 @@ export class Upstream {
 
   /** Sends to a door; `undefined` once it is taken, else why it is not. */
   async send<D extends keyof Sent>(door: D, body: Sent[D], signal: AbortSignal): Promise<string | undefined> {
+    // Not `AbortSignal.any` of one made by `AbortSignal.timeout`: nothing holds that one, and once it is collected it never fires.
+    const patience = new AbortController();
+    const leave = (): void => patience.abort();
+    const timer = setTimeout(() => patience.abort(new DOMException("no answer", "TimeoutError")), POST_TIMEOUT_MS);
+    signal.addEventListener("abort", leave, { once: true });
+    if (signal.aborted) leave();
     try {
       const response = await fetch(`${this.#base}/${door}`, {
         method: "POST",
         headers: { ...this.#headers, "content-type": "application/json", ...(door === "events" ? GZIP : {}) },
         body: door === "events" ? await gzipped(JSON.stringify(body)) : JSON.stringify(body),
-        signal: AbortSignal.any([signal, AbortSignal.timeout(POST_TIMEOUT_MS)]),
+        signal: patience.signal,
         redirect: "error",
       });
       await response.arrayBuffer();
       return response.ok ? undefined : `the upstream answered ${response.status}`;
     } catch (error) {
       return wordsOf(error);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", leave);
     }
   }
 
