@@ -4,6 +4,7 @@ import type { ControlPlane } from "../control/control-plane.ts";
 import { projectOf } from "../http/params.ts";
 import type { EnvironmentState, ProjectState } from "../state/workspace.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
+import { LeasedRounds } from "../store/changes/leased-rounds.ts";
 import type { FlagUses } from "./flag-uses.ts";
 import { type FlagFacts, fullVariant, markStale, staleReasons, staleRuleOf } from "./lifecycle.ts";
 
@@ -20,42 +21,33 @@ export interface StaleKeeperOptions {
   readonly everyMs?: number;
 }
 
-const LEASE = "stale-flags";
-const LEASE_MS = 600_000;
 const ORIGIN: Origin = { actor: { id: "system", name: "Belay" }, requestId: "stale-flags" };
 
 /** Looks now and then which flags are stale, and writes it down: lists filter by that, and webhooks are told once. */
 export class StaleKeeper {
   readonly #options: StaleKeeperOptions;
-  readonly #timer: NodeJS.Timeout;
-  #looking: Promise<void> | undefined;
+  readonly #rounds: LeasedRounds;
 
   constructor(options: StaleKeeperOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.look(), options.everyMs ?? 3_600_000).unref();
+    const { log, holder, now, onFault, everyMs = 3_600_000 } = options;
+    this.#rounds = new LeasedRounds({
+      ...{ log, holder, now, onFault, everyMs, lease: "stale-flags", leaseMs: 600_000 },
+      work: () => this.#look(),
+    });
   }
 
   /** One look at a time: who asks meanwhile gets that one. */
   look(): Promise<void> {
-    this.#looking ??= this.#look()
-      .catch(this.#options.onFault)
-      .finally(() => {
-        this.#looking = undefined;
-      });
-    return this.#looking;
+    return this.#rounds.round();
   }
 
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
-    await this.#options.log.releaseLease(LEASE, this.#options.holder).catch(() => undefined);
+  close(): Promise<void> {
+    return this.#rounds.close();
   }
 
   async #look(): Promise<void> {
-    const { control, log, now, holder } = this.#options;
-    const at = now();
-    if ((await log.takeLease(LEASE, holder, { now: at, until: at + LEASE_MS })) === undefined) return;
-    for (const project of control.workspace.projects.values()) {
+    for (const project of this.#options.control.workspace.projects.values()) {
       for (const flag of project.flags.keys()) await this.#lookAt(project, flag);
     }
   }

@@ -8,6 +8,7 @@ import type { History } from "../history/history.ts";
 import { ProblemError, renderProblem } from "../http/problem.ts";
 import type { RequestDocument, Workspace } from "../state/workspace.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
+import { LeasedRounds } from "../store/changes/leased-rounds.ts";
 import { authorFault } from "./authority.ts";
 import { type Desk, endRequest, fireRequest, hasDrifted, pendingRequests } from "./domain.ts";
 import { type Decide, OPERATIONS } from "./operations.ts";
@@ -37,8 +38,6 @@ interface Due extends Pending {
   readonly due: EpochMs;
 }
 
-const LEASE = "requests";
-const LEASE_MS = 15_000;
 const ORIGIN: Origin = { actor: { id: "system", name: "Belay" }, requestId: "requests" };
 
 /**
@@ -52,41 +51,29 @@ const ORIGIN: Origin = { actor: { id: "system", name: "Belay" }, requestId: "req
  */
 export class Clerk {
   readonly #options: ClerkOptions;
-  readonly #timer: NodeJS.Timeout;
-  #running: Promise<void> = Promise.resolve();
-  #isWaiting = false;
-  #isClosed = false;
+  readonly #rounds: LeasedRounds;
 
   constructor(options: ClerkOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.turn(), options.everyMs ?? 1_000).unref();
+    const { log, holder, now, onFault, everyMs = 1_000 } = options;
+    this.#rounds = new LeasedRounds({
+      ...{ log, holder, now, onFault, everyMs, lease: "requests", leaseMs: 15_000 },
+      isDue: () => this.#pending().length > 0,
+      work: (at) => this.#turn(at),
+    });
     options.control.onCommit(() => void this.turn());
   }
 
   /** Does what there is to do now. Turns run one after another; asked for meanwhile, one more follows. */
   turn(): Promise<void> {
-    if (!this.#isWaiting && !this.#isClosed) {
-      this.#isWaiting = true;
-      this.#running = this.#running.then(() => {
-        this.#isWaiting = false;
-        return this.#turn().catch(this.#options.onFault);
-      });
-    }
-    return this.#running;
+    return this.#rounds.next();
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    clearInterval(this.#timer);
-    await this.#running;
-    await this.#options.log.releaseLease(LEASE, this.#options.holder).catch(() => undefined);
+  close(): Promise<void> {
+    return this.#rounds.close();
   }
 
-  async #turn(): Promise<void> {
-    const { log, now, holder } = this.#options;
-    if (this.#pending().length === 0) return;
-    const at = now();
-    if ((await log.takeLease(LEASE, holder, { now: at, until: at + LEASE_MS })) === undefined) return;
+  async #turn(at: EpochMs): Promise<void> {
     for (const pending of this.#pending()) await this.#voidIfDrifted(pending);
     for (const sameThing of groups(dueOf(this.#pending(), at))) await this.#catchUp(sameThing);
   }

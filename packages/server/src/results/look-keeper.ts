@@ -4,6 +4,7 @@ import { phasesSince } from "../experiments/past-phases.ts";
 import { projectOf } from "../http/params.ts";
 import type { ExperimentDocument, Workspace } from "../state/workspace.ts";
 import type { ChangeLog } from "../store/changes/index.ts";
+import { LeasedRounds } from "../store/changes/leased-rounds.ts";
 import type { ResultsService } from "./service.ts";
 
 export interface LookKeeperOptions {
@@ -21,8 +22,6 @@ export interface LookKeeperOptions {
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 const ROUND_MS = 60_000;
-const LEASE = "looks";
-const LEASE_MS = 10 * ROUND_MS;
 const ACTOR = { id: "scheduler", name: "Scheduler" };
 
 /**
@@ -37,9 +36,7 @@ const ACTOR = { id: "scheduler", name: "Scheduler" };
  */
 export class LookKeeper {
   readonly #options: LookKeeperOptions;
-  readonly #timer: ReturnType<typeof setInterval>;
-  #round: Promise<void> | undefined;
-  #isClosed = false;
+  readonly #rounds: LeasedRounds;
   /** When each experiment's data were last checked by this server; an alarm that is known is not told again. */
   readonly #checkedAt = new Map<string, number>();
 
@@ -50,39 +47,29 @@ export class LookKeeper {
         if (kind === "targeting" && project !== undefined) this.#notice(workspace, { project, environment, flag: key });
       }
     });
-    this.#timer = setInterval(() => void this.round(), ROUND_MS);
-    this.#timer.unref();
+    const { log, holder, now } = options;
+    this.#rounds = new LeasedRounds({
+      ...{ log, holder, now, everyMs: ROUND_MS, lease: "looks", leaseMs: 10 * ROUND_MS },
+      work: (at) => this.#lookAtAll(at),
+      onFault: (error) => options.onFault(error, ""),
+    });
   }
 
   /** Looks at every experiment that is due. Calls that come while one runs share it. */
   round(): Promise<void> {
-    this.#round ??= this.#runRound().finally(() => {
-      this.#round = undefined;
-    });
-    return this.#round;
+    return this.#rounds.round();
   }
 
   /** Waits for what was begun. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    clearInterval(this.#timer);
-    await this.#round;
-    await this.#options.log.releaseLease(LEASE, this.#options.holder);
+  close(): Promise<void> {
+    return this.#rounds.close();
   }
 
-  async #runRound(): Promise<void> {
-    const { control, log, now, holder, onFault } = this.#options;
-    const at = now();
-    try {
-      const fence = await log.takeLease(LEASE, holder, { now: at, until: at + LEASE_MS });
-      if (fence === undefined) return;
-    } catch (error) {
-      onFault(error, "");
-      return;
-    }
+  async #lookAtAll(at: number): Promise<void> {
+    const { control } = this.#options;
     for (const [project, { experiments }] of control.workspace.projects) {
       for (const [experiment, { body }] of experiments) {
-        if (this.#isClosed) return;
+        if (this.#rounds.isClosed) return;
         if (body.status !== "running") continue;
         await this.#openPhase(project, experiment);
         if (isDue(body, lastLook(control.workspace, project, experiment), at)) await this.#look(project, experiment);

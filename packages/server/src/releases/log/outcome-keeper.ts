@@ -2,6 +2,7 @@ import type { EpochMs } from "@belay/protocol";
 import type { ControlPlane } from "../../control/control-plane.ts";
 import { projectOf } from "../../http/params.ts";
 import type { ChangeLog } from "../../store/changes/index.ts";
+import { LeasedRounds } from "../../store/changes/leased-rounds.ts";
 import type { ReleaseId } from "../watchtower.ts";
 import { type LogSources, writeLog } from "./log.ts";
 import { fileOutcomes, isOwed, outcomesKey, outcomesOf } from "./outcomes.ts";
@@ -20,8 +21,6 @@ export interface OutcomeKeeperOptions extends Pick<LogSources, "events"> {
 }
 
 const ROUND_MS = 60_000;
-const LEASE = "outcomes";
-const LEASE_MS = 10 * ROUND_MS;
 const RETRY_MS = 10 * ROUND_MS;
 const ACTOR = { id: "scheduler", name: "Scheduler" };
 
@@ -31,46 +30,33 @@ const ACTOR = { id: "scheduler", name: "Scheduler" };
  */
 export class OutcomeKeeper {
   readonly #options: OutcomeKeeperOptions;
-  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #rounds: LeasedRounds;
   readonly #retryAt = new Map<string, EpochMs>();
-  #round: Promise<void> | undefined;
-  #isClosed = false;
 
   constructor(options: OutcomeKeeperOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.round(), options.everyMs ?? ROUND_MS);
-    this.#timer.unref();
+    const { log, holder, now, everyMs = ROUND_MS } = options;
+    this.#rounds = new LeasedRounds({
+      ...{ log, holder, now, everyMs, lease: "outcomes", leaseMs: 10 * ROUND_MS },
+      isDue: () => this.#owed().length > 0,
+      work: () => this.#fileOwed(),
+      onFault: (error) => options.onFault(error, undefined),
+    });
   }
 
   /** Writes down all that is owed, one release after the other. Calls that come while one runs share it. */
   round(): Promise<void> {
-    this.#round ??= this.#runRound().finally(() => {
-      this.#round = undefined;
-    });
-    return this.#round;
+    return this.#rounds.round();
   }
 
   /** Waits for what was begun. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    clearInterval(this.#timer);
-    await this.#round;
-    await this.#options.log.releaseLease(LEASE, this.#options.holder);
+  close(): Promise<void> {
+    return this.#rounds.close();
   }
 
-  async #runRound(): Promise<void> {
-    const { log, now, holder, onFault } = this.#options;
-    const owed = this.#owed();
-    if (owed.length === 0) return;
-    try {
-      const at = now();
-      if ((await log.takeLease(LEASE, holder, { now: at, until: at + LEASE_MS })) === undefined) return;
-    } catch (error) {
-      onFault(error, undefined);
-      return;
-    }
-    for (const id of owed) {
-      if (this.#isClosed) return;
+  async #fileOwed(): Promise<void> {
+    for (const id of this.#owed()) {
+      if (this.#rounds.isClosed) return;
       await this.#file(id);
     }
   }
