@@ -1,50 +1,21 @@
 import { PACKED_TYPE } from "@belay/core";
 import type { SdkDoor } from "@belay/testkit";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { ClientState } from "./application.ts";
-import { bundled } from "./bundle.fixture.ts";
-import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
-import { startClient } from "./client-page.fixture.ts";
-import { openDoor } from "./door.fixture.ts";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
+import { CHROMIUM } from "./chromium.fixture.ts";
+import { doorPages, FLAGS, KEY } from "./door-pages.fixture.ts";
 import type * as sdk from "./index.ts";
-import { changeOf, experiment, rollout, snapshotOf } from "./rules.fixture.ts";
-
-const KEY = "client-key-1";
-const USER = { targetingKey: "user-42", plan: "pro" };
-const FLAGS = { "checkout-v2": rollout(1_000_000), pricing: experiment() };
+import { changeOf, rollout, snapshotOf } from "./rules.fixture.ts";
 
 // Without a browser there is nothing to run in; the fixture says so loudly.
 describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
-  let browser: Browser;
-  let site: Site;
-  let door: SdkDoor;
-
-  beforeAll(async () => {
-    const { text, folder } = await bundled('export * from "sdk";');
-    await folder.remove();
-    site = await openSite(text);
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await site.close();
-  });
-  beforeEach(async () => {
-    door = await openDoor({ sdkKey: KEY, snapshot: snapshotOf(7, FLAGS), heartbeatMs: 500 });
-  });
-  afterEach(async () => {
-    for (const context of browser.contexts()) await context.close();
-    await door.stop();
-  });
-
-  const start = (page: Page, options: Parameters<typeof startClient>[1] = {}, timeoutMs?: number): Promise<ClientState> =>
-    startClient(page, { url: door.url, clientKey: KEY, context: USER, ...options }, timeoutMs);
+  const given = doorPages('export * from "sdk";');
+  const { open, start } = given;
 
   const isEnabled = (page: Page, key = "checkout-v2"): Promise<boolean> => page.evaluate((key) => belay.isEnabled(key), key);
 
   it("answers defaults at once, the flag's values once live, and a change as soon as it comes", async () => {
-    const { page, faults } = await openPage(browser, site.url);
+    const { page, faults } = await open();
     const before = await page.evaluate(
       ([url, clientKey]) => {
         const { createClient } = globalThis.bundle as unknown as typeof sdk;
@@ -56,7 +27,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
           client.state,
         ];
       },
-      [door.url, KEY] as const,
+      [given.door.url, KEY] as const,
     );
     expect(before).toEqual([
       false,
@@ -75,14 +46,14 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
       expect.stringMatching(/^(compact|roomy)$/),
       true,
     ]);
-    door.publish(snapshotOf(8, { ...FLAGS, "checkout-v2": rollout(0) }), changeOf(8, { "checkout-v2": rollout(0) }));
+    given.door.publish(snapshotOf(8, { ...FLAGS, "checkout-v2": rollout(0) }), changeOf(8, { "checkout-v2": rollout(0) }));
     await expect.poll(() => isEnabled(page), { interval: 5 }).toBe(false);
     expect(await page.evaluate(() => heard)).toContainEqual({ revision: 8, keys: ["checkout-v2"] });
     expect(faults).toEqual([]);
   });
 
   it("puts the key in headers and bodies, never in an address", async () => {
-    const { page } = await openPage(browser, site.url);
+    const { page } = await open();
     const addresses: string[] = [];
     page.on("request", (request) => addresses.push(request.url()));
     await start(page);
@@ -90,7 +61,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
       belay.value("pricing", "none");
       await belay.flush();
     });
-    expect(door.count("events")).toBe(1);
+    expect(given.door.count("events")).toBe(1);
     expect(addresses.filter((address) => address.includes(KEY))).toEqual([]);
     expect(addresses.length).toBeGreaterThan(1);
   });
@@ -99,24 +70,24 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
   // is all there at once when it goes.
   it("fault 36: of 300 events (90 KB) in a tab that closes at once, 300 arrive; no preflight, no request over 60 KiB", async () => {
     for (let turn = 1; turn <= 5; turn++) {
-      const { page } = await openPage(browser, site.url);
+      const { page } = await open();
       await start(page);
       await page.evaluate(`globalThis.browse = ${browse}`);
       await page.evaluate(() => addEventListener("beforeunload", () => browse(300)));
       await page.close({ runBeforeUnload: true });
-      await expect.poll(() => door.events.length).toBe(300 * turn);
+      await expect.poll(() => given.door.events.length).toBe(300 * turn);
     }
-    const sent = door.requests.filter((request) => request.door === "events");
+    const sent = given.door.requests.filter((request) => request.door === "events");
     const lastWords = sent.filter(({ headers }) => headers["content-type"] === PACKED_TYPE);
     expect(Math.max(...sent.map(({ bytes }) => bytes))).toBeLessThanOrEqual(60 * 1_024);
     expect(Math.max(...lastWords.map(({ bytes }) => bytes))).toBeLessThanOrEqual(48 * 1_024);
     expect(unpackedBytes(lastWords)).toBeGreaterThan(5 * 90_000);
     expect(lastWords.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(unpackedBytes(lastWords) / 2);
-    expect(door.preflights.filter((path) => path.endsWith("/events"))).toEqual([]);
+    expect(given.door.preflights.filter((path) => path.endsWith("/events"))).toEqual([]);
   });
 
   it("fault 36: exposures of a page that is left for another arrive, and count once", async () => {
-    const { page } = await openPage(browser, site.url);
+    const { page } = await open();
     await start(page);
     await page.evaluate(() => {
       for (let at = 0; at < 200; at++) {
@@ -124,13 +95,13 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
         belay.value("pricing", "none");
       }
     });
-    await page.goto(`${site.url}/?next`);
-    await expect.poll(() => door.events.length).toBeGreaterThanOrEqual(198);
-    expect(new Set(door.events.map((event) => event["unit"])).size).toBe(door.events.length);
+    await page.goto(`${given.url}/?next`);
+    await expect.poll(() => given.door.events.length).toBeGreaterThanOrEqual(198);
+    expect(new Set(given.door.events.map((event) => event["unit"])).size).toBe(given.door.events.length);
   });
 
   it("fault 37: 50 decisions are one exposure; after logout and login the second person has their own", async () => {
-    const { page } = await openPage(browser, site.url);
+    const { page } = await open();
     await start(page);
     const report = await page.evaluate(() => {
       for (let turn = 0; turn < 50; turn++) belay.value("pricing", "none");
@@ -141,13 +112,13 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
       return belay.flush();
     });
     expect(report).toEqual({ produced: 2, stored: 2, dropped: 0, queued: 0 });
-    expect(door.events.map((event) => event["unit"])).toEqual(["user-42", "user-2"]);
-    expect(door.counts.filter((count) => count.flag === "pricing").reduce((sum, { count }) => sum + count, 0)).toBe(101);
+    expect(given.door.events.map((event) => event["unit"])).toEqual(["user-42", "user-2"]);
+    expect(given.door.counts.filter((count) => count.flag === "pricing").reduce((sum, { count }) => sum + count, 0)).toBe(101);
   });
 
   it("fault 39: nothing is exposed before rules came, and nothing for somebody who is nobody", async () => {
-    const { page } = await openPage(browser, site.url);
-    door.behave("stream", () => {});
+    const { page } = await open();
+    given.door.behave("stream", () => {});
     await start(page, {}, 50);
     const produced = await page.evaluate(() => {
       belay.value("pricing", "none");
@@ -157,7 +128,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
   });
 
   it("fault 35: a clock that steps back changes no order and no number", async () => {
-    const { page } = await openPage(browser, site.url);
+    const { page } = await open();
     await start(page);
     await page.evaluate(async () => {
       const now = Date.now.bind(Date);
@@ -168,14 +139,16 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
       Date.now = now;
       await belay.flush();
     });
-    expect(door.events.map((event) => [event.seq, event["name"]])).toEqual([0, 1, 2, 3].map((at) => [at + 1, `event-${at}`]));
-    const { sentAtMs } = JSON.parse(door.requests.findLast((request) => request.door === "events")?.text ?? "{}");
+    expect(given.door.events.map((event) => [event.seq, event["name"]])).toEqual(
+      [0, 1, 2, 3].map((at) => [at + 1, `event-${at}`]),
+    );
+    const { sentAtMs } = JSON.parse(given.door.requests.findLast((request) => request.door === "events")?.text ?? "{}");
     expect(Math.abs(sentAtMs - Date.now())).toBeLessThan(10_000);
   });
 
   it("fault 38: 30,000 people in one page take bounded memory, and the count of what was dropped is exact", async () => {
-    const { page } = await openPage(browser, site.url);
-    door.behave("events", ({ response }) => void response.writeHead(503).end());
+    const { page } = await open();
+    given.door.behave("events", ({ response }) => void response.writeHead(503).end());
     await start(page);
     const report = await page.evaluate(() => {
       for (let at = 0; at < 30_000; at++) {
@@ -188,7 +161,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
   });
 
   it("fault 34: values that cannot be sent neither throw nor stop the others", async () => {
-    const { page } = await openPage(browser, site.url);
+    const { page } = await open();
     await start(page);
     const report = await page.evaluate(() => {
       const circle: Record<string, unknown> = {};
@@ -204,16 +177,16 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
       return belay.flush();
     });
     expect(report).toEqual({ produced: 4, stored: 3, dropped: 1, queued: 0 });
-    expect(door.events.map((event) => event["properties"])).toEqual([{ ok: 1 }, { text: "x".repeat(1_024) }, { at: null }]);
+    expect(given.door.events.map((event) => event["properties"])).toEqual([{ ok: 1 }, { text: "x".repeat(1_024) }, { at: null }]);
   });
 
   it("fault 23: starts from what was kept while the server is away; what is cut, foreign or newer is ignored and written anew", async () => {
-    const { page } = await openPage(browser, site.url);
+    const { page } = await open();
     await start(page, { kept: true });
     const names = await page.evaluate(() => Object.keys(localStorage));
     expect(names).toEqual([expect.stringMatching(/^belay\/\d+$/)]);
     expect(names[0]).not.toContain(KEY);
-    await door.stop();
+    await given.door.stop();
     await page.reload();
     expect(await start(page, { kept: true }, 50)).toBe("stale");
     expect(await page.evaluate(() => belay.evaluate("checkout-v2", false))).toMatchObject({
@@ -221,7 +194,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
       reason: "STALE",
       revision: 7,
     });
-    await door.start();
+    await given.door.start();
     for (const broken of [
       "",
       '{"format":1',
@@ -237,7 +210,7 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
   });
 
   it("does not flicker: what the page was rendered with decides first, and an equal answer of the server changes nothing", async () => {
-    const { page } = await openPage(browser, site.url);
+    const { page } = await open();
     expect(await start(page, { bootstrap: snapshotOf(7, FLAGS) })).toBe("live");
     expect(await page.evaluate(() => heard)).toEqual([{ revision: 7, keys: [] }]);
     const values = await page.evaluate(
@@ -246,33 +219,33 @@ describe.skipIf(CHROMIUM === undefined)("the client in Chromium", () => {
         const client = createClient({ url, clientKey, bootstrap: fromValues({ "checkout-v2": true, pricing: "roomy" }) });
         return [client.isEnabled("checkout-v2"), client.value("pricing", "none"), client.report().produced];
       },
-      [door.url, KEY] as const,
+      [given.door.url, KEY] as const,
     );
     expect(values).toEqual([true, "roomy", 0]);
   });
 
   it("fault 21: keeps its values through a lost server, and the newest revision through older answers and lost changes", async () => {
-    const { page } = await openPage(browser, site.url);
+    const { page } = await open();
     await start(page);
-    door.write(`event: snapshot\ndata: ${JSON.stringify(snapshotOf(3, {}))}\n\n`);
-    door.write(`event: change\ndata: ${JSON.stringify(changeOf(6, { "checkout-v2": null }))}\n\n`);
+    given.door.write(`event: snapshot\ndata: ${JSON.stringify(snapshotOf(3, {}))}\n\n`);
+    given.door.write(`event: change\ndata: ${JSON.stringify(changeOf(6, { "checkout-v2": null }))}\n\n`);
     expect(await isEnabled(page)).toBe(true);
     // Lost on a stream that lives on: the next heartbeat names a revision that is not held.
-    door.snapshot = snapshotOf(9, { ...FLAGS, "checkout-v2": rollout(0) });
+    given.door.snapshot = snapshotOf(9, { ...FLAGS, "checkout-v2": rollout(0) });
     await expect.poll(() => isEnabled(page)).toBe(false);
     expect(await page.evaluate(() => belay.revision)).toBe(9);
-    await door.stop();
+    await given.door.stop();
     expect(await isEnabled(page)).toBe(false);
   });
 
   it("polls where streams do not get through, and hears of a change there too", async () => {
-    const { page } = await openPage(browser, site.url);
-    door.behave("stream", ({ response }) => void response.writeHead(501).end());
+    const { page } = await open();
+    given.door.behave("stream", ({ response }) => void response.writeHead(501).end());
     expect(await start(page, { pollIntervalMs: 1_000 })).toBe("live");
-    door.snapshot = snapshotOf(8, { ...FLAGS, "checkout-v2": rollout(0) });
+    given.door.snapshot = snapshotOf(8, { ...FLAGS, "checkout-v2": rollout(0) });
     await expect.poll(() => isEnabled(page)).toBe(false);
     // Once more when the first poll got through, and then not for a minute.
-    expect(door.count("stream")).toBeLessThanOrEqual(2);
+    expect(given.door.count("stream")).toBeLessThanOrEqual(2);
   });
 });
 

@@ -2,7 +2,8 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { chromiumPath } from "@belay/testkit";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { chromium, type Page } from "playwright-core";
+import { bundled } from "./bundle.fixture.ts";
 
 const FLAGS = [
   "--headless",
@@ -18,10 +19,26 @@ const FLAGS = [
 /** Where the browser is; `undefined` where there is none and tests may do without. */
 export const CHROMIUM: string | undefined = chromiumPath();
 
-export interface Site {
+interface Site {
   readonly url: string;
   /** Bodies by path, served with the content type of their name's end. */
   readonly files: Map<string, string>;
+  close(): Promise<void>;
+}
+
+export interface OpenedPage {
+  readonly page: Page;
+  /** Every violation of its policy and every error, as they come. */
+  readonly faults: string[];
+}
+
+/** Pages of one site in one browser. */
+export interface Pages extends Pick<Site, "url" | "files"> {
+  /** Opens a page of a fresh profile. @param path default `/` */
+  open(path?: string): Promise<OpenedPage>;
+  /** Closes those that are open. */
+  clear(): Promise<void>;
+  /** Ends the browser and the site. */
   close(): Promise<void>;
 }
 
@@ -39,10 +56,36 @@ declare global {
 }
 
 /**
- * A site of its own origin whose pages may run its own files only: no inline script, no eval. Its pages load the bundle
- * and put what it exports on `bundle`.
+ * Starts the browser, and a site of its own origin whose pages may run its own files only: no inline script, no eval. Its
+ * pages load what `code` exports, as of `bundled`, and put it on `bundle`.
+ *
+ * @param files further bodies by path
  */
-export async function openSite(bundle: string, files: Readonly<Record<string, string>> = {}): Promise<Site> {
+export async function openPages(code: string, files: Readonly<Record<string, string>> = {}): Promise<Pages> {
+  const { text, folder } = await bundled(code);
+  await folder.remove();
+  const site = await openSite(text, files);
+  const browser = await chromium.launch({ executablePath: CHROMIUM as string, args: FLAGS });
+  return {
+    url: site.url,
+    files: site.files,
+    open: async (path = "/") => {
+      const page = await (await browser.newContext()).newPage();
+      const faults = faultsOf(page);
+      await page.goto(`${site.url}${path}`);
+      return { page, faults };
+    },
+    clear: async () => {
+      for (const context of browser.contexts()) await context.close();
+    },
+    close: async () => {
+      await browser.close();
+      await site.close();
+    },
+  };
+}
+
+async function openSite(bundle: string, files: Readonly<Record<string, string>>): Promise<Site> {
   const page = 'import * as bundle from "/bundle.js"; globalThis.bundle = bundle;';
   const served = new Map(Object.entries({ "/": PAGE, "/page.js": page, "/bundle.js": bundle, ...files }));
   const server: Server = createServer((request, response) => {
@@ -65,19 +108,11 @@ export async function openSite(bundle: string, files: Readonly<Record<string, st
   };
 }
 
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM as string, args: FLAGS });
-}
-
-/** A page of a fresh profile, with every violation of its policy and every error noted. */
-export async function openPage(browser: Browser, url: string): Promise<{ page: Page; faults: string[] }> {
-  const context = await browser.newContext();
-  const page = await context.newPage();
+function faultsOf(page: Page): string[] {
   const faults: string[] = [];
   page.on("pageerror", (error) => faults.push(error.message));
   page.on("console", (message) => {
     if (/Content Security Policy/.test(message.text())) faults.push(message.text());
   });
-  await page.goto(url);
-  return { page, faults };
+  return faults;
 }

@@ -1,17 +1,10 @@
 /* The page's half of what goes wrong in the field, in Chromium: answers, delivery of rules, events. */
-import { doorFaults, type SdkDoor } from "@belay/testkit";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { ClientState } from "./application.ts";
-import { bundled } from "./bundle.fixture.ts";
-import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
-import { startClient } from "./client-page.fixture.ts";
-import { openDoor } from "./door.fixture.ts";
-import { changeOf, experiment, rollout, snapshotOf } from "./rules.fixture.ts";
-
-const KEY = "client-key-1";
-const USER = { targetingKey: "user-42", plan: "pro" };
-const FLAGS = { "checkout-v2": rollout(1_000_000), pricing: experiment() };
+import { doorFaults } from "@belay/testkit";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
+import { CHROMIUM } from "./chromium.fixture.ts";
+import { doorPages, FLAGS } from "./door-pages.fixture.ts";
+import { changeOf, rollout, snapshotOf } from "./rules.fixture.ts";
 
 /** Serves one value to everybody. */
 function constant(type: "boolean" | "string" | "number" | "object", value: unknown): ReturnType<typeof rollout> {
@@ -20,34 +13,12 @@ function constant(type: "boolean" | "string" | "number" | "object", value: unkno
 
 // Without a browser there is nothing to run in; the fixture says so loudly.
 describe.skipIf(CHROMIUM === undefined)("what goes wrong, met by a page", () => {
-  let browser: Browser;
-  let site: Site;
-  let door: SdkDoor;
-
-  beforeAll(async () => {
-    const { text, folder } = await bundled('export * from "sdk";');
-    await folder.remove();
-    site = await openSite(text);
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await site.close();
-  });
-  beforeEach(async () => {
-    door = await openDoor({ sdkKey: KEY, snapshot: snapshotOf(7, FLAGS), heartbeatMs: 500 });
-  });
-  afterEach(async () => {
-    for (const context of browser.contexts()) await context.close();
-    await door.stop();
-  });
-
-  const open = async (): Promise<Page> => (await openPage(browser, site.url)).page;
-  const start = (page: Page, options: Parameters<typeof startClient>[1] = {}, timeoutMs?: number): Promise<ClientState> =>
-    startClient(page, { url: door.url, clientKey: KEY, context: USER, ...options }, timeoutMs);
+  const given = doorPages('export * from "sdk";');
+  const { start } = given;
+  const open = async (): Promise<Page> => (await given.open()).page;
   const isEnabled = (page: Page): Promise<boolean> => page.evaluate(() => belay.isEnabled("checkout-v2"));
   const publish = (revision: number, ppm: number): void =>
-    door.publish(
+    given.door.publish(
       snapshotOf(revision, { ...FLAGS, "checkout-v2": rollout(ppm) }),
       changeOf(revision, { "checkout-v2": rollout(ppm) }),
     );
@@ -55,7 +26,7 @@ describe.skipIf(CHROMIUM === undefined)("what goes wrong, met by a page", () => 
   it("fault 1: 0, false, empty text, list and object are served, never the default", async () => {
     const values = { zero: 0, no: false, empty: "", none: {}, list: [] };
     const flags = Object.entries(values).map(([key, value]) => [key, constant(typeof value as "object", value)]);
-    door.snapshot = snapshotOf(7, Object.fromEntries(flags));
+    given.door.snapshot = snapshotOf(7, Object.fromEntries(flags));
     const page = await open();
     await start(page);
     const told = await page.evaluate(() => {
@@ -71,7 +42,7 @@ describe.skipIf(CHROMIUM === undefined)("what goes wrong, met by a page", () => 
     const { fallthrough: _, ...asked } = constant("boolean", true);
     const flags = JSON.parse(JSON.stringify({ ...asked, rules: [rule] }));
     const document = `{${names.map((name) => `${JSON.stringify(name)}:${JSON.stringify(constant("string", name))}`).join()}}`;
-    door.snapshot = snapshotOf(7, Object.assign(JSON.parse(document), { asked: flags }));
+    given.door.snapshot = snapshotOf(7, Object.assign(JSON.parse(document), { asked: flags }));
     const page = await open();
     await start(page);
     const [served, unknown, own, inherited, inPrototype] = await page.evaluate((names) => {
@@ -89,7 +60,7 @@ describe.skipIf(CHROMIUM === undefined)("what goes wrong, met by a page", () => 
     const flags = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`flag-${at}`, constant("number", at)]));
     // What a server makes of a flag that cannot be read, and what no server of ours would send.
     for (const broken of [{}, { ...constant("number", 1), rules: null, fallthrough: { variant: 9 } }]) {
-      door.snapshot = snapshotOf(7, { ...flags, "flag-50": broken as never });
+      given.door.snapshot = snapshotOf(7, { ...flags, "flag-50": broken as never });
       const page = await open();
       await start(page);
       const told = await page.evaluate(() => {
@@ -126,7 +97,7 @@ describe.skipIf(CHROMIUM === undefined)("what goes wrong, met by a page", () => 
     const page = await open();
     await page.clock.install();
     expect(await start(page, { kept: true })).toBe("live");
-    await door.stop();
+    await given.door.stop();
     await page.clock.runFor(600_000);
     const told = await page.evaluate(() => [
       belay.state,
@@ -167,24 +138,24 @@ describe.skipIf(CHROMIUM === undefined)("what goes wrong, met by a page", () => 
       doorFaults.wrongGzip,
       doorFaults.body(() => [`event: snapshot\ndata: ${cut}\n\n`, cut]),
     ]) {
-      const asked = door.requests.length;
-      for (const name of ["snapshot", "stream"] as const) door.behave(name, fault);
-      door.endStreams();
+      const asked = given.door.requests.length;
+      for (const name of ["snapshot", "stream"] as const) given.door.behave(name, fault);
+      given.door.endStreams();
       await expect
-        .poll(() => page.clock.runFor(1_000).then(() => door.requests.length - asked), { timeout: 20_000 })
+        .poll(() => page.clock.runFor(1_000).then(() => given.door.requests.length - asked), { timeout: 20_000 })
         .toBeGreaterThan(1);
       expect(await page.evaluate(() => [belay.revision, belay.isEnabled("checkout-v2")])).toEqual([7, true]);
     }
     const said = await page.evaluate(() => heard.filter((each) => typeof each === "string"));
     expect([said.length > 0, new Set(said).size]).toEqual([true, said.length]);
-    door.snapshot = snapshotOf(8, { ...FLAGS, "checkout-v2": rollout(0) });
-    for (const name of ["snapshot", "stream"] as const) door.behave(name, undefined);
+    given.door.snapshot = snapshotOf(8, { ...FLAGS, "checkout-v2": rollout(0) });
+    for (const name of ["snapshot", "stream"] as const) given.door.behave(name, undefined);
     await expect.poll(() => page.clock.runFor(1_000).then(() => isEnabled(page)), { timeout: 20_000 }).toBe(false);
   });
 
   it("fault 24: a page waits for a slow first answer as long as it wants, and hears of one change when it comes", async () => {
     const waiting: (() => void)[] = [];
-    door.behave("stream", (_, answer) => void waiting.push(answer));
+    given.door.behave("stream", (_, answer) => void waiting.push(answer));
     const page = await open();
     expect(await start(page, {}, 50)).toBe("starting");
     expect(await page.evaluate(() => [belay.isEnabled("checkout-v2", true), heard])).toEqual([true, []]);
@@ -205,12 +176,12 @@ describe.skipIf(CHROMIUM === undefined)("what goes wrong, met by a page", () => 
 
   it("faults 28 and 31: answers lost twice, events made while others are sent: each is there once", async () => {
     let lost = 0;
-    door.behave("events", (request, answer) => (lost++ < 2 ? doorFaults.loseAnswer(request, answer) : answer()));
+    given.door.behave("events", (request, answer) => (lost++ < 2 ? doorFaults.loseAnswer(request, answer) : answer()));
     const page = await open();
     await start(page);
     expect(await track(page, 500)).toEqual({ produced: 500, stored: 500, dropped: 0, queued: 0 });
-    expect(door.duplicates).toBeGreaterThan(0);
-    expect(door.events.map(({ seq }) => seq)).toEqual(Array.from({ length: 500 }, (_, at) => at + 1));
+    expect(given.door.duplicates).toBeGreaterThan(0);
+    expect(given.door.events.map(({ seq }) => seq)).toEqual(Array.from({ length: 500 }, (_, at) => at + 1));
   });
 
   it("fault 32: the one bad event of a batch is dropped and counted, the others are stored, none is sent again", async () => {
@@ -219,19 +190,19 @@ describe.skipIf(CHROMIUM === undefined)("what goes wrong, met by a page", () => 
       duplicates: 0,
       rejected: [{ list: "metrics", index: 3, code: "invalid_field", field: "name" }],
     };
-    door.behave(
+    given.door.behave(
       "events",
       ({ response }) => void response.writeHead(202, { "content-type": "application/json" }).end(JSON.stringify(receipt)),
     );
     const page = await open();
     await start(page);
     expect(await track(page, 10)).toEqual({ produced: 10, stored: 9, dropped: 1, queued: 0 });
-    expect(door.count("events")).toBe(1);
+    expect(given.door.count("events")).toBe(1);
   });
 
   it("fault 33: batches that are too large are halved until they fit; an event that never does is dropped and counted", async () => {
     const limit = 4_000;
-    door.behave("events", ({ bytes, response }, answer) => (bytes > limit ? void response.writeHead(413).end() : answer()));
+    given.door.behave("events", ({ bytes, response }, answer) => (bytes > limit ? void response.writeHead(413).end() : answer()));
     const page = await open();
     await start(page);
     await page.evaluate(() => {
@@ -239,7 +210,7 @@ describe.skipIf(CHROMIUM === undefined)("what goes wrong, met by a page", () => 
       belay.track("too large", { properties: texts });
     });
     expect(await track(page, 500)).toEqual({ produced: 501, stored: 500, dropped: 1, queued: 0 });
-    expect(door.events.length).toBe(500);
-    expect(door.duplicates).toBe(0);
+    expect(given.door.events.length).toBe(500);
+    expect(given.door.duplicates).toBe(0);
   });
 });

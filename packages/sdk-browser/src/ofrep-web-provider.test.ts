@@ -1,10 +1,9 @@
 /* The web provider of OpenFeature's remote protocol, unmodified from npm, in a page of another origin than the server's. */
 import { fileURLToPath } from "node:url";
 import { adminOf, type ServerProcess, startPrefixProxy, startServer, type TempDir, tempDir } from "@belay/testkit";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { bundled } from "./bundle.fixture.ts";
-import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
+import { CHROMIUM, openPages, type Pages } from "./chromium.fixture.ts";
 import type * as ofrepPage from "./ofrep-page.fixture.ts";
 
 const PAGE = fileURLToPath(new URL("./ofrep-page.fixture.ts", import.meta.url));
@@ -15,8 +14,7 @@ const BULK = "/ofrep/v1/evaluate/flags";
 describe.skipIf(CHROMIUM === undefined)("@openfeature/ofrep-web-provider in Chromium", () => {
   let data: TempDir;
   let server: ServerProcess;
-  let browser: Browser;
-  let site: Site;
+  let pages: Pages;
   let clientKey: string;
 
   const call = (method: "POST" | "PUT", path: string, body: object) =>
@@ -38,17 +36,11 @@ describe.skipIf(CHROMIUM === undefined)("@openfeature/ofrep-web-provider in Chro
     await flag("count", { type: "number", variants: { many: 40.5 } }, { fallthrough: { variant: "many" } });
     await flag("layout", { type: "object", variants: { wide: { columns: 3 } } }, { fallthrough: { variant: "wide" } });
     await flag("valueless", {}, {});
-    const { text, folder } = await bundled(`export * from ${JSON.stringify(PAGE)};`);
-    await folder.remove();
-    site = await openSite(text);
-    browser = await launch();
+    pages = await openPages(`export * from ${JSON.stringify(PAGE)};`);
   });
-  afterEach(async () => {
-    for (const context of browser.contexts()) await context.close();
-  });
+  afterEach(() => pages.clear());
   afterAll(async () => {
-    await browser?.close();
-    await site?.close();
+    await pages?.close();
     await server?.stop();
     await data?.remove();
   });
@@ -64,7 +56,7 @@ describe.skipIf(CHROMIUM === undefined)("@openfeature/ofrep-web-provider in Chro
 
   /** Opens a page that asks the server at `url`. */
   async function open(url = server.url): Promise<Opened> {
-    const { page, faults } = await openPage(browser, site.url);
+    const { page, faults } = await pages.open();
     const statuses: number[] = [];
     const urls: string[] = [];
     page.on("request", (request) => void urls.push(request.url()));

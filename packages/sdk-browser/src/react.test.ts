@@ -1,19 +1,15 @@
-import type { SdkDoor } from "@belay/testkit";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { createElement } from "react";
 import { renderToString } from "react-dom/server";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { bundled } from "./bundle.fixture.ts";
-import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
-import { openDoor } from "./door.fixture.ts";
+import { describe, expect, it } from "vitest";
+import { CHROMIUM, type OpenedPage } from "./chromium.fixture.ts";
+import { doorPages, FLAGS, KEY } from "./door-pages.fixture.ts";
 import { type ClientOptions, createClient } from "./index.ts";
 import type * as reactApp from "./react-app.fixture.tsx";
 import { App } from "./react-app.fixture.tsx";
-import { changeOf, experiment, rollout, snapshotOf } from "./rules.fixture.ts";
+import { changeOf, rollout, snapshotOf } from "./rules.fixture.ts";
 
-const KEY = "client-key-1";
 const USER = { targetingKey: "user-42" };
-const FLAGS = { "checkout-v2": rollout(1_000_000), pricing: experiment() };
 
 describe("rendering on a server", () => {
   it("decides with the rules it was given, opens no connection and records nothing", () => {
@@ -26,34 +22,14 @@ describe("rendering on a server", () => {
 
 // Without a browser there is nothing to run in; the fixture says so loudly.
 describe.skipIf(CHROMIUM === undefined)("React in Chromium, StrictMode, development build", () => {
-  let browser: Browser;
-  let site: Site;
-  let door: SdkDoor;
+  const given = doorPages('export * from "react-app";');
 
-  beforeAll(async () => {
-    const { text, folder } = await bundled('export * from "react-app";');
-    await folder.remove();
-    site = await openSite(text);
-    browser = await launch();
-  });
-  afterAll(async () => {
-    await browser.close();
-    await site.close();
-  });
-  beforeEach(async () => {
-    door = await openDoor({ sdkKey: KEY, snapshot: snapshotOf(7, FLAGS), heartbeatMs: 500 });
-  });
-  afterEach(async () => {
-    for (const context of browser.contexts()) await context.close();
-    await door.stop();
-  });
-
-  async function open(html = ""): Promise<{ page: Page; faults: string[] }> {
-    site.files.set(
+  async function open(html = ""): Promise<OpenedPage> {
+    given.files.set(
       "/",
       `<!doctype html><title>page</title><div id="root">${html}</div><script type="module" src="/page.js"></script>`,
     );
-    const opened = await openPage(browser, site.url);
+    const opened = await given.open();
     opened.page.on("console", (message) => {
       if (message.type() === "error") opened.faults.push(message.text());
     });
@@ -74,34 +50,34 @@ describe.skipIf(CHROMIUM === undefined)("React in Chromium, StrictMode, developm
 
   it("fault 37: shows defaults, then the flags; renders only what changed; exposes once, each person apart", async () => {
     const { page, faults } = await open();
-    await begin(page, { url: door.url, clientKey: KEY, context: USER });
+    await begin(page, { url: given.door.url, clientKey: KEY, context: USER });
     await expect.poll(() => text(page, "checkout")).toBe("new");
     const before = await renders(page);
-    door.publish(snapshotOf(8, { ...FLAGS, "checkout-v2": rollout(0) }), changeOf(8, { "checkout-v2": rollout(0) }));
+    given.door.publish(snapshotOf(8, { ...FLAGS, "checkout-v2": rollout(0) }), changeOf(8, { "checkout-v2": rollout(0) }));
     await expect.poll(() => text(page, "checkout")).toBe("old");
     expect(await text(page, "why")).toBe("false DEFAULT 8");
     const after = await renders(page);
     // Its child, the Flag, rendered again; neither it nor the component beside it did.
     expect(after).toEqual(before);
     await page.evaluate(() => belay.flush());
-    expect(door.events.map((event) => event["unit"])).toEqual(["user-42"]);
+    expect(given.door.events.map((event) => event["unit"])).toEqual(["user-42"]);
     await page.evaluate(async () => {
       for (let turn = 0; turn < 50; turn++) belay.identify({ targetingKey: `user-${turn % 2}` });
       await belay.flush();
     });
-    expect(door.events.map((event) => event["unit"])).toEqual(["user-42", "user-0", "user-1"]);
+    expect(given.door.events.map((event) => event["unit"])).toEqual(["user-42", "user-0", "user-1"]);
     expect(faults).toEqual([]);
   });
 
   it("fault 37: exposes nobody by what was rendered and not committed, and once when it is", async () => {
     const { page, faults } = await open();
-    const options = { url: door.url, clientKey: KEY, context: USER, bootstrap: snapshotOf(7, FLAGS) };
+    const options = { url: given.door.url, clientKey: KEY, context: USER, bootstrap: snapshotOf(7, FLAGS) };
     await page.evaluate((options) => {
       const { client, goOn } = (globalThis.bundle as unknown as typeof reactApp).beginWaiting(options as ClientOptions);
       Object.assign(globalThis, { belay: client, goOn });
     }, options as object);
     await expect.poll(() => text(page, "fallback")).toBe("wait");
-    door.publish(snapshotOf(8, FLAGS), changeOf(8, {}));
+    given.door.publish(snapshotOf(8, FLAGS), changeOf(8, {}));
     await expect.poll(() => page.evaluate(() => belay.revision)).toBe(8);
     expect((await renders(page))["waiting"]).toBeGreaterThan(0);
     expect(await page.evaluate(() => belay.report().produced)).toBe(0);
@@ -145,14 +121,14 @@ describe.skipIf(CHROMIUM === undefined)("React in Chromium, StrictMode, developm
   it("hydrates what a server rendered without a mismatch, also when newer rules came before", async () => {
     const bootstrap = snapshotOf(7, FLAGS);
     const html = renderToString(createElement(App, { client: createClient({ context: USER, bootstrap }) }));
-    door.snapshot = snapshotOf(9, { ...FLAGS, "checkout-v2": rollout(0) });
+    given.door.snapshot = snapshotOf(9, { ...FLAGS, "checkout-v2": rollout(0) });
     const { page, faults } = await open(html);
     const shown = await text(page, "layout");
-    await begin(page, { url: door.url, clientKey: KEY, context: USER, bootstrap }, true);
+    await begin(page, { url: given.door.url, clientKey: KEY, context: USER, bootstrap }, true);
     await expect.poll(() => text(page, "checkout")).toBe("old");
     expect(await text(page, "layout")).toBe(shown);
     await page.evaluate(() => belay.flush());
-    expect(door.events).toHaveLength(1);
+    expect(given.door.events).toHaveLength(1);
     expect(faults).toEqual([]);
   });
 });

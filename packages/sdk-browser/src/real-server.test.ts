@@ -8,10 +8,9 @@ import {
   type Shop,
   startServer,
 } from "@belay/testkit";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bundled } from "./bundle.fixture.ts";
-import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
+import { CHROMIUM, openPages, type Pages } from "./chromium.fixture.ts";
 import type * as sdk from "./index.ts";
 
 /** The page as a customer of the shop. */
@@ -36,8 +35,7 @@ function inShop(page: Page): SdkInShop {
 describe.skipIf(CHROMIUM === undefined)("a page and the real server", () => {
   let server: ServerProcess;
   let shop: Shop;
-  let browser: Browser;
-  let site: Site;
+  let pages: Pages;
   let clientKey: string;
 
   beforeAll(async () => {
@@ -45,19 +43,15 @@ describe.skipIf(CHROMIUM === undefined)("a page and the real server", () => {
     shop = await openShop(server);
     clientKey = await shop.key("client");
     await shop.admin.send("POST", "/projects/default/flags", { key: "server-only", description: "nobody's business" });
-    const { text, folder } = await bundled('export * from "sdk";');
-    await folder.remove();
-    site = await openSite(text);
-    browser = await launch();
+    pages = await openPages('export * from "sdk";');
   });
   afterAll(async () => {
-    await browser?.close();
-    await site?.close();
+    await pages?.close();
     await server?.stop();
   });
 
   it("is decided for by each change, and every exposure of a closing tab comes back once", async () => {
-    const { page, faults } = await openPage(browser, site.url);
+    const { page, faults } = await pages.open();
     const failed: string[] = [];
     page.on("response", (response) => {
       if (response.status() >= 400 && !response.url().endsWith("favicon.ico"))

@@ -1,9 +1,8 @@
 /* Answers instead of rules: the bundle in a real browser against the real, built server. */
 import { openShop, type ServerProcess, type Shop, startPrefixProxy, startServer } from "@belay/testkit";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { bundled } from "./bundle.fixture.ts";
-import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
+import { CHROMIUM, openPages, type Pages } from "./chromium.fixture.ts";
 import type * as sdk from "./index.ts";
 import type * as reactApp from "./react-app.fixture.tsx";
 import type * as remote from "./remote.ts";
@@ -13,8 +12,7 @@ const TARGETING = "/environments/production/flags";
 // Without a browser there is nothing to run in; the fixture says so loudly.
 describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rules", () => {
   let server: ServerProcess;
-  let browser: Browser;
-  let site: Site;
+  let pages: Pages;
   let shop: Shop;
   let key: string;
 
@@ -36,17 +34,11 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
       rules: [{ id: "named", when: { attribute: "mail", op: "in", value: ["ann@example.com"] }, serve: { variant: "on" } }],
       fallthrough: { variant: "off" },
     });
-    const { text, folder } = await bundled('export * from "sdk"; export * from "remote"; export * from "react-app";');
-    await folder.remove();
-    site = await openSite(text);
-    browser = await launch();
+    pages = await openPages('export * from "sdk"; export * from "remote"; export * from "react-app";');
   });
-  afterEach(async () => {
-    for (const context of browser.contexts()) await context.close();
-  });
+  afterEach(() => pages.clear());
   afterAll(async () => {
-    await browser?.close();
-    await site?.close();
+    await pages?.close();
     await server?.stop();
   });
 
@@ -79,7 +71,7 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
   });
 
   it("answers as the server decides, follows changes, and exposes whom the split divides, once", async () => {
-    const { page, faults } = await openPage(browser, site.url);
+    const { page, faults } = await pages.open();
     expect(await start(page)).toBe("live");
     const [vip, pricing, missing] = await answers(page);
     expect([vip, missing]).toEqual([true, true]);
@@ -105,7 +97,7 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
   it("follows through a proxy that shows the server below a path of its own", async () => {
     const proxy = await startPrefixProxy(server.port, "/apps/flags");
     onTestFinished(() => proxy.close());
-    const { page } = await openPage(browser, site.url);
+    const { page } = await pages.open();
     expect(await start(page, 15_000, proxy.url)).toBe("live");
     await shop.roll(100);
     await expect.poll(() => page.evaluate(() => belay.isEnabled("checkout"))).toBe(true);
@@ -114,7 +106,7 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
   });
 
   it("never answers one person with another's values, and asks at once for the next", async () => {
-    const { page } = await openPage(browser, site.url);
+    const { page } = await pages.open();
     await start(page);
     const inBetween = await page.evaluate(() => {
       const before = belay.isEnabled("vip");
@@ -131,7 +123,7 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
   });
 
   it("starts from the answers kept for this very person while the server is away", async () => {
-    const { page } = await openPage(browser, site.url);
+    const { page } = await pages.open();
     await start(page);
     expect(await page.evaluate(() => JSON.stringify(localStorage))).not.toMatch(/ann@example/);
     await page.route(`${server.url}/**`, (route) => route.abort());
@@ -149,11 +141,11 @@ describe.skipIf(CHROMIUM === undefined)("a page that is given answers and no rul
   it("feeds a React tree: answers, changes and the next person's", async () => {
     await call("POST", "/flags", { key: "checkout-v2" });
     await call("PUT", `${TARGETING}/checkout-v2/rollout`, { percentage: 0 });
-    site.files.set(
+    pages.files.set(
       "/react",
       '<!doctype html><title>page</title><div id="root"></div><script type="module" src="/page.js"></script>',
     );
-    const { page, faults } = await openPage(browser, `${site.url}/react`);
+    const { page, faults } = await pages.open("/react");
     expect(await start(page)).toBe("live");
     await page.evaluate(() => (globalThis.bundle as unknown as typeof reactApp).show(belay));
     await expect.poll(() => page.textContent("#layout")).toMatch(/^(compact|roomy)$/);

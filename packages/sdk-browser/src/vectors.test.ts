@@ -2,10 +2,8 @@ import { readFileSync } from "node:fs";
 import { clientSnapshot } from "@belay/core";
 import type * as compact from "@belay/core/compact";
 import type { EvaluationContext, Json, Snapshot } from "@belay/protocol";
-import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bundled } from "./bundle.fixture.ts";
-import { CHROMIUM, launch, openPage, openSite, type Site } from "./chromium.fixture.ts";
+import { CHROMIUM, openPages, type Pages } from "./chromium.fixture.ts";
 
 const text = (name: string): string => readFileSync(new URL(`../../../vectors/${name}`, import.meta.url), "utf8");
 
@@ -20,30 +18,23 @@ interface Case {
 
 // Without a browser there is nothing to replay in; the fixture says so loudly.
 describe.skipIf(CHROMIUM === undefined)("the minified bundle in Chromium", () => {
-  let browser: Browser;
-  let site: Site;
+  let pages: Pages;
   const { snapshots, cases } = JSON.parse(text("evaluations.json")) as { snapshots: Record<string, Snapshot>; cases: Case[] };
 
   beforeAll(async () => {
-    const { text: script, folder } = await bundled('export { deciderOf, pointOf } from "compact";');
-    await folder.remove();
     const rendered = Object.fromEntries(
       Object.entries(snapshots).map(([name, each]) => [name, clientSnapshot(each, () => true)]),
     );
-    site = await openSite(script, {
+    pages = await openPages('export { deciderOf, pointOf } from "compact";', {
       "/evaluations.json": JSON.stringify({ snapshots: rendered, cases }),
       "/point.json": text("point.json"),
       "/operators.json": text("operators.json"),
     });
-    browser = await launch();
   });
-  afterAll(async () => {
-    await browser.close();
-    await site.close();
-  });
+  afterAll(() => pages.close());
 
   it("decides every evaluation of the vectors, but for patterns, which browsers are refused", async () => {
-    const { page, faults } = await openPage(browser, site.url);
+    const { page, faults } = await pages.open();
     const { asked, wrong } = await page.evaluate(async () => {
       const { deciderOf } = globalThis.bundle as unknown as Compact;
       const { snapshots, cases } = await (await fetch("/evaluations.json")).json();
@@ -69,7 +60,7 @@ describe.skipIf(CHROMIUM === undefined)("the minified bundle in Chromium", () =>
   });
 
   it("places every unit and answers every operator of the vectors", async () => {
-    const { page } = await openPage(browser, site.url);
+    const { page } = await pages.open();
     const { asked, wrong } = await page.evaluate(async () => {
       const { deciderOf, pointOf } = globalThis.bundle as unknown as Compact;
       const points = await (await fetch("/point.json")).json();
