@@ -1,9 +1,9 @@
 // OFREP: all flags for one user against a bare reply of the same size, what 1,000 flags cost, how soon a change is heard.
 // Reads /proc, so it runs on Linux only.
-import { readFileSync } from "node:fs";
 import { Agent, type IncomingMessage, request } from "node:http";
 import { startServer } from "@belay/testkit";
 import { type Control, connectControl, ENVIRONMENT } from "./control.ts";
+import { processorUs } from "./processor-time.ts";
 import { compareInRounds, quantile } from "./rounds.ts";
 
 const CONNECTIONS = 8;
@@ -12,8 +12,6 @@ const CHANGES = 100;
 const BULK = "/ofrep/v1/evaluate/flags";
 /** What the web provider of OpenFeature waits after a notice, so that several make one request. */
 const WEB_PROVIDER_DEBOUNCE_MS = 50;
-/** Linux counts processor time in hundredths of a second. */
-const TICK_US = 10_000;
 
 const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS + 1 });
 const server = await startServer();
@@ -95,9 +93,9 @@ async function costOf(of: Control, count: number): Promise<void> {
       for (let n = 0; n < REQUESTS; n += 1) await once();
     };
     await run();
-    const before = ticksOf(server.pid);
+    const before = processorUs(server.pid);
     await run();
-    return ((ticksOf(server.pid) - before) * TICK_US) / REQUESTS;
+    return (processorUs(server.pid) - before) / REQUESTS;
   };
   const evaluated = await each(() => bulk(of.sdkKey));
   const plain = await each(bare);
@@ -165,9 +163,4 @@ function ask(method: string, path: string, key: string, body?: string): Promise<
     });
     sent.on("error", reject).end(body);
   });
-}
-
-function ticksOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return Number(fields[11]) + Number(fields[12]);
 }

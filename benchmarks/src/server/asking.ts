@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Agent, request as requestOf } from "node:http";
 import { whole } from "../page.ts";
+import { processorUs } from "../processor-time.ts";
 import { quantile } from "../rounds.ts";
 
 export interface Answer {
@@ -30,9 +31,6 @@ export interface Cost {
 
 export const CONNECTIONS = 8;
 
-/** Linux counts processor time in hundredths of a second. */
-const TICK_US = 10_000;
-
 const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
 
 /** Lets go of the connections, so that this process can end. */
@@ -60,11 +58,11 @@ export function ask(url: string, { method = "GET", path, headers = {}, body }: A
 /** What asking so often over eight connections costs a process, after a third as many times that are not counted. */
 export async function costOf(pid: number, request: () => Promise<void>, count: number): Promise<Cost> {
   await load(request, Math.ceil(count / 3));
-  const before = ticksOf(pid);
+  const before = processorUs(pid);
   const since = performance.now();
   await load(request, count);
   const seconds = (performance.now() - since) / 1_000;
-  return { us: ((ticksOf(pid) - before) * TICK_US) / count, perSecond: count / seconds };
+  return { us: (processorUs(pid) - before) / count, perSecond: count / seconds };
 }
 
 /** Medians of rounds, as a cell of the page; empty where there were none. */
@@ -84,11 +82,6 @@ async function load(request: () => Promise<void>, count: number): Promise<void> 
     }
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, connection));
-}
-
-function ticksOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return Number(fields[11]) + Number(fields[12]);
 }
 
 /** Resident memory of a process. */

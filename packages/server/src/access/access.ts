@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { EpochMs, Role } from "@belay/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ProblemError } from "../http/problem.ts";
@@ -35,6 +36,8 @@ export interface RoleHook {
 export interface Access {
   /** Takes an SDK key and sets `request.sdk`. */
   readonly sdk: SdkHook;
+  /** Whose SDK key these headers show; `undefined` for whatever `sdk` refuses. */
+  readonly known: (headers: IncomingHttpHeaders) => SdkIdentity | undefined;
   /** As `sdk`; the key may also come as `X-API-Key`. */
   readonly ofrep: SdkHook;
   /** Takes the key of a relay, which no other door takes, and sets `request.sdk`. */
@@ -70,6 +73,13 @@ export function createAccess(options: {
       request.sdk = ofApplication(sdkIdentity(bearer(request), workspace(), now()));
       used("sdk-key", request.sdk.id);
     }),
+    known: ({ authorization }) => {
+      const secret = bearerOf(authorization);
+      const placed = secret === undefined ? undefined : liveSdkKey(secret, workspace(), now());
+      if (placed === undefined || placed.document.kind === "relay") return undefined;
+      used("sdk-key", placed.id);
+      return identityOf(placed);
+    },
     relay: hook("relay", (request: FastifyRequest) => {
       request.sdk = ofRelay(sdkIdentity(bearer(request), workspace(), now()));
       used("sdk-key", request.sdk.id);
@@ -135,10 +145,14 @@ function isGuess(error: unknown, { headers }: FastifyRequest): boolean {
 // Longer than any key or token; hashing what a stranger sends must cost little.
 const BEARER_LENGTH_MAX = 512;
 
-function bearer(request: FastifyRequest): string {
-  const match = /^Bearer +(\S+) *$/i.exec(request.headers.authorization?.slice(0, BEARER_LENGTH_MAX) ?? "");
-  if (match === null) throw new ProblemError("unauthenticated");
-  return match[1] as string;
+function bearer({ headers }: FastifyRequest): string {
+  const secret = bearerOf(headers.authorization);
+  if (secret === undefined) throw new ProblemError("unauthenticated");
+  return secret;
+}
+
+function bearerOf(authorization: string | undefined): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(authorization?.slice(0, BEARER_LENGTH_MAX) ?? "")?.[1];
 }
 
 function apiKey({ headers }: FastifyRequest): string | undefined {

@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance, type FastifyRequest, type FastifySeriali
 import type { FillRandom } from "../flags/salts.ts";
 import { allowOtherOrigins } from "./cross-origin.ts";
 import { answerUnreadable, installProblems } from "./errors.ts";
+import { Front } from "./front.ts";
 import { parseJsonBody } from "./json-body.ts";
 import { installOpenApi } from "./openapi.ts";
 import type { ProblemError } from "./problem.ts";
@@ -11,6 +12,13 @@ import { requestIds } from "./request-ids.ts";
 import { setSecurityHeaders } from "./security-headers.ts";
 import { watchBodies } from "./slow-bodies.ts";
 import { compileValidator } from "./validation.ts";
+
+declare module "fastify" {
+  interface FastifyInstance {
+    /** What is answered before the framework sees the request. */
+    readonly front: Front;
+  }
+}
 
 export interface BareAppOptions {
   /** Random bytes fit for secrets. */
@@ -52,6 +60,7 @@ export function bareApp(options: BareAppOptions): FastifyInstance {
   });
   app.decorateRequest("actor", undefined);
   app.decorateRequest("sdk", undefined);
+  standInFront(app);
   installProblems(app, options.elsewhere);
   watchBodies(app, requestTimeoutMs);
   readJsonBodies(app);
@@ -65,6 +74,20 @@ export async function installHeaders(app: FastifyInstance): Promise<void> {
   await app.register(cookie);
   installOpenApi(app);
 }
+
+/** What `app.front` has ready goes out before the framework sees the request, unless every request is to be logged. */
+function standInFront(app: FastifyInstance): void {
+  const front = new Front(!EVERY_REQUEST.has(app.log.level));
+  front.stand(app.server);
+  app.decorate("front", front);
+  app.addHook("preClose", (done) => {
+    front.close();
+    done();
+  });
+}
+
+/** Levels at which the framework writes a line when a request comes and when it was answered. */
+const EVERY_REQUEST: ReadonlySet<string> = new Set(["info", "debug", "trace"]);
 
 /** Keys travel in headers; what ends by itself, tokens of streams and what a sign-in provider sends, in the query. */
 const LOG_WITHOUT_SECRETS = {

@@ -2,8 +2,11 @@ import type { FastifyInstance } from "fastify";
 
 const FOR_SDKS = /^\/(sdk|ofrep)\//;
 
-/** Any origin, no credentials: nothing in these answers depends on who asks but on the key that is sent. */
-const ALLOWED = { "access-control-allow-origin": "*", "access-control-expose-headers": "etag, retry-after" };
+/** What answers to SDKs have. Any origin, no credentials: nothing in these answers depends on who asks but on the key that is sent. */
+export const OTHER_ORIGINS_ALLOWED: Readonly<Record<string, string>> = {
+  "access-control-allow-origin": "*",
+  "access-control-expose-headers": "etag, retry-after",
+};
 
 const PREFLIGHT = {
   "access-control-allow-methods": "GET, POST",
@@ -19,7 +22,7 @@ const PREFLIGHT = {
 export function allowOtherOrigins(app: FastifyInstance): void {
   app.addHook("onRequest", (request, reply, done) => {
     if (!FOR_SDKS.test(request.url)) return done();
-    reply.headers(ALLOWED);
+    reply.headers(OTHER_ORIGINS_ALLOWED);
     if (request.method !== "OPTIONS") return done();
     const wanted = request.headers["access-control-request-headers"];
     if (wanted !== undefined) reply.header("access-control-allow-headers", wanted);

@@ -4,6 +4,9 @@ import { Counter, Histogram, type Registry } from "prom-client";
 /** Seconds. A ready-made answer takes less than a millisecond, a pull may take minutes. */
 const BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10];
 
+/** Counts and times one answer of a route. */
+type Note = (method: string, status: number, elapsedMs: number) => void;
+
 /** Answers by method and class of status: `GET 2xx`. */
 type Counts = Map<string, number>;
 
@@ -23,18 +26,27 @@ export function meterHttp(app: FastifyInstance, registry: Registry): void {
     buckets: BUCKETS,
     registers: [registry],
   });
+  const notes = new Map<string, Note>();
+  const noteAt = (route: string): Note => {
+    const counts = routes.get(route) ?? new Map<string, number>();
+    routes.set(route, counts);
+    const labels = { route };
+    return (method, status, elapsedMs) => {
+      add(counts, `${method} ${classOf(status)}`);
+      seconds.observe(labels, elapsedMs / 1_000);
+    };
+  };
   // A route knows its pattern here; a request that is asked for it makes an object of all that its route is.
   app.addHook("onRoute", (route) => {
-    const counts = routes.get(route.url) ?? new Map<string, number>();
-    routes.set(route.url, counts);
-    const labels = { route: route.url };
-    const note = ({ method }: FastifyRequest, { statusCode, elapsedTime }: FastifyReply, done: () => void): void => {
-      add(counts, `${method} ${classOf(statusCode)}`);
-      seconds.observe(labels, elapsedTime / 1_000);
+    const note = noteAt(route.url);
+    notes.set(route.url, note);
+    const noteReply = ({ method }: FastifyRequest, { statusCode, elapsedTime }: FastifyReply, done: () => void): void => {
+      note(method, statusCode, elapsedTime);
       done();
     };
-    route.onResponse = [note, route.onResponse ?? []].flat();
+    route.onResponse = [noteReply, route.onResponse ?? []].flat();
   });
+  app.front.onAnswered((path, status, elapsedMs) => notes.get(path)?.("GET", status, elapsedMs));
   app.addHook("onResponse", (request, { statusCode }, done) => {
     if (request.is404) add(elsewhere, ` ${classOf(statusCode)}`);
     done();

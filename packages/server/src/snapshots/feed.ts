@@ -86,6 +86,11 @@ export class Feed {
     return this.#rendered.body(this.#snapshot.whole, encoding);
   }
 
+  /** The same where it was made before; `undefined` until then. */
+  readyBody(encoding: Encoding): Buffer | undefined {
+    return this.#rendered.ready.get(encoding);
+  }
+
   /** What brings a client up to date that holds `held`: the changes since, or the whole snapshot. */
   catchUp(held: Revision | undefined): readonly Buffer[] {
     if (held === this.revision) return [];
@@ -119,11 +124,16 @@ class Rendered {
   #text: string | undefined;
   #frame: Buffer | undefined;
   readonly #bodies = new Map<Encoding, Promise<Buffer>>();
+  readonly ready: Map<Encoding, Buffer> = new Map();
 
   body(snapshot: Snapshot, encoding: Encoding): Promise<Buffer> {
     let body = this.#bodies.get(encoding);
     if (body === undefined) {
       body = compress(Buffer.from(this.#json(snapshot)), encoding);
+      body.then(
+        (bytes) => this.ready.set(encoding, bytes),
+        () => {},
+      );
       this.#bodies.set(encoding, body);
     }
     return body;

@@ -5,18 +5,23 @@ import type { Access } from "../access/access.ts";
 import type { SdkIdentity } from "../access/identity.ts";
 import { etagOf, noneMatches } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
-import type { Encoding, Feed } from "./feed.ts";
+import { bestEncoding } from "./encoding.ts";
+import type { Feed } from "./feed.ts";
 import type { FeedSource } from "./feeds.ts";
+import { JSON_TYPE, KEPT_BY_ITS_HOLDER, readySnapshots } from "./ready-snapshots.ts";
 
 export interface SnapshotDoors {
   readonly access: Access;
   readonly feeds: FeedSource;
 }
 
+const PATH = "/sdk/v1/snapshot";
+
 /** `GET /sdk/v1/snapshot`: everything an SDK needs to decide, as it is now. */
 export const snapshotRoutes: FastifyPluginAsync<SnapshotDoors> = async (app: FastifyInstance, { access, feeds }) => {
+  app.front.put(PATH, readySnapshots(access, feeds));
   app.get(
-    "/sdk/v1/snapshot",
+    PATH,
     {
       onRequest: access.sdk,
       schema: {
@@ -27,13 +32,11 @@ export const snapshotRoutes: FastifyPluginAsync<SnapshotDoors> = async (app: Fas
     },
     async (request, reply) => {
       const feed = feedOfRules(feeds, request.sdk);
-      // A key decides what it may see, so nobody but its holder may keep the answer.
-      reply.header("cache-control", "private, no-cache").header("vary", "authorization, accept-encoding");
-      reply.header("etag", etagOf(feed.revision));
+      reply.headers(KEPT_BY_ITS_HOLDER).header("etag", etagOf(feed.revision));
       if (noneMatches(request.headers["if-none-match"], feed.revision)) return reply.code(304).send();
       const encoding = bestEncoding(request.headers["accept-encoding"]);
       if (encoding !== "identity") reply.header("content-encoding", encoding);
-      return reply.type("application/json; charset=utf-8").send(await feed.body(encoding));
+      return reply.type(JSON_TYPE).send(await feed.body(encoding));
     },
   );
 };
@@ -49,18 +52,4 @@ export function feedOf(feeds: FeedSource, sdk: SdkIdentity | undefined): Feed {
   const feed = sdk === undefined ? undefined : feeds.of(sdk);
   if (feed === undefined) throw new ProblemError("environment_not_found", { key: sdk?.environment ?? "" });
   return feed;
-}
-
-/** Smallest first among what the client takes; a quality of 0 refuses. */
-export function bestEncoding(header: string | undefined): Encoding {
-  const accepted = new Map(
-    (header ?? "").split(",").map((part) => {
-      const [name = "", quality] = part
-        .trim()
-        .toLowerCase()
-        .split(/\s*;\s*q=/);
-      return [name, quality === undefined ? 1 : Number(quality)];
-    }),
-  );
-  return (["br", "gzip"] as const).find((encoding) => (accepted.get(encoding) ?? accepted.get("*") ?? 0) > 0) ?? "identity";
 }

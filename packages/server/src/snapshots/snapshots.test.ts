@@ -1,7 +1,7 @@
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { E, P, type TestServer, testServer } from "../app.fixture.ts";
-import { bestEncoding } from "./routes.ts";
+import { bestEncoding } from "./encoding.ts";
 
 let server: TestServer;
 let key: string;
