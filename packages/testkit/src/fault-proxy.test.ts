@@ -4,11 +4,12 @@ import { type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
 
 const BODY = Buffer.alloc(10_000, "x");
 
-/** A server that sends ten thousand bytes to everybody, behind a proxy. */
+/** A server that sends ten thousand bytes to everybody, and then back what it is sent, behind a proxy. */
 async function proxied(): Promise<FaultProxy> {
   const server = createServer((socket) => {
     socket.on("error", () => {});
     socket.write(BODY);
+    socket.on("data", (bytes) => socket.write(bytes));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const proxy = await startFaultProxy((server.address() as AddressInfo).port);
@@ -46,6 +47,19 @@ function connected(proxy: FaultProxy): Received {
 }
 
 describe("the fault proxy", () => {
+  it("falls silent once enough bytes went to the client, and ends nothing", async () => {
+    const proxy = await proxied();
+    proxy.faults.silentAfterBytes = 10_002;
+    const received = connected(proxy);
+    for (const count of [10_001, 10_002]) {
+      received.socket.write("?");
+      await expect.poll(() => received.bytes).toBe(count);
+    }
+    received.socket.write("?");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect([received.bytes, received.end]).toEqual([10_002, undefined]);
+  });
+
   it("without a fault carries every byte", async () => {
     const received = connected(await proxied());
     await expect.poll(() => received.bytes).toBe(10_000);

@@ -9,6 +9,8 @@ export interface NetworkFaults {
   latencyMs: number;
   /** The connection is cut once this many bytes went to the client. */
   cutAfterBytes: number | undefined;
+  /** Half open, see below, once as many bytes went to the client, or a few more: what arrived together goes together. */
+  silentAfterBytes: number | undefined;
   /**
    * Connections stay open and carry nothing, as when the peer vanished: no end, no reset. One that lost a byte this way
    * stays dead when the fault is taken away, for TCP loses nothing out of the middle.
@@ -44,6 +46,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   const faults: NetworkFaults = {
     latencyMs: 0,
     cutAfterBytes: undefined,
+    silentAfterBytes: undefined,
     isHalfOpen: false,
     isClosingAtOnce: false,
     dripBytes: undefined,
@@ -108,6 +111,7 @@ function join(client: Socket, upstream: Socket, faults: NetworkFaults): void {
   carry(upstream, client, link, (bytes) => {
     const room = faults.cutAfterBytes === undefined ? bytes.length : faults.cutAfterBytes - sent;
     sent += bytes.length;
+    if (sent >= (faults.silentAfterBytes ?? Number.POSITIVE_INFINITY)) link.isDead = true;
     if (bytes.length < room || faults.cutAfterBytes === undefined) drip(client, bytes, faults.dripBytes);
     else client.write(bytes.subarray(0, Math.max(room, 0)), () => client.resetAndDestroy());
   });

@@ -16,6 +16,7 @@ export { hasZooKeeper, startZooKeeper, ZOOKEEPER_HINT, type ZooKeeper } from "./
 export { type FaultProxy, type NetworkFaults, startFaultProxy } from "./fault-proxy.ts";
 export { freePort } from "./free-port.ts";
 export { givenMs } from "./given-time.ts";
+export { inOwnNetwork, TAKE_DOWN, whyNoOwnNetwork } from "./own-network.ts";
 export { type PowerCutDisk, powerCutDisk, whyNoPowerCuts } from "./power-cut.ts";
 export { type PrefixProxy, startPrefixProxy } from "./prefix-proxy.ts";
 export {

@@ -16,6 +16,8 @@ export interface PostgresServer {
   /** Address of its database `postgres`: `postgres://postgres@127.0.0.1:12345/postgres`. */
   readonly url: string;
   readonly port: number;
+  /** Where its Unix socket is: a way to it that is no network's. */
+  readonly socketFolder: string;
   /** To the server and every process of a connection: `SIGSTOP` hangs it whole. */
   readonly signal: (signal: NodeJS.Signals) => Promise<void>;
   /** Kills it at once, as a crash would. */
@@ -53,6 +55,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     port,
+    socketFolder: folder.path,
     signal: async (signal) => {
       for (const pid of await family(process.pid)) killIfThere(pid, signal);
     },

@@ -76,7 +76,7 @@ export class PostgresListener {
         if (this.#client === rival) this.#tell(payload);
       });
     try {
-      await rival.connect();
+      await this.#session.open(rival);
       await rival.query(`listen ${this.#channel}`);
     } catch {
       return this.#lose(rival);

@@ -82,23 +82,22 @@ const LOCK = 4_404_404;
 /** Making tables may take longer than anything else, and so may waiting for another server that does. */
 export const MIGRATION_TIMEOUT_MS = 60_000;
 
-/** Brings a database up to date. @throws NewerSchemaError when a newer version wrote it: an older one must not touch it. */
+/**
+ * Brings a database up to date, over a connection of its own.
+ *
+ * @throws NewerSchemaError when a newer version wrote it: an older one must not touch it. What it began ends with the connection.
+ */
 export async function migratePostgres(client: pg.Client): Promise<void> {
-  try {
-    await client.connect();
-    await client.query("begin");
-    await client.query("select pg_advisory_xact_lock($1)", [LOCK]);
-    await client.query("create table if not exists belay_schema (version integer not null)");
-    const { rows } = await client.query<{ version: number }>("select coalesce(max(version), 0) as version from belay_schema");
-    const found = rows[0]?.version ?? 0;
-    if (found > STEPS.length) throw new NewerSchemaError(found, STEPS.length);
-    for (const [index, step] of STEPS.entries()) {
-      if (index < found) continue;
-      await client.query(step);
-      await client.query("insert into belay_schema (version) values ($1)", [index + 1]);
-    }
-    await client.query("commit");
-  } finally {
-    await client.end().catch(() => undefined);
+  await client.query("begin");
+  await client.query("select pg_advisory_xact_lock($1)", [LOCK]);
+  await client.query("create table if not exists belay_schema (version integer not null)");
+  const { rows } = await client.query<{ version: number }>("select coalesce(max(version), 0) as version from belay_schema");
+  const found = rows[0]?.version ?? 0;
+  if (found > STEPS.length) throw new NewerSchemaError(found, STEPS.length);
+  for (const [index, step] of STEPS.entries()) {
+    if (index < found) continue;
+    await client.query(step);
+    await client.query("insert into belay_schema (version) values ($1)", [index + 1]);
   }
+  await client.query("commit");
 }

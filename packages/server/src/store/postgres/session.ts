@@ -28,6 +28,8 @@ export class PostgresSession {
   readonly #connection: pg.ClientConfig;
   readonly #pool: pg.Pool;
   readonly #name: string;
+  readonly #timeoutMs: number;
+  readonly #settings: ReadonlyMap<string, number>;
   /** Every connection there is or is being made, and when it was begun. */
   readonly #sockets = new Map<Socket, number>();
   #migrated: Promise<void> | undefined;
@@ -38,11 +40,16 @@ export class PostgresSession {
       connectionTimeoutMillis: timeoutMs,
       query_timeout: timeoutMs,
       keepAlive: true,
-      // A server that vanishes in the middle of a transaction leaves its locks to a connection that nobody ends.
-      idle_in_transaction_session_timeout: 2 * timeoutMs,
       stream: () => this.#socket(),
     };
-    this.#pool = new (driver().Pool)({ ...this.#connection, max: connectionsMax, idleTimeoutMillis: 30_000 });
+    this.#timeoutMs = timeoutMs;
+    this.#settings = untilGone({ transactionMs: 2 * timeoutMs });
+    this.#pool = new (driver().Pool)({
+      ...this.#connection,
+      max: connectionsMax,
+      idleTimeoutMillis: POOLED_MS,
+      onConnect: (client) => this.#set(client),
+    });
     this.#name = name;
     // A connection that breaks is replaced by the pool; without a listener it would end the process, in the pool as in use,
     // where the pool's own does not listen. Whoever uses it is told by the statement that fails.
@@ -50,9 +57,15 @@ export class PostgresSession {
     this.#pool.on("connect", (client) => client.on("error", () => undefined));
   }
 
-  /** A connection of its own, not yet open. */
+  /** A connection of its own, which `open` opens. */
   client(more: pg.ClientConfig = {}): pg.Client {
     return new (driver().Client)({ ...this.#connection, ...more }).on("error", () => undefined);
+  }
+
+  /** Opens such a connection. @throws Error of the driver. */
+  async open(client: pg.Client): Promise<void> {
+    await client.connect();
+    await this.#set(client);
   }
 
   /**
@@ -106,11 +119,30 @@ export class PostgresSession {
 
   /** Once for all that waits for it, and again after a failure. */
   #ready(): Promise<void> {
-    this.#migrated ??= migratePostgres(this.client({ query_timeout: MIGRATION_TIMEOUT_MS })).catch((error) => {
+    this.#migrated ??= this.#migrate().catch((error) => {
       this.#migrated = undefined;
       throw error;
     });
     return this.#migrated;
+  }
+
+  async #migrate(): Promise<void> {
+    const client = this.client({ query_timeout: MIGRATION_TIMEOUT_MS });
+    try {
+      await this.open(client);
+      await migratePostgres(client);
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  }
+
+  /** By a statement: a pooler refuses settings that come with the connection. What this PostgreSQL does not know is left out. */
+  async #set(client: pg.ClientBase): Promise<void> {
+    const text = `select set_config(name, value, false) from unnest($1::text[], $2::text[]) as wished (name, value)
+      where current_setting(name, true) is not null`;
+    const values = [[...this.#settings.keys()], [...this.#settings.values()].map(String)];
+    // Making tables may take long, but not this.
+    await client.query({ text, values, query_timeout: this.#timeoutMs } as pg.QueryConfig);
   }
 
   /** What a failure means to a client. 53100 is PostgreSQL's own word for a full disk. */
@@ -124,6 +156,31 @@ export class PostgresSession {
     return problem;
   }
 }
+
+/**
+ * After what silence PostgreSQL ends a session whose server may be gone, with its locks. By itself it keeps sessions for two
+ * hours, and a quarter of one where it has told them something: a server that vanished tells nobody that it did.
+ *
+ *   in the middle of a transaction     2 timeouts: others wait for its locks
+ *   the other machine does not answer  20 s, asked each 5 s where nothing else is said
+ *   it does, but not for this server   60 s, twice what a living one lets pass: a proxy that stands between keeps its end open
+ *
+ * @returns names and values as PostgreSQL has them: seconds for keepalives, else milliseconds
+ */
+function untilGone({ transactionMs }: { readonly transactionMs: number }): ReadonlyMap<string, number> {
+  return new Map([
+    ["idle_in_transaction_session_timeout", transactionMs],
+    ["tcp_keepalives_idle", 5],
+    ["tcp_keepalives_interval", 5],
+    ["tcp_keepalives_count", 3],
+    // Keepalives rest while something said is not acknowledged: this counts then.
+    ["tcp_user_timeout", 20_000],
+    ["idle_session_timeout", 2 * POOLED_MS],
+  ]);
+}
+
+/** For how long the pool keeps a connection that nobody uses; connections that listen are asked something all the time. */
+const POOLED_MS = 30_000;
 
 /** `?` as PostgreSQL has it: `$1`, `$2` and so on. */
 function numbered(sql: string): string {
