@@ -24,8 +24,8 @@ import {
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
-import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
+import { projectPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
 import { answerWrite } from "../http/commands.ts";
 import { pageByKey } from "../http/cursor.ts";
 import { etagOf } from "../http/etag.ts";
@@ -312,15 +312,8 @@ function stateOf(workspace: ControlPlane["workspace"], { project }: ProjectParam
   return projectOf(workspace, project);
 }
 
-function experimentPrecondition({ project, experiment }: ExperimentParams): Omit<Precondition, "revision"> {
-  return {
-    target: { project, kind: "experiment", key: experiment },
-    current: ({ projects }) => {
-      const state = projects.get(project);
-      const held = state?.experiments.get(experiment);
-      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
-    },
-  };
+function experimentPrecondition({ project, experiment }: ExperimentParams): TargetPrecondition {
+  return projectPrecondition({ project, kind: "experiment", key: experiment }, ({ experiments }) => experiments.get(experiment));
 }
 
 const timeText = (ms: number): string => new Date(ms).toISOString();

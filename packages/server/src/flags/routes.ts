@@ -11,8 +11,8 @@ import {
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
-import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
+import { projectPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
 import { answerWrite } from "../http/commands.ts";
 import { pageByKey } from "../http/cursor.ts";
 import { etagOf } from "../http/etag.ts";
@@ -199,13 +199,6 @@ function flagWithStale({ key: project, stale }: ProjectState, key: string, held:
   return { ...flagView(project, key, held), ...(reasons === undefined ? {} : { stale: reasons }) };
 }
 
-function flagPrecondition({ project, flag }: FlagParams): Omit<Precondition, "revision"> {
-  return {
-    target: { project, kind: "flag", key: flag },
-    current: ({ projects }) => {
-      const state = projects.get(project);
-      const held = state?.flags.get(flag);
-      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
-    },
-  };
+function flagPrecondition({ project, flag }: FlagParams): TargetPrecondition {
+  return projectPrecondition({ project, kind: "flag", key: flag }, ({ flags }) => flags.get(flag));
 }

@@ -10,8 +10,8 @@ import {
 } from "@belay/protocol/schemas";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
-import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
+import { environmentPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
 import { answerWrite } from "../http/commands.ts";
 import { pageByKey } from "../http/cursor.ts";
 import { etagOf } from "../http/etag.ts";
@@ -168,13 +168,6 @@ export function placeOf(workspace: Workspace, { project: projectKey, environment
 }
 
 /** What `If-Match` is about where a targeting is written. */
-export function targetingPrecondition({ project, environment, flag }: PlaceParams): Omit<Precondition, "revision"> {
-  return {
-    target: { project, environment, kind: "flag", key: flag },
-    current: ({ projects }) => {
-      const state = projects.get(project)?.environments.get(environment);
-      const held = state?.targetings.get(flag);
-      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
-    },
-  };
+export function targetingPrecondition({ project, environment, flag }: PlaceParams): TargetPrecondition {
+  return environmentPrecondition({ project, environment, kind: "flag", key: flag }, ({ targetings }) => targetings.get(flag));
 }

@@ -3,8 +3,8 @@ import { PastStateSchema, RestoreDraftSchema, RestoreResultSchema, type Schema, 
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
-import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
+import type { TargetPrecondition } from "../control/target-precondition.ts";
 import { answerWrite } from "../http/commands.ts";
 import { environmentOf, pathParams, projectOf } from "../http/params.ts";
 import { restoreEnvironment, stateDiff } from "./domain.ts";
@@ -106,7 +106,7 @@ export const historyRoutes: FastifyPluginAsync<HistoryDoors> = async (app, { acc
     async (request, reply) => {
       const past = await history.read(request.params, { revision: request.body.revision });
       return answerWrite(control, request, reply, {
-        precondition: environmentPrecondition(request.params),
+        precondition: restorePrecondition(request.params),
         decide: (workspace) => {
           const project = projectOf(workspace, request.params.project);
           return restoreEnvironment(project, environmentOf(project, request.params.environment), past, request.body);
@@ -116,7 +116,7 @@ export const historyRoutes: FastifyPluginAsync<HistoryDoors> = async (app, { acc
   );
 };
 
-function environmentPrecondition({ project, environment }: PlaceParams): Omit<Precondition, "revision"> {
+function restorePrecondition({ project, environment }: PlaceParams): TargetPrecondition {
   return {
     target: { project, environment, kind: "environment", key: environment },
     current: ({ projects }) => {

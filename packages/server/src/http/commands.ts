@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import { canonicalJson } from "@belay/core";
 import type { EpochMs, Json, Revision } from "@belay/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Executed, Precondition } from "../control/command.ts";
+import type { Executed } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import type { Decision } from "../control/decision.ts";
+import type { TargetPrecondition } from "../control/target-precondition.ts";
 import type { Workspace } from "../state/workspace.ts";
 import { etagOf, readIfMatch } from "./etag.ts";
 import { ProblemError } from "./problem.ts";
@@ -13,7 +14,7 @@ import { ProblemError } from "./problem.ts";
 export interface WriteRequest<A> {
   readonly decide: (workspace: Workspace, now: EpochMs) => Decision<A>;
   /** What `If-Match` is about; without it the header is not looked at. */
-  readonly precondition?: Omit<Precondition, "revision">;
+  readonly precondition?: TargetPrecondition;
   /** Status of success; 200 when absent, 204 for an answer of `undefined`. */
   readonly status?: 200 | 201;
   /** The answer as it may be kept for a repeated Idempotency-Key; the answer itself when absent. */

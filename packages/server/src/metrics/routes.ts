@@ -20,8 +20,8 @@ import {
 } from "@belay/protocol/schemas";
 import type { FastifyPluginAsync } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
-import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
+import { projectPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
 import { answerWrite } from "../http/commands.ts";
 import { pageByKey } from "../http/cursor.ts";
 import { etagOf } from "../http/etag.ts";
@@ -231,13 +231,6 @@ function unseenReason({ named, events }: MetricPreview["selections"][number]): s
   return `none of ${events} events has a number where the value is read`;
 }
 
-function metricPrecondition({ project, metric }: MetricParams): Omit<Precondition, "revision"> {
-  return {
-    target: { project, kind: "metric", key: metric },
-    current: ({ projects }) => {
-      const state = projects.get(project);
-      const held = state?.metrics.get(metric);
-      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
-    },
-  };
+function metricPrecondition({ project, metric }: MetricParams): TargetPrecondition {
+  return projectPrecondition({ project, kind: "metric", key: metric }, ({ metrics }) => metrics.get(metric));
 }

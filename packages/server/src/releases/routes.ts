@@ -25,9 +25,9 @@ import {
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
-import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { type Decision, refuse } from "../control/decision.ts";
+import { environmentPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
 import { isUnwritable, markUnkept } from "../emergencies/unwritable.ts";
 import { answerWrite, originOf } from "../http/commands.ts";
 import { pageByKey } from "../http/cursor.ts";
@@ -463,13 +463,8 @@ function evidenceOf(
   return { alertsTested: { ...evidence.alertsTested, [route]: witnessed.at } };
 }
 
-function preconditionOf({ project, environment, release }: Params): Omit<Precondition, "revision"> {
-  return {
-    target: { project, environment, kind: "release", key: release },
-    current: ({ projects }) => {
-      const state = projects.get(project)?.environments.get(environment);
-      const held = state?.releases.get(release);
-      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
-    },
-  };
+function preconditionOf({ project, environment, release }: Params): TargetPrecondition {
+  return environmentPrecondition({ project, environment, kind: "release", key: release }, ({ releases }) =>
+    releases.get(release),
+  );
 }

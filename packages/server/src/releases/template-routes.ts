@@ -3,8 +3,8 @@ import { ReleaseTemplateDraftSchema, ReleaseTemplateSchema } from "@belay/protoc
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
-import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
+import { projectPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
 import { answerWrite } from "../http/commands.ts";
 import { etagOf } from "../http/etag.ts";
 import { pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
@@ -94,13 +94,8 @@ export const templateRoutes: FastifyPluginAsync<{
   );
 };
 
-function preconditionOf({ project, template }: Params): Omit<Precondition, "revision"> {
-  return {
-    target: { project, kind: "release-template", key: template },
-    current: ({ projects }) => {
-      const state = projects.get(project);
-      const held = state?.releaseTemplates.get(template);
-      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
-    },
-  };
+function preconditionOf({ project, template }: Params): TargetPrecondition {
+  return projectPrecondition({ project, kind: "release-template", key: template }, ({ releaseTemplates }) =>
+    releaseTemplates.get(template),
+  );
 }

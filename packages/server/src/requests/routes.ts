@@ -28,8 +28,8 @@ import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { Actor } from "../access/identity.ts";
-import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
+import { projectPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
 import { type FillRandom, randomText } from "../flags/salts.ts";
 import type { History } from "../history/history.ts";
 import { answerWrite } from "../http/commands.ts";
@@ -327,15 +327,8 @@ function heldRequest(workspace: Workspace, { project, environment, request }: Pa
   return held;
 }
 
-function requestPrecondition({ project, environment, request }: Params): Omit<Precondition, "revision"> {
-  return {
-    target: { project, environment, kind: "request", key: request },
-    current: ({ projects }) => {
-      const state = projects.get(project);
-      const held = state?.requests.get(request);
-      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
-    },
-  };
+function requestPrecondition({ project, environment, request }: Params): TargetPrecondition {
+  return projectPrecondition({ project, environment, kind: "request", key: request }, ({ requests }) => requests.get(request));
 }
 
 function personOf({ actor }: FastifyRequest): Person {

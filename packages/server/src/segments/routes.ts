@@ -3,8 +3,8 @@ import { pageSchema, SegmentCreationSchema, SegmentEditSchema, SegmentSchema } f
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
-import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
+import { projectPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
 import { answerWrite } from "../http/commands.ts";
 import { pageByKey } from "../http/cursor.ts";
 import { etagOf } from "../http/etag.ts";
@@ -122,13 +122,6 @@ export const segmentRoutes: FastifyPluginAsync<SegmentDoors> = async (app, { acc
   );
 };
 
-function segmentPrecondition({ project, segment }: SegmentParams): Omit<Precondition, "revision"> {
-  return {
-    target: { project, kind: "segment", key: segment },
-    current: ({ projects }) => {
-      const state = projects.get(project);
-      const held = state?.segments.get(segment);
-      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
-    },
-  };
+function segmentPrecondition({ project, segment }: SegmentParams): TargetPrecondition {
+  return projectPrecondition({ project, kind: "segment", key: segment }, ({ segments }) => segments.get(segment));
 }

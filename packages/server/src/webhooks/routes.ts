@@ -20,8 +20,8 @@ import {
 import { Type } from "@sinclair/typebox";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
-import type { Precondition } from "../control/command.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
+import { projectPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
 import type { FillRandom } from "../flags/salts.ts";
 import { answerWrite } from "../http/commands.ts";
 import { decodeCursor, encodeCursor, PAGE_LIMIT_DEFAULT } from "../http/cursor.ts";
@@ -300,13 +300,6 @@ function deliveryView({ id, webhook, type, createdAtMs, status, attempts, nextAt
   };
 }
 
-function webhookPrecondition({ project, webhook }: WebhookParams): Omit<Precondition, "revision"> {
-  return {
-    target: { project, kind: "webhook", key: webhook },
-    current: ({ projects }) => {
-      const state = projects.get(project);
-      const held = state?.webhooks.get(webhook);
-      return state === undefined || held === undefined ? undefined : { changed: held.revision, stream: state.revision };
-    },
-  };
+function webhookPrecondition({ project, webhook }: WebhookParams): TargetPrecondition {
+  return projectPrecondition({ project, kind: "webhook", key: webhook }, ({ webhooks }) => webhooks.get(webhook));
 }
