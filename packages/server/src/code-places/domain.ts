@@ -1,7 +1,6 @@
 import { type CodePlace, type CodePlaces, type CodePlacesDraft, KEY_PATTERN, type PlaceInCode } from "@belay/protocol";
-import { asJson, type Decision, refuse } from "../control/decision.ts";
-import { writeProjectDocument } from "../control/project-document.ts";
-import { projectStream } from "../control/streams.ts";
+import { type Decision, refuse } from "../control/decision.ts";
+import { deleteProjectDocument, writeProjectDocument } from "../control/project-document.ts";
 import type { CodePlacesDocument, Held, ProjectState } from "../state/workspace.ts";
 
 /** Where code asks for flags: pure, `(state, command) -> decision`. The server reads no source; whoever scans it says what was found. */
@@ -53,17 +52,7 @@ export function deleteCodePlaces(project: ProjectState, repository: string): Dec
       reason: "no such repository was scanned",
     });
   }
-  return {
-    kind: "edit",
-    action: "code-places.delete",
-    stream: { project: project.key },
-    target: { kind: "code-places", key: repository },
-    raises: [projectStream(project)],
-    documents: [{ kind: "code-places", project: project.key, key: repository }],
-    before: asJson(before.body),
-    answer: undefined,
-    revision: project.revision + 1,
-  };
+  return deleteProjectDocument(project, { kind: "code-places", key: repository, action: "code-places.delete", before });
 }
 
 /** Where code of any repository asks for a flag, in the order of repository, file and line. */

@@ -1,5 +1,6 @@
 import type { Flag, FlagCreation, FlagEdit, FlagKey, FlagType, Json, Targeting, VariantName } from "@belay/protocol";
 import { asJson, type Decision, isSame, refuse } from "../control/decision.ts";
+import { writeProjectDocument } from "../control/project-document.ts";
 import { allStreams, projectStream } from "../control/streams.ts";
 import { usersOfFlag } from "../state/users.ts";
 import type { FlagDocument, FlagSpaces, Held, ProjectState } from "../state/workspace.ts";
@@ -40,18 +41,10 @@ export function createFlag(
       body: asJson(firstTargeting(type, variants)),
     }),
   );
-  const revision = project.revision + 1;
-  return {
-    kind: "edit",
-    action: "flag.create",
-    stream: { project: project.key },
-    target: { kind: "flag", key },
-    raises: allStreams(project),
-    documents: [flagWrite(project, key, flag), ...targetings],
-    after: asJson(flag),
-    answer: flagView(project.key, key, { body: flag, revision }),
-    revision,
-  };
+  return writeProjectDocument(project, {
+    ...{ kind: "flag", key, action: "flag.create", after: flag, raises: allStreams(project), beside: targetings },
+    view: (held) => flagView(project.key, key, held),
+  });
 }
 
 /**
@@ -109,29 +102,16 @@ export function flagNotFound(project: ProjectState, key: FlagKey): ReturnType<ty
 function replaceFlag(
   project: ProjectState,
   key: FlagKey,
-  held: Held<FlagDocument>,
+  before: Held<FlagDocument>,
   after: FlagDocument,
   action: string,
   isSeenBySdks: boolean,
 ): Decision<Flag> {
-  if (isSame(after, held.body)) return { kind: "unchanged", answer: flagView(project.key, key, held), revision: held.revision };
-  const revision = project.revision + 1;
-  return {
-    kind: "edit",
-    action,
-    stream: { project: project.key },
-    target: { kind: "flag", key },
+  return writeProjectDocument(project, {
+    ...{ kind: "flag", key, action, before, after },
     raises: isSeenBySdks ? allStreams(project) : [projectStream(project)],
-    documents: [flagWrite(project, key, after)],
-    before: asJson(held.body),
-    after: asJson(after),
-    answer: flagView(project.key, key, { body: after, revision }),
-    revision,
-  };
-}
-
-function flagWrite(project: ProjectState, key: FlagKey, flag: FlagDocument): DocumentWrite {
-  return { kind: "flag", project: project.key, key, body: asJson(flag) };
+    view: (held) => flagView(project.key, key, held),
+  });
 }
 
 function withoutCleared(document: object): object {

@@ -1,6 +1,7 @@
 /* When a flag has outlived its use, and how a project says what that is. Pure. */
 import type { EpochMs, FlagKey, StaleReason, StaleReasonCode, StaleRule, Targeting, VariantName } from "@belay/protocol";
 import { asJson, type Decision, type Edit } from "../control/decision.ts";
+import { writeProjectDocument } from "../control/project-document.ts";
 import { projectStream } from "../control/streams.ts";
 import type { FlagDocument, ProjectDocument, ProjectState, StaleDocument } from "../state/workspace.ts";
 import { rolloutState } from "./rollout.ts";
@@ -23,28 +24,25 @@ export interface FlagFacts {
 }
 
 export function staleRuleOf({ document }: ProjectState): Required<Omit<StaleRule, "reason">> {
-  return { ...STALE_DAYS_DEFAULT, ...document.body.stale };
+  return ruleIn(document.body);
+}
+
+function ruleIn({ stale }: ProjectDocument): Required<Omit<StaleRule, "reason">> {
+  return { ...STALE_DAYS_DEFAULT, ...stale };
 }
 
 export function setStaleRule(project: ProjectState, { fullDays, unseenDays }: StaleRule): Decision<Omit<StaleRule, "reason">> {
   const before = staleRuleOf(project);
-  const after = { fullDays: fullDays ?? before.fullDays, unseenDays: unseenDays ?? before.unseenDays };
-  if (before.fullDays === after.fullDays && before.unseenDays === after.unseenDays) {
+  const stale = { fullDays: fullDays ?? before.fullDays, unseenDays: unseenDays ?? before.unseenDays };
+  if (before.fullDays === stale.fullDays && before.unseenDays === stale.unseenDays) {
     return { kind: "unchanged", answer: before, revision: project.document.revision };
   }
-  const body: ProjectDocument = { ...project.document.body, stale: after };
-  return {
-    kind: "edit",
-    action: "project.stale-rule",
-    stream: { project: project.key },
-    target: { kind: "project", key: project.key },
-    raises: [projectStream(project)],
-    documents: [{ kind: "project", project: project.key, key: project.key, body: asJson(body) }],
-    before: asJson(before),
-    after: asJson(after),
-    answer: after,
-    revision: project.revision + 1,
-  };
+  return writeProjectDocument(project, {
+    ...{ kind: "project", key: project.key, action: "project.stale-rule", before: project.document },
+    after: { ...project.document.body, stale },
+    view: (held) => ruleIn(held.body),
+    shown: ruleIn,
+  });
 }
 
 /** Why a flag is stale; none: it is not. Flags of operations and permissions are meant to stay, at whatever share. */

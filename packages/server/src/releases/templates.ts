@@ -1,6 +1,7 @@
 /* Ladders that a project uses again: pure, `(state, command) -> decision`. */
 import type { ReleaseTemplate, ReleaseTemplateDraft } from "@belay/protocol";
 import { asJson, type Decision, refuse } from "../control/decision.ts";
+import { deleteProjectDocument } from "../control/project-document.ts";
 import { projectStream } from "../control/streams.ts";
 import type { Held, ProjectState, ReleaseTemplateDocument } from "../state/workspace.ts";
 import { ladderFault } from "./drafts.ts";
@@ -43,15 +44,5 @@ export function putTemplate(
 export function deleteTemplate(project: ProjectState, key: string): Decision<undefined> {
   const before = project.releaseTemplates.get(key);
   if (before === undefined) return refuse("template_not_found", { key });
-  return {
-    kind: "edit",
-    action: "release-template.delete",
-    stream: { project: project.key },
-    target: { kind: "release-template", key },
-    raises: [projectStream(project)],
-    documents: [{ kind: "release-template", project: project.key, key }],
-    before: asJson(before.body),
-    answer: undefined,
-    revision: project.revision + 1,
-  };
+  return deleteProjectDocument(project, { kind: "release-template", key, action: "release-template.delete", before });
 }

@@ -1,5 +1,5 @@
-import { asJson, type Decision } from "../control/decision.ts";
-import { projectStream } from "../control/streams.ts";
+import type { Decision } from "../control/decision.ts";
+import { writeProjectDocument } from "../control/project-document.ts";
 import type { ProjectDocument, ProjectState } from "../state/workspace.ts";
 
 /** Exposures and metric events are kept for so long after they were received, where a project does not say otherwise. */
@@ -13,23 +13,20 @@ export interface Retention {
 }
 
 export function retentionOf({ document }: ProjectState): Retention {
-  return { days: document.body.retentionDays ?? RETENTION_DAYS_DEFAULT };
+  return daysIn(document.body);
+}
+
+function daysIn({ retentionDays = RETENTION_DAYS_DEFAULT }: ProjectDocument): Retention {
+  return { days: retentionDays };
 }
 
 export function setRetention(project: ProjectState, { days }: Retention): Decision<Retention> {
   const before = retentionOf(project);
   if (before.days === days) return { kind: "unchanged", answer: before, revision: project.document.revision };
-  const body: ProjectDocument = { ...project.document.body, retentionDays: days };
-  return {
-    kind: "edit",
-    action: "project.retention",
-    stream: { project: project.key },
-    target: { kind: "project", key: project.key },
-    raises: [projectStream(project)],
-    documents: [{ kind: "project", project: project.key, key: project.key, body: asJson(body) }],
-    before: asJson(before),
-    after: asJson({ days }),
-    answer: { days },
-    revision: project.revision + 1,
-  };
+  const after: ProjectDocument = { ...project.document.body, retentionDays: days };
+  return writeProjectDocument(project, {
+    ...{ kind: "project", key: project.key, action: "project.retention", before: project.document, after },
+    view: (held) => daysIn(held.body),
+    shown: daysIn,
+  });
 }

@@ -1,5 +1,6 @@
 import type { Segment, SegmentCreation, SegmentEdit, SegmentKey } from "@belay/protocol";
-import { asJson, type Decision, isSame, refuse } from "../control/decision.ts";
+import { type Decision, refuse } from "../control/decision.ts";
+import { deleteProjectDocument, writeProjectDocument } from "../control/project-document.ts";
 import { allStreams } from "../control/streams.ts";
 import { usersOfSegment } from "../state/users.ts";
 import type { Held, ProjectState, SegmentDocument } from "../state/workspace.ts";
@@ -23,10 +24,7 @@ export function editSegment(project: ProjectState, key: SegmentKey, { descriptio
   const held = project.segments.get(key);
   if (held === undefined) return refuse("segment_not_found", { key });
   const after = { ...held.body, ...(description === undefined ? {} : { description }), when };
-  if (isSame(after, held.body)) {
-    return { kind: "unchanged", answer: segmentView(project.key, key, held), revision: held.revision };
-  }
-  return writeSegment(project, key, held.body, after, "segment.edit");
+  return writeSegment(project, key, held, after, "segment.edit");
 }
 
 /** Deletes a segment that no live flag and no other segment names. */
@@ -35,37 +33,17 @@ export function deleteSegment(project: ProjectState, key: SegmentKey): Decision<
   if (held === undefined) return refuse("segment_not_found", { key });
   const users = usersOfSegment(project, key);
   if (users.length > 0) return refuse("in_use", { key, users: users.join(", ") });
-  return {
-    kind: "edit",
-    action: "segment.delete",
-    stream: { project: project.key },
-    target: { kind: "segment", key },
-    raises: allStreams(project),
-    documents: [{ kind: "segment", project: project.key, key }],
-    before: asJson(held.body),
-    answer: undefined,
-    revision: project.revision + 1,
-  };
+  const raises = allStreams(project);
+  return deleteProjectDocument(project, { kind: "segment", key, action: "segment.delete", before: held, raises });
 }
 
 function writeSegment(
   project: ProjectState,
   key: SegmentKey,
-  before: SegmentDocument | undefined,
+  before: Held<SegmentDocument> | undefined,
   after: SegmentDocument,
   action: string,
 ): Decision<Segment> {
-  const revision = project.revision + 1;
-  return {
-    kind: "edit",
-    action,
-    stream: { project: project.key },
-    target: { kind: "segment", key },
-    raises: allStreams(project),
-    documents: [{ kind: "segment", project: project.key, key, body: asJson(after) }],
-    ...(before === undefined ? {} : { before: asJson(before) }),
-    after: asJson(after),
-    answer: segmentView(project.key, key, { body: after, revision }),
-    revision,
-  };
+  const view = (held: Held<SegmentDocument>): Segment => segmentView(project.key, key, held);
+  return writeProjectDocument(project, { kind: "segment", key, action, before, after, view, raises: allStreams(project) });
 }

@@ -1,6 +1,6 @@
 import type { EpochMs, Webhook, WebhookCreated, WebhookCreation, WebhookEdit } from "@belay/protocol";
-import { asJson, type Decision, type Refusal, refuse } from "../control/decision.ts";
-import { projectStream } from "../control/streams.ts";
+import { type Decision, type Refusal, refuse } from "../control/decision.ts";
+import { deleteProjectDocument, writeProjectDocument } from "../control/project-document.ts";
 import type { Held, ProjectState, SigningSecret, WebhookDocument } from "../state/workspace.ts";
 
 /** Rules of webhooks: pure, `(state, command) -> decision`. A webhook raises its project, never what SDKs hold. */
@@ -29,11 +29,7 @@ export function editWebhook(project: ProjectState, key: string, edit: WebhookEdi
   if (held === undefined) return refuse("webhook_not_found", { key });
   const { reason: _, ...fields } = edit;
   const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  const body: WebhookDocument = { ...held.body, ...given };
-  if (JSON.stringify(body) === JSON.stringify(held.body)) {
-    return { kind: "unchanged", answer: webhookView(project.key, key, held), revision: held.revision };
-  }
-  return write(project, key, held.body, body, "webhook.edit", (view) => view);
+  return write(project, key, held, { ...held.body, ...given }, "webhook.edit", (view) => view);
 }
 
 /** A new secret beside the one of now, which goes on signing for a day. */
@@ -43,23 +39,13 @@ export function rotateSecret(project: ProjectState, key: string, secret: string,
   const [current] = held.body.secrets;
   const secrets: SigningSecret[] = [{ secret }];
   if (current !== undefined) secrets.push({ secret: current.secret, until: now + ROTATION_OVERLAP_MS });
-  return write(project, key, held.body, { ...held.body, secrets }, "webhook.rotate", (view) => ({ ...view, secret }));
+  return write(project, key, held, { ...held.body, secrets }, "webhook.rotate", (view) => ({ ...view, secret }));
 }
 
 export function deleteWebhook(project: ProjectState, key: string): Decision<undefined> {
   const held = project.webhooks.get(key);
   if (held === undefined) return refuse("webhook_not_found", { key });
-  return {
-    kind: "edit",
-    action: "webhook.delete",
-    stream: { project: project.key },
-    target: { kind: "webhook", key },
-    raises: [projectStream(project)],
-    documents: [{ kind: "webhook", project: project.key, key }],
-    before: asJson(shown(held.body)),
-    answer: undefined,
-    revision: project.revision + 1,
-  };
+  return deleteProjectDocument(project, { kind: "webhook", key, action: "webhook.delete", before: held, shown });
 }
 
 /** What is wrong with the parts of a webhook that a schema cannot judge. */
@@ -84,24 +70,13 @@ function faultOf(url: string): string | undefined {
 function write<A>(
   project: ProjectState,
   key: string,
-  before: WebhookDocument | undefined,
+  before: Held<WebhookDocument> | undefined,
   after: WebhookDocument,
   action: string,
   answer: (view: Webhook) => A,
 ): Decision<A> {
-  const revision = project.revision + 1;
-  return {
-    kind: "edit",
-    action,
-    stream: { project: project.key },
-    target: { kind: "webhook", key },
-    raises: [projectStream(project)],
-    documents: [{ kind: "webhook", project: project.key, key, body: asJson(after) }],
-    ...(before === undefined ? {} : { before: asJson(shown(before)) }),
-    after: asJson(shown(after)),
-    answer: answer(webhookView(project.key, key, { body: after, revision })),
-    revision,
-  };
+  const view = (held: Held<WebhookDocument>): A => answer(webhookView(project.key, key, held));
+  return writeProjectDocument(project, { kind: "webhook", key, action, before, after, view, shown });
 }
 
 function shown({ secrets: _, ...rest }: WebhookDocument): object {
