@@ -1,9 +1,9 @@
-import { createSdkKey } from "./access/domain.ts";
+import { createSdkKey, writeToken } from "./access/domain.ts";
 import { FIRST_TOKEN_ID } from "./access/identity.ts";
 import { hashSecret, newSecret } from "./access/secrets.ts";
 import type { Origin } from "./control/command.ts";
 import type { ControlPlane } from "./control/control-plane.ts";
-import { asJson, type Decision } from "./control/decision.ts";
+import type { Decision } from "./control/decision.ts";
 import type { FillRandom } from "./flags/salts.ts";
 import { projectOf } from "./http/params.ts";
 import { createProject, FIRST_ENVIRONMENTS } from "./projects/domain.ts";
@@ -75,16 +75,5 @@ function writeAdminToken(workspace: Workspace, id: string, hash: string, now: nu
     createdAt: new Date(now).toISOString(),
     revoked: false,
   };
-  const { hash: _, ...shown } = document;
-  return {
-    kind: "edit",
-    action: "token.create",
-    stream: {},
-    target: { kind: "token", key: id },
-    raises: [{ revision: workspace.revision }],
-    documents: [{ kind: "token", key: id, body: asJson(document) }],
-    after: asJson({ id, ...shown }),
-    answer: undefined,
-    revision: workspace.revision + 1,
-  };
+  return writeToken(workspace, { id, document, action: "token.create" }, () => undefined);
 }

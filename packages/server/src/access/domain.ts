@@ -62,18 +62,7 @@ export function createSdkKey(
     return refuse("environment_not_found", { field: "environment", key: environment, allowed });
   }
   const document: SdkKeyDocument = { environment, kind, name, hash, createdAt, revoked: false };
-  const shown = sdkKeyView({ id, project: project.key, document });
-  return {
-    kind: "edit",
-    action: "key.create",
-    stream: { project: project.key },
-    target: { kind: "sdk-key", key: id },
-    raises: [projectStream(project)],
-    documents: [{ kind: "sdk-key", project: project.key, key: id, body: asJson(document) }],
-    after: asJson(shown),
-    answer: { ...shown, secret },
-    revision: project.revision + 1,
-  };
+  return writeSdkKey(project, { id, document, action: "key.create" }, (view) => ({ ...view, secret }));
 }
 
 /** A new secret for a key; the one of now goes on working for a while, an older one ends. */
@@ -87,19 +76,7 @@ export function rotateSdkKey(
   if (placed === undefined || placed.project !== project.key) return refuse("key_not_found", { key: id });
   if (placed.document.revoked) return refuse("wrong_status", { key: id, current: "revoked", needed: "live" });
   const document: SdkKeyDocument = withSecret(placed.document, { was: placed.document.hash, hash }, rotation);
-  const after = sdkKeyView({ ...placed, document });
-  return {
-    kind: "edit",
-    action: "key.rotate",
-    stream: { project: project.key },
-    target: { kind: "sdk-key", key: id },
-    raises: [projectStream(project)],
-    documents: [{ kind: "sdk-key", project: project.key, key: id, body: asJson(document) }],
-    before: asJson(sdkKeyView(placed)),
-    after: asJson(after),
-    answer: { ...after, secret },
-    revision: project.revision + 1,
-  };
+  return writeSdkKey(project, { id, before: placed, document, action: "key.rotate" }, (view) => ({ ...view, secret }));
 }
 
 /** Ends a key for good; streams it opened are cut. */
@@ -108,17 +85,26 @@ export function revokeSdkKey(workspace: Workspace, project: ProjectState, id: st
   if (placed === undefined || placed.project !== project.key) return refuse("key_not_found", { key: id });
   if (placed.document.revoked) return { kind: "unchanged", answer: sdkKeyView(placed), revision: project.revision };
   const document: SdkKeyDocument = { ...placed.document, revoked: true };
-  const after = sdkKeyView({ ...placed, document });
+  return writeSdkKey(project, { id, before: placed, document, action: "key.revoke" }, (view) => view);
+}
+
+function writeSdkKey<A extends SdkKey>(
+  project: ProjectState,
+  written: { readonly id: string; readonly before?: PlacedSdkKey; readonly document: SdkKeyDocument; readonly action: string },
+  answer: (view: SdkKey) => A,
+): Decision<A> {
+  const { id, before, document, action } = written;
+  const after = sdkKeyView({ id, project: project.key, document });
   return {
     kind: "edit",
-    action: "key.revoke",
+    action,
     stream: { project: project.key },
     target: { kind: "sdk-key", key: id },
     raises: [projectStream(project)],
     documents: [{ kind: "sdk-key", project: project.key, key: id, body: asJson(document) }],
-    before: asJson(sdkKeyView(placed)),
+    ...(before === undefined ? {} : { before: asJson(sdkKeyView(before)) }),
     after: asJson(after),
-    answer: after,
+    answer: answer(after),
     revision: project.revision + 1,
   };
 }
@@ -135,18 +121,7 @@ export function createToken(
   }
   const expires = expiry === undefined ? {} : { expiresAt: new Date(expiry).toISOString() };
   const document: TokenDocument = { ...draft, ...expires, hash, createdAt, revoked: false };
-  const shown = tokenView(id, { body: document, revision: workspace.revision + 1 });
-  return {
-    kind: "edit",
-    action: "token.create",
-    stream: {},
-    target: { kind: "token", key: id },
-    raises: [{ revision: workspace.revision }],
-    documents: [{ kind: "token", key: id, body: asJson(document) }],
-    after: asJson(shown),
-    answer: { ...shown, secret },
-    revision: workspace.revision + 1,
-  };
+  return writeToken(workspace, { id, document, action: "token.create" }, (view) => ({ ...view, secret }));
 }
 
 /** A new secret for a token; the one of now goes on working for a while, an older one ends. */
@@ -157,21 +132,8 @@ export function rotateToken(workspace: Workspace, { id, secret, hash }: NewSecre
   const current = unrotatable(id, body, rotation.now);
   if (current !== undefined || body.hash === undefined)
     return refuse("wrong_status", { key: id, current, needed: "live, with a secret made here" });
-  const revision = workspace.revision + 1;
   const document: TokenDocument = withSecret(body, { was: body.hash, hash }, rotation);
-  const after = tokenView(id, { body: document, revision });
-  return {
-    kind: "edit",
-    action: "token.rotate",
-    stream: {},
-    target: { kind: "token", key: id },
-    raises: [{ revision: workspace.revision }],
-    documents: [{ kind: "token", key: id, body: asJson(document) }],
-    before: asJson(tokenView(id, held)),
-    after: asJson(after),
-    answer: { ...after, secret },
-    revision,
-  };
+  return writeToken(workspace, { id, before: held, document, action: "token.rotate" }, (view) => ({ ...view, secret }));
 }
 
 /** Why a token gets no new secret; `undefined` where it may. */
@@ -186,19 +148,34 @@ function unrotatable(id: string, { hash, revoked, expiresAt }: TokenDocument, no
 export function revokeToken(workspace: Workspace, id: string): Decision<Token> {
   const held = workspace.tokens.get(id);
   if (held === undefined) return refuse("token_not_found", { key: id });
-  const before = tokenView(id, held);
-  if (held.body.revoked) return { kind: "unchanged", answer: before, revision: held.revision };
+  if (held.body.revoked) return { kind: "unchanged", answer: tokenView(id, held), revision: held.revision };
   const document: TokenDocument = { ...held.body, revoked: true };
+  return writeToken(workspace, { id, before: held, document, action: "token.revoke" }, (view) => view);
+}
+
+/** The edit that writes one token: what the audit log keeps of it has no hash. @param answer made of what others may see of it */
+export function writeToken<A>(
+  { revision }: Workspace,
+  written: {
+    readonly id: string;
+    readonly before?: Held<TokenDocument>;
+    readonly document: TokenDocument;
+    readonly action: string;
+  },
+  answer: (view: Token) => A,
+): Decision<A> {
+  const { id, before, document, action } = written;
+  const after = tokenView(id, { body: document, revision: revision + 1 });
   return {
     kind: "edit",
-    action: "token.revoke",
+    action,
     stream: {},
     target: { kind: "token", key: id },
-    raises: [{ revision: workspace.revision }],
+    raises: [{ revision }],
     documents: [{ kind: "token", key: id, body: asJson(document) }],
-    before: asJson(before),
-    after: asJson({ ...before, revoked: true }),
-    answer: { ...before, revoked: true },
-    revision: workspace.revision + 1,
+    ...(before === undefined ? {} : { before: asJson(tokenView(id, before)) }),
+    after: asJson(after),
+    answer: answer(after),
+    revision: revision + 1,
   };
 }

@@ -21,12 +21,10 @@ export interface DocumentEdit<K extends DocumentKind, A> {
 }
 
 /** One document of a project as an edit takes it away. */
-export type DocumentDeletion<K extends DocumentKind> = Pick<
-  DocumentEdit<K, undefined>,
-  "kind" | "key" | "action" | "shown" | "raises"
-> & {
+export interface DocumentDeletion<K extends DocumentKind>
+  extends Pick<DocumentEdit<K, undefined>, "kind" | "key" | "action" | "shown" | "raises"> {
   readonly before: Held<Documents[K]>;
-};
+}
 
 /** The edit that writes one document which all environments share; nothing to do where it is so already. */
 export function writeProjectDocument<K extends DocumentKind, A>(

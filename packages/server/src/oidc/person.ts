@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Role } from "@belay/protocol";
-import { tokenView } from "../access/domain.ts";
-import { asJson, type Decision, isSame, refuse } from "../control/decision.ts";
+import { writeToken } from "../access/domain.ts";
+import { type Decision, isSame, refuse } from "../control/decision.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { TokenDocument, Workspace } from "../state/workspace.ts";
 import type { Claims } from "./provider.ts";
@@ -50,23 +50,13 @@ function grantOf(claim: unknown, grants: readonly Grant[]): Grant | undefined {
 
 /** Gives a person the token that stands for them, or brings it up to date. No secret opens it: only signing in does. */
 export function admitPerson(workspace: Workspace, { id, ...granted }: Person, createdAt: string): Decision<undefined> {
-  const { revision } = workspace;
   const held = workspace.tokens.get(id);
   if (held?.body.revoked === true) return refuse("sign_in_refused", { reason: "an admin revoked this person" });
   const document: TokenDocument = { ...granted, createdAt: held?.body.createdAt ?? createdAt, revoked: false };
   if (held !== undefined && isSame(held.body, document)) {
-    return { kind: "unchanged", answer: undefined, revision };
+    return { kind: "unchanged", answer: undefined, revision: workspace.revision };
   }
-  return {
-    kind: "edit",
-    action: held === undefined ? "token.create" : "token.update",
-    stream: {},
-    target: { kind: "token", key: id },
-    raises: [{ revision }],
-    documents: [{ kind: "token", key: id, body: asJson(document) }],
-    ...(held === undefined ? {} : { before: asJson(tokenView(id, held)) }),
-    after: asJson(tokenView(id, { body: document, revision: revision + 1 })),
-    answer: undefined,
-    revision: revision + 1,
-  };
+  const written =
+    held === undefined ? { id, document, action: "token.create" } : { id, before: held, document, action: "token.update" };
+  return writeToken(workspace, written, () => undefined);
 }
