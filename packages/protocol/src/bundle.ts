@@ -1,8 +1,8 @@
 /** A project as one JSON document, what importing it would change, and a flag's way from one environment to another. */
 
-import type { Reasoned, RuleDraft, ServeDraft } from "./api.ts";
+import type { Flag, Reasoned, RuleDraft, ServeDraft } from "./api.ts";
 import type { ExperimentDefinition, ExperimentKey } from "./experiment.ts";
-import type { Condition, FlagKind, FlagMetadata, FlagTest, FlagType, Space, Targeting } from "./flag.ts";
+import type { Condition, FlagTest, Space, Targeting } from "./flag.ts";
 import type { Json } from "./json.ts";
 import type { MetricDefinition, MetricKey } from "./metric.ts";
 import type { FlagKey, Ppm, Revision, SegmentKey, VariantName } from "./names.ts";
@@ -44,19 +44,7 @@ export interface BundledSegment {
   readonly when: Condition;
 }
 
-export interface BundledFlag {
-  readonly type: FlagType;
-  readonly variants: { readonly [name: VariantName]: Json };
-  readonly description: string;
-  readonly tags: readonly string[];
-  readonly owner?: string;
-  readonly kind: FlagKind;
-  readonly expectedLifetimeDays?: number;
-  readonly clientSide: boolean;
-  readonly metadata?: FlagMetadata;
-  readonly spaces: { readonly share: Space; readonly split: Space };
-  readonly archived: boolean;
-}
+export type BundledFlag = Omit<Flag, "project" | "key" | "createdAt" | "stale" | "revision">;
 
 export interface BundledEnvironment {
   readonly targetings: { readonly [flag: FlagKey]: BundledTargeting };

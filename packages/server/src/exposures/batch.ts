@@ -11,22 +11,15 @@ import {
 import type { TSchema } from "@sinclair/typebox";
 import type { ProblemError } from "../http/problem.ts";
 import { compileValidator } from "../http/validation.ts";
+import type { BatchEvents } from "../store/events/index.ts";
 import { isExposure, isMetricEvent, jsonText } from "./event-check.ts";
 
 /** What a batch says of itself. */
 export type BatchHead = Pick<EventEnvelope, "batchId" | "sentAtMs" | "sdk" | "instance">;
 
 /** The events of a batch that are fit to be stored, and those that are not. */
-export interface ReadBatch {
+export interface ReadBatch extends BatchEvents {
   readonly head: BatchHead;
-  readonly exposures: readonly Exposure[];
-  /** JSON text of each exposure's attributes, in the same order. */
-  readonly attributes: readonly (string | undefined)[];
-  readonly metrics: readonly MetricEvent[];
-  /** JSON text of each metric event's properties, in the same order. */
-  readonly properties: readonly (string | undefined)[];
-  readonly counts: readonly EvaluationCount[];
-  readonly ledger: readonly ArmLedger[];
   readonly rejected: readonly RejectedEvent[];
 }
 

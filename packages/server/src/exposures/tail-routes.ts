@@ -4,20 +4,12 @@ import type { FastifyInstance } from "fastify";
 import { pathParams } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
 import { STREAM_ANSWER } from "../stream/routes.ts";
-import { DIFFERS_FILTER, eventQueryOf } from "./pull-query.ts";
+import { DIFFERS_FILTER, eventQueryOf, type FilterQuery } from "./pull-query.ts";
 import { KINDS, type Name, type PullDoors, sightOf } from "./pull-routes.ts";
 import type { EventTails } from "./tail.ts";
 
-interface TailQuery {
+interface TailQuery extends Omit<FilterQuery, "from" | "to"> {
   readonly kind?: Name;
-  readonly environment?: string;
-  readonly flag?: string;
-  readonly experiment?: string;
-  readonly release?: string;
-  readonly variant?: string;
-  readonly differs?: "true" | "false";
-  readonly name?: string;
-  readonly unit?: string;
   readonly perSecond?: number;
 }
 

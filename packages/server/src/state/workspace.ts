@@ -3,22 +3,15 @@ import type {
   CodePlaces,
   Condition,
   EpochMs,
-  ExperimentDecision,
-  ExperimentDefinition,
+  Experiment,
   ExperimentKey,
-  ExperimentStatus,
+  Flag,
   FlagKey,
-  FlagKind,
-  FlagMetadata,
-  FlagType,
   FreezeWindow,
-  Frozen,
   Incident,
-  Json,
   Look,
   MetricDefinition,
   MetricKey,
-  Phase,
   Ppm,
   PredictionOutcome,
   QualityAlarm,
@@ -31,7 +24,6 @@ import type {
   Space,
   StaleReason,
   Targeting,
-  VariantName,
   WallTime,
   WebhookFormat,
 } from "@belay/protocol";
@@ -169,26 +161,10 @@ export interface EnvironmentDocument {
   readonly createdAt: string;
 }
 
-export interface FlagDocument {
-  readonly type: FlagType;
-  readonly variants: { readonly [name: VariantName]: Json };
-  readonly description: string;
-  readonly tags: readonly string[];
-  readonly owner?: string;
-  readonly kind: FlagKind;
-  readonly expectedLifetimeDays?: number;
-  readonly clientSide: boolean;
-  readonly metadata?: FlagMetadata;
-  readonly spaces: FlagSpaces;
-  readonly archived: boolean;
-  readonly createdAt: string;
-}
+export type FlagDocument = Omit<Flag, "project" | "key" | "stale" | "revision">;
 
 /** `share` is the line a rollout climbs, `split` the one its variants divide. */
-export interface FlagSpaces {
-  readonly share: Space;
-  readonly split: Space;
-}
+export type FlagSpaces = Flag["spaces"];
 
 export interface SegmentDocument {
   readonly description: string;
@@ -202,15 +178,7 @@ export interface MetricDocument extends MetricDefinition {
   readonly createdAt: string;
 }
 
-export interface ExperimentDocument extends ExperimentDefinition {
-  readonly status: ExperimentStatus;
-  readonly createdAt: string;
-  readonly startedAt?: string;
-  readonly stoppedAt?: string;
-  readonly frozen?: Frozen;
-  readonly phases: readonly Phase[];
-  readonly decision?: ExperimentDecision;
-}
+export type ExperimentDocument = Omit<Experiment, "project" | "key" | "revision">;
 
 /** The look ledger of one experiment, in the order of time. */
 export interface LooksDocument {

@@ -52,7 +52,19 @@ export interface EventStore {
 }
 
 /** A batch that was read and checked: what is in it is stored as it is. */
-export interface IncomingBatch {
+/** The events of a batch, one kind beside the other. */
+export interface BatchEvents {
+  readonly exposures: readonly Exposure[];
+  /** JSON text of each exposure's attributes, in the same order. */
+  readonly attributes: readonly (string | undefined)[];
+  readonly metrics: readonly MetricEvent[];
+  /** JSON text of each metric event's properties, in the same order. */
+  readonly properties: readonly (string | undefined)[];
+  readonly counts: readonly EvaluationCount[];
+  readonly ledger: readonly ArmLedger[];
+}
+
+export interface IncomingBatch extends BatchEvents {
   readonly project: string;
   readonly environment: string;
   readonly instance: string;
@@ -62,14 +74,6 @@ export interface IncomingBatch {
   readonly receivedAtMs: number;
   /** This server's clock less the sender's: what its times would have to be moved by. Kept, never applied. */
   readonly clockOffsetMs: number;
-  readonly exposures: readonly Exposure[];
-  /** JSON text of each exposure's attributes, in the same order. */
-  readonly attributes: readonly (string | undefined)[];
-  readonly metrics: readonly MetricEvent[];
-  /** JSON text of each metric event's properties, in the same order. */
-  readonly properties: readonly (string | undefined)[];
-  readonly counts: readonly EvaluationCount[];
-  readonly ledger: readonly ArmLedger[];
   /** Exposures that a relay was sent again and left out. */
   readonly duplicates?: readonly DuplicateTally[];
 }

@@ -23,6 +23,7 @@ export { HELD_OUT, METRICS_MAX, OTHER_VALUES, REST } from "./aggregate/request.t
 export type { ClickHouseOptions } from "./clickhouse/engine.ts";
 export { IMPORT_SDK } from "./engine.ts";
 export type {
+  BatchEvents,
   Estimate,
   EventKind,
   EventQuery,
