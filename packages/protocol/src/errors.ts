@@ -54,6 +54,7 @@ export type ErrorCode =
   | "release_owns_flag"
   | "release_ramps_experiment"
   | "flag_rolled_out"
+  | "rollout_idle"
   | "frozen"
   | "already_exists"
   | "archived"
@@ -364,6 +365,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "Already rolled out",
     "`{flag}` is rolled out to {percentage} % already.",
     "Set its rollout to 0 before the release starts, so that the release can tell who it reaches.",
+  ),
+  rollout_idle: entry(
+    409,
+    "The rollout would move nobody",
+    "Whom no rule of this flag serves gets `{variant}` already: whatever the percentage, nobody would begin or cease to get it.",
+    "Say in `fallthrough` what the others shall get (`PUT .../flags/{flag}`), or roll out another `variant`. To take `{variant}` from everybody, switch the flag off (`PUT .../flags/{flag}/enabled`).",
   ),
   frozen: entry(
     423,

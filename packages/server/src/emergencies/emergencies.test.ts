@@ -145,6 +145,17 @@ describe("an emergency", () => {
     },
   );
 
+  it("does not pretend to lower a rollout whose variant all the others get as well", async () => {
+    const serve = { split: [{ variant: "on", draws: [{ space: "share", in: [[0, 80_000]] }] }] };
+    const everybody = { enabled: true, rules: [{ id: "rollout", serve }], fallthrough: { variant: "on" } };
+    expect((await server.ask("PUT", `${E}/flags/a`, everybody)).status).toBe(200);
+    for (const isCut of [false, true]) {
+      line.isCut = isCut;
+      const refused = await server.ask("POST", `${E}/flags/a/emergency`, { percentage: 0 });
+      expect([isCut, refused.status, refused.body.code]).toEqual([isCut, 409, "rollout_idle"]);
+    }
+  });
+
   it("lowers a rollout too, at once and never up, and what it left is lowered on", async () => {
     await server.ask("PUT", `${E}/flags/a/rollout`, { percentage: 50 });
     await server.ask("PUT", `${E}/flags/b/rollout`, { percentage: 8 });

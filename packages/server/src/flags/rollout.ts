@@ -54,6 +54,18 @@ export function rolloutState(targeting: Targeting): RolloutState | undefined {
   return first === undefined ? undefined : { percentage: percentFromPpm(sharePpm(first) ?? 0), variant: first.variant };
 }
 
+/**
+ * The variant of a rollout whose percentage says nothing of who gets it, since the fallthrough gives it to all the others and
+ * neither is recorded: whoever reads 0 would believe it gone, while everybody has it. `undefined` where it does say so.
+ */
+export function idleVariant(targeting: Targeting): VariantName | undefined {
+  const { fallthrough } = targeting;
+  const parts = rolloutRule(targeting)?.serve.split;
+  if (parts === undefined || fallthrough === undefined || !("variant" in fallthrough)) return undefined;
+  const isIdle = parts.every(({ variant, tracks }) => variant === fallthrough.variant && tracks === undefined);
+  return isIdle ? fallthrough.variant : undefined;
+}
+
 /** Why a rule with the reserved id cannot be what a rollout moves; `undefined` when it can, or when there is none. */
 export function reservedRuleFault(rules: readonly Rule[]): { readonly field: string; readonly reason: string } | undefined {
   const index = rules.findIndex(({ id }) => id === ROLLOUT_RULE);

@@ -54,6 +54,24 @@ describe("a rollout", () => {
     });
   });
 
+  it("is refused where its percentage would say nothing of who gets the variant", async () => {
+    await put({ off: "off", fallthrough: { variant: "on" } });
+    const before = await targeting();
+    const refused = await ask("PUT", `${flag}/rollout`, { percentage: 0 });
+    expect(refused.body).toMatchObject({ status: 409, code: "rollout_idle", variant: "on", flag: key });
+    expect(refused.body.hint).toContain(`flags/${key}/enabled`);
+    const explicit = await ask("PUT", `${flag}/rollout`, { percentage: 30, variant: "on" });
+    expect(explicit.body).toMatchObject({ status: 409, code: "rollout_idle" });
+    const lowered = await ask("POST", `${flag}/preview`, { rollout: { percentage: 0 } });
+    expect(lowered.body).toMatchObject({ status: 409, code: "rollout_idle" });
+    expect(await targeting()).toEqual(before);
+    expect((await ask("PUT", `${flag}/rollout`, { percentage: 30, variant: "off" })).body).toMatchObject({
+      percentage: 30,
+      from: 0,
+      variant: "off",
+    });
+  });
+
   it("moves both ends of a comparison, so that nobody changes arms below half", async () => {
     const tracks = { release: "r1" };
     const draws = [{ space: "share", in: [[0, 10_000]] }];

@@ -18,7 +18,7 @@ import { armMoves, refuseMoves, type Subject } from "./arms.ts";
 import { flagNotFound, liveFlag } from "./domain.ts";
 import { stampEpochs } from "./epochs.ts";
 import { lowered, standingPpm } from "./lowering.ts";
-import { moveRollout, reservedRuleFault } from "./rollout.ts";
+import { idleVariant, moveRollout, reservedRuleFault } from "./rollout.ts";
 import { targetingView } from "./views.ts";
 import { normaliseServe } from "./weights.ts";
 
@@ -58,6 +58,8 @@ export function setRollout(place: Place, { percentage, variant, newEpoch = false
   if ("code" in subject) return subject;
   const moved = moveRollout(subject.targeting.body, subject.flag, ppm, variant);
   if ("code" in moved) return moved;
+  const idle = idleVariant(moved.targeting);
+  if (idle !== undefined) return refuse("rollout_idle", { variant: idle, flag: place.flag });
   const moves = armMoves(place, subject, moved.targeting);
   if (!newEpoch && ppm >= moved.fromPpm && moves.length > 0) return refuseMoves(moves);
   const after = stampEpochs(subject.targeting.body, moved.targeting, place.environment.revision + 1, moves.map(experimentOf));
@@ -94,6 +96,8 @@ export function lowerRollout(place: Place, percentage: number): Decision<FlagTar
     const stands = standing === undefined ? "there is no rollout" : `the rollout stands at ${percentFromPpm(standing)} %`;
     return refuse("invalid_field", { field: "percentage", received: percentage, reason: `${stands}: this only lowers one` });
   }
+  const idle = idleVariant(subject.targeting.body);
+  if (idle !== undefined) return refuse("rollout_idle", { variant: idle, flag: place.flag });
   const after = lowered(subject.targeting.body, subject.flag, { ppm, revision: place.environment.revision + 1 });
   return replaceTargeting(place, subject.targeting, after, "rollout.set", (held) =>
     targetingView(place.project, place.environment, place.flag, held),

@@ -93,6 +93,8 @@ const EDITS: readonly (readonly [what: string, from: Targeting, to: Targeting, r
   ["nothing changed", at(50_000), at(50_000), false],
   ["a lower share", at(50_000), at(10_000), false],
   ["no share at all", at(50_000), at(0), false],
+  ["no share at all, where no rollout was", before, at(0), false],
+  ["a share, where no rollout was", before, at(1), true],
   ["a higher share", at(50_000), at(50_001), true],
   ["the release withdrawn", at(50_000, "internal"), before, false],
   ["the audience withdrawn", at(50_000, "internal"), at(50_000), false],

@@ -123,12 +123,17 @@ function isRaisedRule(before: Rule | undefined, after: Rule | undefined): boolea
 
 function isRaisedRollout(before: Targeting, after: Targeting): boolean {
   const [was, is] = [ruleOf(before, ROLLOUT_RULE), ruleOf(after, ROLLOUT_RULE)];
-  if (is === undefined) return false;
+  if (is === undefined || isShut(rolloutParts(after))) return false;
   if (was === undefined || !isSame(withoutShares(was), withoutShares(is))) return true;
   const [from, to] = [rolloutParts(before), rolloutParts(after)];
   if (!isDivided(to)) return (shareOf(to[0]) ?? SPACE_PPM) > (shareOf(from[0]) ?? 0);
   // Each part of a split takes units of its own: none may be let in where none was.
   return to.some((part, index) => !isWithin(part, from[index]));
+}
+
+/** Does it draw nobody? Then it shows nobody anything, whatever it would show. */
+function isShut(parts: readonly Part[]): boolean {
+  return parts.length > 0 && parts.every((part) => sharePpm(part) === 0);
 }
 
 /** Do its parts share out the units that the share lets in? The control of a comparison may grow while treatment shrinks. */
