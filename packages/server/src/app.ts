@@ -128,7 +128,7 @@ export async function buildApp(dependencies: AppDependencies): Promise<FastifyIn
   const signIn = createSignIn({ control, pages, fillRandom, now });
   await app.register(sessionRoutes, { access, control, pages, signIn, hasOidc: oidc !== undefined });
   if (oidc !== undefined) await app.register(oidcRoutes, { control, provider: oidc, pages, signIn });
-  await app.register(auditRoutes, { access, log });
+  await app.register(auditRoutes, { access, control, log });
   await app.register(explainRoutes, { access, control, history, compile });
   await app.register(historyRoutes, { access, control, history });
   await app.register(requestRoutes, { access, control, history, compile, fillRandom, now });

@@ -1,6 +1,7 @@
 import type { EpochMs, SdkKey, SdkKeyCreated, SdkKeyCreation, Token, TokenCreated, TokenCreation } from "@belay/protocol";
 import { asJson, type Decision, refuse } from "../control/decision.ts";
 import { projectStream } from "../control/streams.ts";
+import { momentOf, NO_MOMENT } from "../http/times.ts";
 import type {
   Held,
   PlacedSdkKey,
@@ -115,9 +116,9 @@ export function createToken(
   { id, secret, hash }: NewSecret,
   createdAt: string,
 ): Decision<TokenCreated> {
-  const expiry = expiresAt === undefined ? undefined : Date.parse(expiresAt);
-  if (expiry !== undefined && !Number.isFinite(expiry)) {
-    return refuse("invalid_field", { field: "expiresAt", received: expiresAt, reason: "it is not an RFC 3339 time" });
+  const expiry = expiresAt === undefined ? undefined : momentOf(expiresAt);
+  if (expiresAt !== undefined && expiry === undefined) {
+    return refuse("invalid_field", { field: "expiresAt", received: expiresAt, reason: NO_MOMENT });
   }
   const expires = expiry === undefined ? {} : { expiresAt: new Date(expiry).toISOString() };
   const document: TokenDocument = { ...draft, ...expires, hash, createdAt, revoked: false };

@@ -2,9 +2,10 @@ import type { Change, Page } from "@belay/protocol";
 import { ChangeSchema, pageSchema, type Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
-import type { Access } from "../access/access.ts";
-import { decodeCursor, encodeCursor, PAGE_LIMIT_DEFAULT } from "../http/cursor.ts";
-import { type PageQuery, pageFields, pathParams } from "../http/params.ts";
+import { type Access, reaches } from "../access/access.ts";
+import type { ControlPlane } from "../control/control-plane.ts";
+import { decodeNumberedCursor, encodeCursor, PAGE_LIMIT_DEFAULT } from "../http/cursor.ts";
+import { type PageQuery, pageFields, pathParams, projectOf } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
 import { readTime } from "../http/times.ts";
 import type { ChangeFilter, ChangeLog } from "../store/changes/index.ts";
@@ -12,6 +13,7 @@ import { changeView } from "./views.ts";
 
 export interface AuditDoors {
   readonly access: Access;
+  readonly control: ControlPlane;
   readonly log: ChangeLog;
 }
 
@@ -47,7 +49,7 @@ const tags: readonly string[] = ["changes"];
 const LIST = "changes";
 
 /** The audit log: who changed what, when and why, with the thing before and after. */
-export const auditRoutes: FastifyPluginAsync<AuditDoors> = async (app, { access, log }) => {
+export const auditRoutes: FastifyPluginAsync<AuditDoors> = async (app, { access, control, log }) => {
   const all = "/api/v1/projects/:project/changes";
 
   app.get<{ Params: { project: string }; Querystring: ChangesQuery }>(
@@ -63,7 +65,11 @@ export const auditRoutes: FastifyPluginAsync<AuditDoors> = async (app, { access,
       },
     },
     async ({ params: { project }, actor, query }): Promise<Page<Change>> => {
-      const { limit = PAGE_LIMIT_DEFAULT } = query;
+      const { limit = PAGE_LIMIT_DEFAULT, environment } = query;
+      const has = (wanted: string): boolean => projectOf(control.workspace, project).environments.has(wanted);
+      // A mistyped one would look like an environment in which nothing ever happened.
+      if (environment !== undefined && !(has(environment) && (actor === undefined || reaches(actor, environment))))
+        throw new ProblemError("environment_not_found", { key: environment });
       const found = await log.changes(filterOf(project, actor?.environments, query), limit + 1);
       const items = found.slice(0, limit).map(changeView);
       return { items, ...(found.length > limit ? { next: encodeCursor(LIST, String(items.at(-1)?.id)) } : {}) };
@@ -98,12 +104,7 @@ function filterOf(project: string, visibleEnvironments: readonly string[] | unde
     targetKey: key,
     from: readTime("from", query.from),
     to: readTime("to", query.to),
-    olderThan: olderThan(query.cursor),
+    olderThan: decodeNumberedCursor(LIST, query.cursor),
   };
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)) as unknown as ChangeFilter;
-}
-
-function olderThan(cursor: string | undefined): number | undefined {
-  const place = decodeCursor(LIST, cursor);
-  return place === undefined ? undefined : Number(place);
 }

@@ -2,6 +2,7 @@
 import type { Schema } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
 import { ProblemError } from "../http/problem.ts";
+import { readTime } from "../http/times.ts";
 import type { EventKind, EventQuery, PullFormat } from "../store/events/index.ts";
 import { FORMAT_NAMES } from "./pull-formats.ts";
 
@@ -106,21 +107,9 @@ export function eventQueryOf(kind: EventKind, project: string, query: FilterQuer
     differs: differs === undefined ? undefined : differs === "true",
     name,
     unit,
-    fromMs: momentOf("from", from),
-    toMs: momentOf("to", to),
+    fromMs: readTime("from", from),
+    toMs: readTime("to", to),
   });
-}
-
-/** A date with a time and a zone, as RFC 3339 writes it, or a date alone, which begins in UTC. */
-const MOMENT = /^\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d))?$/;
-
-function momentOf(field: string, value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = MOMENT.test(value) ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(ms)) {
-    throw new ProblemError("invalid_field", { field, received: value, reason: "it is no moment such as 2026-11-22T10:00:00Z" });
-  }
-  return ms;
 }
 
 /** Without the fields that are absent. */

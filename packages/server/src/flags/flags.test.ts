@@ -169,3 +169,16 @@ it("lists flags page by page in the order of their keys, each once", async () =>
   expect(seen.length).toBeGreaterThan(10);
   expect((await ask("GET", `${P}/flags?cursor=nonsense`)).body.code).toBe("invalid_cursor");
 });
+
+it("lists changes of environments there are, from cursors it made", async () => {
+  const asked = async (query: string): Promise<unknown> => {
+    const { status, body } = await ask("GET", `${P}/changes?${query}`);
+    return [status, body.code ?? body.items.length];
+  };
+  const cursor = (place: string): string => Buffer.from(JSON.stringify(["changes", place])).toString("base64url");
+  expect(await asked("environment=production&limit=1")).toEqual([200, 1]);
+  expect(await asked("environment=prod")).toEqual([404, "environment_not_found"]);
+  expect(await asked(`limit=1&cursor=${cursor("1000")}`)).toEqual([200, 1]);
+  for (const place of ["x", "-1", "1e9", "99999999999999999999", ""])
+    expect([place, await asked(`cursor=${cursor(place)}`)]).toEqual([place, [400, "invalid_cursor"]]);
+});

@@ -105,7 +105,12 @@ export const targetingRoutes: FastifyPluginAsync<TargetingDoors> = async (app, {
     `${one}/rollout`,
     {
       onRequest: access.role("viewer"),
-      schema: { tags, response: { 200: RolloutReadSchema }, summary: "Read where a rollout stands; without a variant there is none, and the targeting says who gets what", params },
+      schema: {
+        tags,
+        response: { 200: RolloutReadSchema },
+        summary: "Read where a rollout stands; without a variant there is none, and the targeting says who gets what",
+        params,
+      },
     },
     async (request, reply) => {
       const { project, environment, flag, held } = read(request.params);

@@ -89,7 +89,10 @@ describe("a moment", () => {
       code: "revision_not_found",
     });
     expect((await ask("GET", `${E}/state?at=2001-01-01T00:00:00Z`)).body).toMatchObject({ code: "revision_not_found" });
-    expect((await ask("GET", `${E}/state?at=yesterday`)).body).toMatchObject({ status: 422, field: "at" });
+    for (const at of ["yesterday", "2026-11-22T12:00:00", "2026-02-30T12:00:00Z", "2026-11-22T12:00:00+01:00"])
+      expect((await ask("GET", `${E}/state?at=${at}`)).body).toMatchObject({ status: 422, field: "at" });
+    for (const revision of ["1e0", "1.9", "01", "%201"])
+      expect((await ask("GET", `${E}/state?revision=${revision}`)).body).toMatchObject({ status: 422, field: "revision" });
     expect((await ask("GET", `${E}/state?at=2030-01-01T00:00:00Z&revision=1`)).body).toMatchObject({ status: 422, field: "at" });
     expect((await ask("GET", `${E}/diff?from=1`)).body).toMatchObject({ status: 422, field: "to" });
     expect((await ask("POST", `${E}/restore`, { revision: 100_000 })).status).toBe(404);

@@ -21,6 +21,14 @@ export function decodeCursor(list: string, cursor: string | undefined): string |
   throw new ProblemError("invalid_cursor");
 }
 
+/** The same where places are whole numbers. */
+export function decodeNumberedCursor(list: string, cursor: string | undefined): number | undefined {
+  const place = decodeCursor(list, cursor);
+  if (place === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(place)) throw new ProblemError("invalid_cursor");
+  return Number(place);
+}
+
 /** A page of things in the order of their keys: items after the cursor's key, and a cursor while there are more. */
 export function pageByKey<T extends { readonly key: string }>(
   list: string,

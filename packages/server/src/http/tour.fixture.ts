@@ -48,7 +48,7 @@ async function edits(say: Say): Promise<void> {
     ],
     fallthrough: { variant: "off" },
   });
-  await say("PUT", `${E}/flags/b/rollout`, { percentage: 12.5, variant: "x" });
+  await say("PUT", `${E}/flags/b/rollout`, { percentage: 12.5, variant: "z" });
   await say("PUT", `${E}/flags/b/enabled`, { enabled: false });
   await say("POST", `${E}/flags/bulk`, { action: "enable", flags: ["a", "b", "none"] });
   await explanations(say);
@@ -145,10 +145,10 @@ async function bundles(say: Say): Promise<void> {
 async function requests(say: Say): Promise<void> {
   const { secret: as } = await say("POST", "/api/v1/tokens", { name: "second", role: "editor" });
   const all = `${E}/requests`;
-  const draft = (percentage: number): object => ({ operation: "rollout", key: "b", body: { percentage, variant: "x" } });
+  const draft = (percentage: number): object => ({ operation: "rollout", key: "b", body: { percentage, variant: "z" } });
   await say("PUT", `${E}/approvals`, { required: 1 });
   const { id } = await say("POST", all, draft(50));
-  const { hash } = await say("PUT", `${all}/${id}`, { body: { percentage: 60, variant: "x" }, reason: "More" });
+  const { hash } = await say("PUT", `${all}/${id}`, { body: { percentage: 60, variant: "z" }, reason: "More" });
   await say("POST", `${all}/${id}/approve`, { hash }, { as });
   await say("GET", `${all}/${id}`);
   const rejected = await say("POST", all, draft(70));

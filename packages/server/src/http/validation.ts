@@ -21,11 +21,23 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
     // When the route is first asked: compiling all of them took a third of a start, and most are asked rarely.
     made ??= TypeCompiler.Compile(schema, [...SHARED_SCHEMAS]);
     const compiled = made;
-    const value = httpPart === "body" ? received : Value.Convert(schema, [...SHARED_SCHEMAS], received);
+    const value = httpPart === "body" ? received : fromText(schema, received);
     if (compiled.Check(value)) return { value };
     return { error: faultOf(compiled.Errors(value)) };
   };
 };
+
+/**
+ * What is text by nature as what its schema asks for. A number is read from the text it is written as and from no other:
+ * taken as it comes, `1e2` would be 1 and `2.5` would be 2.
+ */
+function fromText(schema: TSchema, received: unknown): unknown {
+  // Converting writes into what it is given.
+  const texts: { readonly [name: string]: unknown } = { ...(received as object) };
+  const converted = Value.Convert(schema, [...SHARED_SCHEMAS], received) as object;
+  const isOther = ([name, value]: [string, unknown]): boolean => typeof value === "number" && String(value) !== texts[name];
+  return Object.fromEntries(Object.entries(converted).map((field) => (isOther(field) ? [field[0], texts[field[0]]] : field)));
+}
 
 /** The refusal that names the first field that is wrong. A field that is not known goes first: it is the usual typo. */
 function faultOf(errors: Iterable<ValueError>): ProblemError {

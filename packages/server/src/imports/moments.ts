@@ -53,8 +53,10 @@ function fromText(text: string, { zoneMinutes }: TimeRules): ReadMoment {
     return { reason: "it has no zone; say with `zone` which one is meant: UTC or an offset such as +02:00" };
   const clock = [Number(hour ?? 0), Number(minute), Number(second)] as const;
   const ms = Date.UTC(Number(year), Number(month) - 1, Number(day), ...clock, Number(fraction.padEnd(3, "0").slice(0, 3)));
-  // `Date.UTC` moves a 31st of a shorter month on, and a 25th hour.
-  const isReal = new Date(ms).getUTCDate() === Number(day) && clock[0] < 24 && clock[1] < 60 && clock[2] < 60;
+  // `Date.UTC` moves a 13th month on, a 31st of a shorter month and a 25th hour.
+  const made = new Date(ms);
+  const isDay = made.getUTCMonth() === Number(month) - 1 && made.getUTCDate() === Number(day);
+  const isReal = isDay && clock[0] < 24 && clock[1] < 60 && clock[2] < 60;
   return isReal ? within(ms - 60_000 * offset) : NO_MOMENT;
 }
 

@@ -1,6 +1,7 @@
 import type { Incident, IncidentDraft } from "@belay/protocol";
 import { type Decision, refuse } from "../control/decision.ts";
 import { writeProjectDocument } from "../control/project-document.ts";
+import { momentOf, NO_MOMENT } from "../http/times.ts";
 import type { Held, IncidentDocument, ProjectState } from "../state/workspace.ts";
 
 /** Rules of incidents: pure, `(state, command) -> decision`. An incident may be told of long after it was. */
@@ -19,8 +20,8 @@ export function recordIncident(
     return refuse("environment_not_found", { field: "environment", key: environment, allowed: [...project.environments.keys()] });
   }
   const [fromText, toText] = [timeText(from ?? now), to === undefined ? undefined : timeText(to)];
-  if (fromText === undefined) return refuse("invalid_field", { field: "from", received: from ?? null, reason: NO_TIME });
-  if (to !== undefined && toText === undefined) return refuse("invalid_field", { field: "to", received: to, reason: NO_TIME });
+  if (fromText === undefined) return refuse("invalid_field", { field: "from", received: from ?? null, reason: NO_MOMENT });
+  if (to !== undefined && toText === undefined) return refuse("invalid_field", { field: "to", received: to, reason: NO_MOMENT });
   if (toText !== undefined && toText <= fromText) {
     return refuse("invalid_field", { field: "to", received: to ?? null, reason: "it ends before it begins" });
   }
@@ -33,19 +34,17 @@ export function recordIncident(
   return write(project, key, undefined, after, "incident.record");
 }
 
-/** Over now; nothing to do where it was over already. */
+/** Over now; nothing to do where it was over already. One that was to begin later never was: it takes no time at all. */
 export function endIncident(project: ProjectState, key: string, now: string): Decision<Incident> {
   const held = project.incidents.get(key);
   if (held === undefined) return refuse("incident_not_found", { key });
-  return write(project, key, held, held.body.to === undefined ? { ...held.body, to: now } : held.body, "incident.end");
+  const { from, to = now < from ? from : now } = held.body;
+  return write(project, key, held, { ...held.body, to }, "incident.end");
 }
 
-const NO_TIME = "it is no RFC 3339 time such as 2026-11-22T12:00:00Z";
-
 function timeText(text: string): string | undefined {
-  const isRfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(text);
-  const ms = isRfc3339 ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(ms) ? undefined : new Date(ms).toISOString();
+  const ms = momentOf(text);
+  return ms === undefined ? undefined : new Date(ms).toISOString();
 }
 
 function write(

@@ -39,11 +39,18 @@ describe("an incident", () => {
 
   it.each([
     [{ from: "yesterday" }, "invalid_field", "from"],
+    [{ from: "2026-02-30T10:00:00Z" }, "invalid_field", "from"],
     [{ from: "2026-11-20T10:00:00Z", to: "2026-11-20T10:00:00Z" }, "invalid_field", "to"],
     [{ environment: "moon" }, "environment_not_found", "environment"],
   ])("with %j is refused", async (over, code, field) => {
     const { body } = await ask("POST", I, { key: "x", reason: "x", ...over });
     expect([body.code, body.field]).toEqual([code, field]);
+  });
+
+  it("that was to begin later takes no time at all when it is ended before", async () => {
+    const from = "2036-11-22T12:00:00.000Z";
+    await ask("POST", I, { key: "typo", reason: "ten years too late", from });
+    expect((await ask("POST", `${I}/typo/end`, {})).body).toMatchObject({ from, to: from });
   });
 
   it("that nobody recorded cannot end", async () => {

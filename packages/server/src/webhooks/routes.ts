@@ -24,7 +24,7 @@ import type { ControlPlane } from "../control/control-plane.ts";
 import { projectPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
 import type { FillRandom } from "../flags/salts.ts";
 import { answerWrite } from "../http/commands.ts";
-import { decodeCursor, encodeCursor, PAGE_LIMIT_DEFAULT } from "../http/cursor.ts";
+import { decodeNumberedCursor, encodeCursor, PAGE_LIMIT_DEFAULT } from "../http/cursor.ts";
 import { etagOf } from "../http/etag.ts";
 import { type PageQuery, pageFields, pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -207,11 +207,11 @@ function deliveryRoutes(app: FastifyInstance, { access, control, store, courier,
     },
     async ({ params: place, query: { status, limit = PAGE_LIMIT_DEFAULT, cursor } }) => {
       webhookOf(control.workspace, place.project, place.webhook);
-      const after = decodeCursor("deliveries", cursor);
+      const after = decodeNumberedCursor("deliveries", cursor);
       const found = await store.list(place, {
         limit: limit + 1,
         ...(status === undefined ? {} : { status }),
-        ...(after === undefined ? {} : { before: Number(after) }),
+        ...(after === undefined ? {} : { before: after }),
       });
       const page = found.slice(0, limit);
       const items = page.map(deliveryView);
