@@ -10,7 +10,7 @@ export function encodeCursor(list: string, place: string): string {
 }
 
 /** @throws ProblemError when the cursor was not made for this list. */
-export function decodeCursor(list: string, cursor: string | undefined): string | undefined {
+function decodeCursor(list: string, cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined;
   try {
     const [of, place] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as [unknown, unknown];
