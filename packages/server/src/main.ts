@@ -11,7 +11,7 @@ try {
   else await (await import("./backups/commands.ts")).runCommand(command, args);
 } catch (error) {
   const failed = command === "serve" ? "Belay did not start." : `${command} failed.`;
-  process.stderr.write(`${failed} ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${failed} ${wordsOf(error)}\n`);
   process.exitCode = 1;
 }
 
@@ -21,10 +21,20 @@ async function serve(): Promise<void> {
   process.stdout.write(`${server.greeting}\n`);
   const stop = (): void => {
     setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
-    void server.close().then(() => process.exit(0));
+    void server.close().then(
+      () => process.exit(0),
+      (error) => {
+        process.stderr.write(`Belay did not end in good order. ${wordsOf(error)}\n`);
+        process.exit(1);
+      },
+    );
   };
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Each reads what it needs and no more: a relay does without databases, their drivers and the control plane. */

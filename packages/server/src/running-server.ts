@@ -10,6 +10,29 @@ export interface RunningServer {
   readonly close: () => Promise<void>;
 }
 
+/** What is to be ended one after the other, the last first. */
+export interface Closing {
+  readonly closers: (() => Promise<void> | void)[];
+  /** Ends all of them: one that fails keeps no other from putting away what it holds. @throws the first failure, after all. */
+  readonly close: () => Promise<void>;
+}
+
+export function closing(): Closing {
+  const closers: Closing["closers"] = [];
+  const close = async (): Promise<void> => {
+    const faults: unknown[] = [];
+    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) {
+      try {
+        await closer();
+      } catch (error) {
+        faults.push(error);
+      }
+    }
+    if (faults.length > 0) throw faults[0];
+  };
+  return { closers, close };
+}
+
 /** @throws Error in words where the port cannot be had */
 export async function listen(app: FastifyInstance, { host, port }: Pick<Config, "host" | "port">): Promise<string> {
   try {

@@ -11,6 +11,7 @@ import { COMPILE_OPTIONS } from "./compile-options.ts";
 import type { Config } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
 import { Follower } from "./control/follower.ts";
+import type { Served } from "./control/resumption.ts";
 import { Emergencies } from "./emergencies/emergencies.ts";
 import { emergencyDoors } from "./emergencies/routes.ts";
 import { ExperimentPulse } from "./experiments/pulse.ts";
@@ -22,6 +23,7 @@ import { FlagUses } from "./flags/flag-uses.ts";
 import { StaleKeeper } from "./flags/stale-keeper.ts";
 import { greeting } from "./greeting.ts";
 import { History } from "./history/history.ts";
+import { ProblemError, renderProblem } from "./http/problem.ts";
 import { ImportLog } from "./imports/import-log.ts";
 import { Importer } from "./imports/importer.ts";
 import { importDoors } from "./imports/routes.ts";
@@ -40,10 +42,10 @@ import { Clerk } from "./requests/clerk.ts";
 import { LookKeeper } from "./results/look-keeper.ts";
 import { createResults } from "./results/service.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
-import { listen, type RunningServer } from "./running-server.ts";
+import { closing, listen, type RunningServer } from "./running-server.ts";
 import { type Bus, LocalBus, postgresBus, redisBus } from "./store/bus/index.ts";
 import { type ChangeLog, MirroredChangeLog, openChangeLog, postgresChangeLog } from "./store/changes/index.ts";
-import { withLease } from "./store/changes/lease.ts";
+import { leavingLeases, withLease } from "./store/changes/lease.ts";
 import { isAway, untilThere } from "./store/changes/until-there.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
 import { type DeliveryStore, openDeliveryStore, postgresDeliveryStore } from "./store/deliveries/index.ts";
@@ -61,10 +63,7 @@ import { sender } from "./webhooks/sender.ts";
 
 /** Starts the server on its embedded stores. @throws Error in words a person can act on. */
 export async function startServer(config: Config): Promise<RunningServer> {
-  const closers: (() => Promise<void> | void)[] = [];
-  const close = async (): Promise<void> => {
-    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
-  };
+  const { closers, close } = closing();
   let app: FastifyInstance | undefined;
   const holder = randomUUID();
   try {
@@ -82,14 +81,23 @@ export async function startServer(config: Config): Promise<RunningServer> {
     const registry = new Registry();
     const opened = await openLog(config, folder.path, (error) => app?.log.warn({ err: error }, "the change log is away"));
     closers.push(() => opened.close());
-    const log = meteredLog(opened, registry, Date.now);
+    const log = meteredLog(
+      leavingLeases(opened, () => performance.now()),
+      registry,
+      Date.now,
+    );
     const events = await openEventStore({
       directory: join(folder.path, "events"),
       ...(config.clickHouse === undefined ? {} : { clickHouse: config.clickHouse }),
       log: (message) => app?.log.warn(message),
     });
     closers.push(() => events.close());
-    const control = await untilThere(() => ControlPlane.open({ log, now: Date.now, compile: COMPILE_OPTIONS }));
+    const control = await untilThere(() =>
+      ControlPlane.open({
+        ...{ log, now: Date.now, compile: COMPILE_OPTIONS },
+        onLoss: (served) => app?.log.error({ served: shownServed(served) }, LOSS),
+      }),
+    );
     const importLog = new ImportLog({ log, control, now: Date.now, holder });
     const imports = await Importer.open({
       directory: join(folder.path, "imports"),
@@ -274,9 +282,27 @@ export async function startServer(config: Config): Promise<RunningServer> {
     unready = undefined;
     return { url, greeting: greeting(url, folder.path, first), close };
   } catch (error) {
-    await close();
-    throw error;
+    await close().catch(() => undefined);
+    throw inWords(error);
   }
+}
+
+/** A refusal of a store, which is for the edge to render: here the terminal is the edge. */
+function inWords(error: unknown): unknown {
+  if (!(error instanceof ProblemError)) return error;
+  const { detail } = renderProblem(error.code, error.data, "start");
+  const start = isAway(error) ? " The data folder holds nothing to start from without it." : "";
+  return new Error(`${detail}${start}`, { cause: error });
+}
+
+/** What a tired person is to do is in the operations page, under these words. */
+const LOSS = "the change log lost changes that were served here; what it holds now is served, under revisions above them";
+
+/** The revision of each environment up to then, as a log line shows it. */
+function shownServed(served: readonly Served[]): Record<string, number> {
+  return Object.fromEntries(
+    served.flatMap(({ project, environments }) => [...environments].map(([key, revision]) => [`${project}/${key}`, revision])),
+  );
 }
 
 const fillRandom = (bytes: Uint8Array<ArrayBuffer>): Uint8Array => getRandomValues(bytes);

@@ -3,13 +3,15 @@ import type { EpochMs, Revision } from "@belay/protocol";
 import { ProblemError } from "../http/problem.ts";
 import { amend, EMPTY_WORKSPACE } from "../state/amend.ts";
 import type { Workspace } from "../state/workspace.ts";
-import type { ChangeId, ChangeLog, Commit, CommitOutcome, Kept } from "../store/changes/index.ts";
+import type { ChangeId, ChangeLog, Commit, CommitOutcome, Kept, Marks } from "../store/changes/index.ts";
+import { markOf } from "../store/changes/raise.ts";
 import { isAway } from "../store/changes/until-there.ts";
 import {
   assertSameRequest,
   type Command,
   commitOf,
   type Execution,
+  type Origin,
   type Precondition,
   repeated,
   unmetPrecondition,
@@ -17,6 +19,7 @@ import {
 import { consequence } from "./consequence.ts";
 import type { Edit } from "./decision.ts";
 import { type Override, overlaid, settledBy } from "./overlay.ts";
+import { resumed, type Served, servedBy } from "./resumption.ts";
 
 /** Told after each commit is durable and live: the workspaces around it, and what was written. */
 export type CommitListener = (next: Workspace, edit: Pick<Edit<unknown>, "documents" | "raises" | "action" | "target">) => void;
@@ -25,7 +28,12 @@ export interface ControlPlaneOptions {
   readonly log: ChangeLog;
   readonly now: () => EpochMs;
   readonly compile: CompileOptions;
+  /** Told when the log turned out to have lost changes that were served: what was served up to then. */
+  readonly onLoss?: (served: readonly Served[]) => void;
 }
+
+/** Changes read at once. */
+const PAGE = 1_000;
 
 interface Queued {
   readonly command: Command<unknown>;
@@ -77,6 +85,11 @@ export class ControlPlane {
   #overrides: readonly Override[] = [];
   readonly #settled: Set<string>;
   #position: ChangeId;
+  /** Of the log as it was when it was last read; absent where that is not known. */
+  #marks: Marks | undefined;
+  #isLogKnown = true;
+  /** What the log is still to be put above. */
+  #unresumed: Served[] = [];
   #queue: Queued[] = [];
   /** Commands of the batch before. */
   #expected = 0;
@@ -84,12 +97,13 @@ export class ControlPlane {
   #following: Promise<void> | undefined;
   #followers: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
 
-  private constructor(options: ControlPlaneOptions, { position, streams, documents }: Kept) {
+  private constructor(options: ControlPlaneOptions, { position, streams, documents, marks }: Kept) {
     this.#options = options;
     this.#base = amend(EMPTY_WORKSPACE, { streams, documents });
     this.#live = this.#base;
     this.#settled = new Set(settledBy(documents));
     this.#position = position;
+    this.#marks = marks;
   }
 
   /** Reads the state from the log's documents. */
@@ -123,6 +137,11 @@ export class ControlPlane {
   /** The newest change of the log that the workspace holds. */
   get position(): ChangeId {
     return this.#position;
+  }
+
+  /** Was the log, when it was last read, the one that this server knows? Another one is not followed. */
+  get isLogKnown(): boolean {
+    return this.#isLogKnown;
   }
 
   onCommit(listener: CommitListener): void {
@@ -251,6 +270,7 @@ export class ControlPlane {
     try {
       await this.#catchUp();
       waiting.resolve();
+      for (const served of this.#unresumed.splice(0)) this.#resume(served);
       return true;
     } catch (error) {
       waiting.reject(error);
@@ -272,9 +292,9 @@ export class ControlPlane {
     if (first?.status === "rejected" && outcomes.every(isLost)) throw first.reason;
     // Another node was faster or the store refused: what was decided on a workspace that did not come about, answers
     // included, is decided again on the one that did. What was committed stands.
-    const position = this.#position;
+    const marks = this.#marks;
     await this.#catchUp();
-    if (refused.length > 0 && this.#position === position) throw outOfStep();
+    if (refused.length > 0 && this.#marks === marks) throw outOfStep();
     for (const [index, item] of pending.entries()) settle(item, outcomes[index] as PromiseSettledResult<CommitOutcome>);
     this.#queue = [...refused, ...answers.map(({ queued }) => queued), ...this.#queue];
   }
@@ -309,23 +329,63 @@ export class ControlPlane {
     }
   }
 
-  #publish({ next, edit, resolve }: Pending, id: ChangeId): void {
+  #publish({ next, edit, commit, resolve }: Pending, id: ChangeId): void {
     this.#base = next;
     this.#position = id;
+    const last = markOf(commit.change);
+    this.#marks = { first: this.#marks?.first ?? last, last };
     this.#tell(edit);
     resolve({ status: "done", answer: edit.answer, revision: edit.revision, change: id });
   }
 
-  /** Follows what other nodes committed. */
+  /** Follows what other nodes committed, in a log that still is the one that was read. */
   async #catchUp(): Promise<void> {
-    const entries = await this.#options.log.entriesAfter(this.#position, 1_000);
+    const { log } = this.#options;
+    const [entries, mark] = await Promise.all([log.entriesAfter(this.#position, PAGE), log.markOf(this.#position)]);
+    if (this.#marks !== undefined && mark !== this.#marks.last) return this.#startOver(this.#marks);
+    this.#isLogKnown = true;
     for (const { id, raised: streams, documents } of entries) {
       this.#base = amend(this.#base, { streams, documents });
       this.#position = id;
       const raises = streams.map((stream) => ({ ...stream, revision: stream.revision - 1 }));
       this.#tell({ documents, raises, action: "follow", target: { kind: "", key: "" } });
     }
-    if (entries.length === 1_000) await this.#catchUp();
+    if (entries.length > 0) await this.#markPosition();
+    if (entries.length === PAGE) await this.#catchUp();
+  }
+
+  /** Where the log cannot be asked the mark is not known, and the next reading takes its word. */
+  async #markPosition(): Promise<void> {
+    const { first } = this.#marks ?? {};
+    this.#marks = undefined;
+    const last = await this.#options.log.markOf(this.#position);
+    if (last !== undefined) this.#marks = { first: first ?? (await this.#options.log.markOf(1)) ?? last, last };
+  }
+
+  /**
+   * The log has lost changes, and may have got others in their place: what it holds now is the truth. It is served under
+   * revisions above all that was.
+   *
+   * @throws ProblemError where it is another log: that one is not believed, and what was served goes on being served.
+   */
+  async #startOver({ first }: Marks): Promise<void> {
+    const { log, onLoss } = this.#options;
+    const kept = await log.load();
+    this.#isLogKnown = kept.marks?.first === first;
+    if (!this.#isLogKnown) throw otherLog();
+    const served = servedBy(this.#live);
+    this.#base = amend(EMPTY_WORKSPACE, kept);
+    this.#position = kept.position;
+    this.#marks = kept.marks;
+    const { streams, documents } = kept;
+    const raises = streams.map((stream) => ({ ...stream, revision: stream.revision - 1 }));
+    this.#tell({ documents, raises, action: "follow", target: { kind: "", key: "" } });
+    onLoss?.(served);
+    for (const one of served) this.#resume(one);
+  }
+
+  #resume(served: Served): void {
+    this.#enqueue({ origin: BELAY, decide: (workspace) => resumed(workspace, served) }).catch(() => this.#unresumed.push(served));
   }
 
   #tell(edit: Parameters<CommitListener>[1]): void {
@@ -342,6 +402,17 @@ export class ControlPlane {
     const theirs = recent.find((change) => change.environment === environment);
     return new ProblemError("revision_conflict", { revision: current, ...(theirs === undefined ? {} : { change: theirs }) });
   }
+}
+
+const BELAY: Origin = {
+  actor: { id: "system", name: "Belay" },
+  requestId: "resume",
+  reason: "the change log has lost changes that were served: revisions go on above them",
+};
+
+function otherLog(): ProblemError {
+  const reason = "it is another one than this server knows: an empty database, or that of another installation";
+  return new ProblemError("store_unavailable", { store: "The change log", reason, retryAfterS: 10 });
 }
 
 /** The log refuses a revision that nobody made: deciding again would go on for ever. */

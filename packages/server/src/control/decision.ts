@@ -1,7 +1,7 @@
 import { isSameJson } from "@belay/core";
 import type { Approval, ErrorCode, Json, Person, Revision } from "@belay/protocol";
 import type { ProblemData } from "../http/problem.ts";
-import type { DocumentWrite, Stream, StreamRevision } from "../store/changes/index.ts";
+import type { DocumentWrite, Raise, Stream } from "../store/changes/index.ts";
 
 /**
  * What a domain rule answers to a command: the edit to commit, nothing to do, or a refusal. All three are values; an
@@ -16,8 +16,8 @@ export interface Edit<A> {
   /** The change's own stream: an environment, a project or the workspace. */
   readonly stream: Stream;
   readonly target: { readonly kind: string; readonly key: string };
-  /** Every stream it raises by one, its own among them. */
-  readonly raises: readonly StreamRevision[];
+  /** Every stream it raises, its own among them. */
+  readonly raises: readonly Raise[];
   readonly documents: readonly DocumentWrite[];
   readonly before?: Json;
   readonly after?: Json;

@@ -1,5 +1,6 @@
 import type { EnvironmentState, ProjectState } from "../state/workspace.ts";
-import type { StreamRevision } from "../store/changes/index.ts";
+import type { Raise, StreamRevision } from "../store/changes/index.ts";
+import { reached } from "../store/changes/raise.ts";
 
 /** The stream of what all environments of a project share, at its revision of now. */
 export function projectStream({ key, revision }: ProjectState): StreamRevision {
@@ -19,6 +20,9 @@ export function allStreams(project: ProjectState): StreamRevision[] {
 }
 
 /** The same streams after a commit raised them. */
-export function raised(streams: readonly StreamRevision[]): StreamRevision[] {
-  return streams.map((stream) => ({ ...stream, revision: stream.revision + 1 }));
+export function raised(streams: readonly Raise[]): StreamRevision[] {
+  return streams.map(({ to, ...stream }) => ({
+    ...stream,
+    revision: reached({ ...stream, ...(to === undefined ? {} : { to }) }),
+  }));
 }

@@ -46,7 +46,7 @@ export class History {
    */
   async read(place: Place, moment: Moment): Promise<Past> {
     const found = await this.#find(place, moment);
-    const name = JSON.stringify([place.project, place.environment, found.change]);
+    const name = JSON.stringify([place.project, place.environment, found.change, found.madeAt]);
     const kept = this.#kept.get(name) ?? (await this.#rebuild(place, found));
     this.#kept.delete(name);
     this.#kept.set(name, kept);

@@ -2,11 +2,12 @@ import type { EpochMs, Revision } from "@belay/protocol";
 import { Counter, Histogram, type Registry } from "prom-client";
 import type { ControlPlane } from "../control/control-plane.ts";
 import type { InstanceRegistry } from "../instances/registry.ts";
+import { reached } from "../store/changes/raise.ts";
 import { gauge } from "./counted.ts";
 import type { Places } from "./places.ts";
 
 export interface ChangeMeterSources {
-  readonly control: Pick<ControlPlane, "onCommit" | "workspace">;
+  readonly control: Pick<ControlPlane, "onCommit" | "workspace" | "isLogKnown">;
   readonly instances: Pick<InstanceRegistry, "onReceipt">;
   readonly places: Places;
   readonly now: () => EpochMs;
@@ -35,12 +36,15 @@ export function meterChanges(registry: Registry, { control, instances, places, n
   gauge(registry, { name: "belay_flags", help: "Flags of all projects" }, (set) => {
     set([...control.workspace.projects.values()].reduce((sum, { flags }) => sum + flags.size, 0));
   });
+  const known = "0 while the change log is another one than this server knows: changes are refused";
+  gauge(registry, { name: "belay_change_log_known", help: known }, (set) => set(control.isLogKnown ? 1 : 0));
   const live = new LiveSince();
   control.onCommit((_, { raises }) => {
-    for (const { project, environment, revision } of raises) {
+    for (const raise of raises) {
+      const { project, environment } = raise;
       if (project === undefined) continue;
       changes.inc({ ...places.labels(project, environment) });
-      if (environment !== undefined) live.note(`${project}/${environment}`, revision + 1, now());
+      if (environment !== undefined) live.note(`${project}/${environment}`, reached(raise), now());
     }
   });
   instances.onReceipt((seen, before) => {

@@ -7,7 +7,7 @@ import { hashSecret, readSecret } from "../access/secrets.ts";
 import { COMPILE_OPTIONS } from "../compile-options.ts";
 import type { Config, UpstreamSettings } from "../config.ts";
 import { Intake } from "../exposures/intake.ts";
-import { listen, type RunningServer } from "../running-server.ts";
+import { closing, listen, type RunningServer } from "../running-server.ts";
 import type { TokenDocument } from "../state/workspace.ts";
 import { takeDataFolder } from "../store/data-folder.ts";
 import { readSummed, writeSummed } from "../store/summed-file.ts";
@@ -22,10 +22,7 @@ const SPOOL_BYTES_MAX = 2 ** 31;
 
 /** Starts a relay: it keeps what it knows and what it carries in its data folder, and needs nothing else. @throws Error in words. */
 export async function startRelay(config: Config, upstream: UpstreamSettings): Promise<RunningServer> {
-  const closers: (() => Promise<void> | void)[] = [];
-  const close = async (): Promise<void> => {
-    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
-  };
+  const { closers, close } = closing();
   let app: FastifyInstance | undefined;
   try {
     const folder = await takeDataFolder(config.dataDirectory);
@@ -71,7 +68,7 @@ export async function startRelay(config: Config, upstream: UpstreamSettings): Pr
     const greeting = `Belay relays ${upstream.url} at ${url} as ${relay}  (data in ${folder.path}, API reference at ${url}/docs)`;
     return { url, greeting, close };
   } catch (error) {
-    await close();
+    await close().catch(() => undefined);
     throw error;
   }
 }

@@ -473,6 +473,7 @@ function withLeaseInHand(log: ChangeLog): ChangeLog {
     commit: log.commit.bind(log),
     load: log.load.bind(log),
     entriesAfter: log.entriesAfter.bind(log),
+    markOf: log.markOf.bind(log),
     changes: log.changes.bind(log),
   });
 }

@@ -1,6 +1,7 @@
 import type { FlagKey, SdkKeyKind } from "@belay/protocol";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { settledBy } from "../control/overlay.ts";
+import { isResumption } from "../control/resumption.ts";
 import type { Touched } from "../state/snapshots.ts";
 import type { ProjectState, Workspace } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
@@ -40,13 +41,13 @@ export class Feeds implements FeedSource {
     this.#control = control;
     control.onCommit((workspace, { raises, documents }) => {
       const touched = touchedBy(documents);
-      const isSettling = settledBy(documents).length > 0;
+      const isAgreed = settledBy(documents).length > 0 || isResumption(documents);
       for (const { project, environment } of raises) {
         if (project === undefined || environment === undefined) continue;
         // While servers differ about what a revision holds, and when they agree again, clients get the whole of it: one
         // that came from another server holds something else under the same number.
         const isOverridden = control.overrides.some((one) => one.project === project && one.environment === environment);
-        this.#publish(workspace, { project, environment }, { isWhole: isSettling || isOverridden, touched });
+        this.#publish(workspace, { project, environment }, { isWhole: isAgreed || isOverridden, touched });
       }
     });
   }

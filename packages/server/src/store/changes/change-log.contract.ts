@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ChangeDraft, ChangeLog, Commit, CommitOutcome, DocumentWrite, StreamRevision } from "./change-log.ts";
+import type { ChangeDraft, ChangeLog, Commit, CommitOutcome, DocumentWrite, Raise, StreamRevision } from "./change-log.ts";
 
 /** One suite for every implementation of the change log. `open` gives an empty log at first and the same one again later. */
 export function changeLogContract(
@@ -83,6 +83,34 @@ export function changeLogContract(
       expect(outcomes.filter(({ status }) => status === "committed")).toHaveLength(1);
       expect(outcomes.filter(({ status }) => status === "conflict")).toHaveLength(99);
       expect(await log.changes({}, 1_000)).toHaveLength(1);
+    });
+
+    it("raises a stream higher than by one where that is asked for, and goes on from there", async () => {
+      await log.commit(commitOf([{ ...shop(0), to: 7 }, env("staging", 0)], [document(undefined, "a", 1)]));
+      expect(sorted((await log.load()).streams)).toEqual(sorted([shop(7), env("staging", 1)]));
+      expect(await log.change(1)).toMatchObject({ revision: 7 });
+      expect((await log.entriesAfter(0, 1))[0]?.documents).toMatchObject([{ key: "a", revision: 7 }]);
+      expect([await log.positionOf({ project: "shop" }, 7), await log.positionOf({ project: "shop" }, 1)]).toEqual([
+        1,
+        undefined,
+      ]);
+      expect(await log.commit(onShop(6))).toEqual({ status: "conflict", stream: shop(7) });
+      expect((await log.commit(onShop(7))).status).toBe("committed");
+    });
+
+    it("is known from another one by its first change, and each place in it by the change there", async () => {
+      await log.commit(onShop(0, { at: 1_000, requestId: "one" }));
+      expect((await log.load()).marks).toEqual({ first: "1000 one", last: "1000 one" });
+      await log.commit(onShop(1, { at: 1_000, requestId: "two" }));
+      await log.commit(onShop(2, { at: 999, requestId: "one" }));
+      expect((await log.load()).marks).toEqual({ first: "1000 one", last: "999 one" });
+      expect(await Promise.all([0, 1, 2, 3, 4].map((id) => log.markOf(id)))).toEqual([
+        undefined,
+        "1000 one",
+        "1000 two",
+        "999 one",
+        undefined,
+      ]);
     });
 
     it("accepts a chain and unrelated streams that arrive together", async () => {
@@ -191,11 +219,7 @@ function onShop(revision: number, change: Partial<ChangeDraft> = {}): Commit {
   return commitOf([shop(revision)], [], { project: "shop", ...change });
 }
 
-function commitOf(
-  raises: StreamRevision[],
-  documents: DocumentWrite[],
-  change: Partial<ChangeDraft> = { project: "shop" },
-): Commit {
+function commitOf(raises: Raise[], documents: DocumentWrite[], change: Partial<ChangeDraft> = { project: "shop" }): Commit {
   return {
     raises,
     documents,

@@ -26,6 +26,8 @@ export interface ChangeLog {
   /** Changes, newest first. */
   changes(filter: ChangeFilter, limit: number): Promise<readonly StoredChange[]>;
   change(id: ChangeId): Promise<StoredChange | undefined>;
+  /** What tells the change at a position from every other one; `undefined` where there is none. */
+  markOf(id: ChangeId): Promise<string | undefined>;
   /** What an idempotency key answered. */
   answer(key: IdempotencyKey): Promise<StoredAnswer | undefined>;
   /** Forgets answers older than a time; returns how many. */
@@ -56,6 +58,12 @@ export interface Stream {
 
 export interface StreamRevision extends Stream {
   readonly revision: Revision;
+}
+
+/** A stream with the revision a commit was decided on. */
+export interface Raise extends StreamRevision {
+  /** The revision it makes. Absent: the next one. Higher where those between were served and lost: none is made twice. */
+  readonly to?: Revision;
 }
 
 /** Where a document lives: the kind and key are unique inside its stream. */
@@ -109,8 +117,8 @@ export interface StoredAnswer {
 }
 
 export interface Commit {
-  /** Streams this raises by one, each with the revision the commit was decided on; the change's own stream among them. */
-  readonly raises: readonly StreamRevision[];
+  /** Streams this raises, each with the revision the commit was decided on; the change's own stream among them. */
+  readonly raises: readonly Raise[];
   readonly change: ChangeDraft;
   readonly documents: readonly DocumentWrite[];
   readonly idempotency?: IdempotencyKey & StoredAnswer;
@@ -127,6 +135,14 @@ export interface Kept {
   readonly position: ChangeId;
   readonly streams: readonly StreamRevision[];
   readonly documents: readonly StoredDocument[];
+  /** Absent where there is no change yet. */
+  readonly marks?: Marks;
+}
+
+/** The marks of a log's first change, by which it is known from another log, and of its last one. */
+export interface Marks {
+  readonly first: string;
+  readonly last: string;
 }
 
 /** A commit as a follower reads it. */

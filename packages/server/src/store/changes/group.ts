@@ -4,9 +4,11 @@ import type {
   CommitOutcome,
   DocumentWrite,
   IdempotencyKey,
+  Raise,
   StoredAnswer,
   StreamRevision,
 } from "./change-log.ts";
+import { reached } from "./raise.ts";
 import { jsonText, place, type SqlRow, streamKey } from "./rows.ts";
 
 /** What commits that arrive together are decided on. */
@@ -64,7 +66,7 @@ class GroupDraft {
     if (moved !== undefined) return { status: "conflict", stream: { ...moved, revision: this.#revision(moved) } };
     this.#position += 1;
     this.#addChange(commit);
-    const made = new Map(commit.raises.map((raise) => [streamKey(raise), raise.revision + 1]));
+    const made = new Map(commit.raises.map((raise) => [streamKey(raise), reached(raise)]));
     for (const raise of commit.raises) this.#raise(raise);
     for (const document of commit.documents) this.#write(document, made.get(streamKey(document)) ?? 0);
     this.#keepAnswer(commit);
@@ -97,7 +99,7 @@ class GroupDraft {
       id: this.#position,
       project,
       environment,
-      revision: own.revision + 1,
+      revision: reached(own),
       at: change.at,
       actor_id: change.actor.id,
       actor_name: change.actor.name,
@@ -112,9 +114,9 @@ class GroupDraft {
     });
   }
 
-  #raise(raise: StreamRevision): void {
+  #raise(raise: Raise): void {
     const [project, environment] = place(raise);
-    const revision = raise.revision + 1;
+    const revision = reached(raise);
     this.#revisions.set(streamKey(raise), revision);
     this.#streams.set(streamKey(raise), { project, environment, revision });
     this.#raises.push({ project, environment, revision, change_id: this.#position });

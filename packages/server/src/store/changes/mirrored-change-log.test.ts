@@ -65,6 +65,32 @@ describe("the mirror", () => {
     expect(written).toBeLessThan(100);
   });
 
+  it("is what a start reads where the log lacks what it holds or is another one, and no other log takes its place", async () => {
+    const last = { first: "1 a", last: "2 b" };
+    await writeMirror(file, { ...kept, marks: last });
+    const now: Kept = { position: 2, streams: [], documents: [] };
+    const start = async (marks: readonly string[]) => {
+      const first = marks[0] === undefined ? {} : { marks: { first: marks[0], last: marks.at(-1) ?? "" } };
+      const log = {
+        load: async () => ({ ...now, ...first }),
+        markOf: async (id: number) => marks[id - 1],
+        entriesAfter: async () => [{ id: 3, raised: [], documents: [] }],
+        close: async () => undefined,
+      } as unknown as ChangeLog;
+      const mirrored = new MirroredChangeLog(log, { file, onFault: () => undefined, delayMs: 1 });
+      const started = await mirrored.load();
+      await mirrored.entriesAfter(2, 10);
+      await mirrored.close();
+      return { startedFromMirror: started.streams.length > 0, marks: (await readMirror(file))?.marks };
+    };
+    expect(await start([])).toEqual({ startedFromMirror: true, marks: last });
+    expect(await start(["9 z", "9 y", "9 x"])).toEqual({ startedFromMirror: true, marks: last });
+    // One that was set back is followed from there, and mirrored.
+    expect(await start(["1 a"])).toEqual({ startedFromMirror: true, marks: { first: "1 a", last: "1 a" } });
+    await writeMirror(file, { ...kept, marks: last });
+    expect(await start(["1 a", "2 b", "3 c"])).toEqual({ startedFromMirror: false, marks: { first: "1 a", last: "3 c" } });
+  });
+
   it("that is cut at any byte, edited or of another format is passed over; nobody else may read it", async () => {
     await writeMirror(file, kept);
     const whole = await readFile(file);

@@ -27,13 +27,17 @@ export interface MirrorOptions {
 /**
  * A change log that is somewhere else, with a mirror of its present state in a file here. A server that starts while the
  * log is away starts from the mirror: it decides, streams and answers as when it last saw the log, and refuses writes as
- * the log itself does.
+ * the log itself does. It starts from the mirror too where the log is there and lacks what the mirror holds, or is another
+ * log: whoever follows the log from there finds out which, and another log never takes the mirror's place.
  */
 export class MirroredChangeLog implements ChangeLog {
   readonly #log: ChangeLog;
   readonly #options: MirrorOptions;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
+  #isStarted = false;
+  /** The mark of the first change, once one was seen. */
+  #first: string | undefined;
 
   constructor(log: ChangeLog, options: MirrorOptions) {
     this.#log = log;
@@ -41,16 +45,24 @@ export class MirroredChangeLog implements ChangeLog {
   }
 
   async load(): Promise<Kept> {
+    if (this.#isStarted) return this.#log.load();
+    const mirror = await readMirror(this.#options.file);
+    const kept = await this.#startFrom(mirror);
+    this.#isStarted = true;
+    this.#first = kept.marks?.first;
+    if (kept !== mirror) this.#changed();
+    return kept;
+  }
+
+  async #startFrom(mirror: Kept | undefined): Promise<Kept> {
     try {
       const kept = await this.#log.load();
-      this.#changed();
-      return kept;
+      return mirror?.marks === undefined || (await this.#log.markOf(mirror.position)) === mirror.marks.last ? kept : mirror;
     } catch (error) {
       const isAway = error instanceof ProblemError && error.code === "store_unavailable";
-      const kept = isAway ? await readMirror(this.#options.file) : undefined;
-      if (kept === undefined) throw error;
+      if (mirror === undefined || !isAway) throw error;
       this.#options.onFault(error);
-      return kept;
+      return mirror;
     }
   }
 
@@ -92,6 +104,10 @@ export class MirroredChangeLog implements ChangeLog {
     return this.#log.change(id);
   }
 
+  markOf(id: ChangeId): Promise<string | undefined> {
+    return this.#log.markOf(id);
+  }
+
   answer(key: IdempotencyKey): Promise<StoredAnswer | undefined> {
     return this.#log.answer(key);
   }
@@ -119,13 +135,19 @@ export class MirroredChangeLog implements ChangeLog {
   /** One file after the other; what changes meanwhile is written by the next one. */
   #write(): void {
     this.#timer = undefined;
-    const { file, onFault } = this.#options;
+    const { onFault } = this.#options;
     this.#writing = this.#writing
-      .then(async () => writeMirror(file, await this.#log.load()))
+      .then(() => this.#writeNow())
       .catch((error) => {
         onFault(error);
         // Kept as due: the log may be away just now.
         this.#changed();
       });
+  }
+
+  async #writeNow(): Promise<void> {
+    const kept = await this.#log.load();
+    this.#first ??= kept.marks?.first;
+    if (kept.marks?.first === this.#first) await writeMirror(this.#options.file, kept);
   }
 }

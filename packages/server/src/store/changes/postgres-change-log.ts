@@ -18,7 +18,7 @@ import type {
   StreamRevision,
 } from "./change-log.ts";
 import { decideGroup, type Ground, type Group } from "./group.ts";
-import { place, type SqlRow, toChange, toDocument, toStreamRevision, whereOf } from "./rows.ts";
+import { place, type SqlRow, toChange, toDocument, toMark, toMarks, toStreamRevision, whereOf } from "./rows.ts";
 
 /** Told to every node with each commit; the payload does not matter, the log is what they read. */
 const CHANNEL = "belay_changes";
@@ -92,15 +92,19 @@ class PostgresChangeLog implements ChangeLog {
 
   load(): Promise<Kept> {
     return this.#session.transaction(async (client) => {
-      // One picture of three tables.
+      // One picture of the tables.
       await client.query("set transaction isolation level repeatable read read only");
       const head = await client.query<SqlRow>("select position from head");
       const streams = await client.query<SqlRow>("select project, environment, revision from streams");
       const documents = await client.query<SqlRow>("select project, environment, kind, key, revision, body from documents");
+      const ends = await client.query<SqlRow>(
+        "select id, at, request_id from changes where id in ((select min(id) from changes), (select max(id) from changes))",
+      );
       return {
         position: Number(head.rows[0]?.["position"]),
         streams: streams.rows.map(toStreamRevision),
         documents: documents.rows.map(toDocument),
+        ...toMarks(ends.rows),
       };
     });
   }
@@ -147,6 +151,11 @@ class PostgresChangeLog implements ChangeLog {
 
   async change(id: ChangeId): Promise<StoredChange | undefined> {
     return (await this.#toChanges(await this.#session.all("select * from changes where id = ?", [id])))[0];
+  }
+
+  async markOf(id: ChangeId): Promise<string | undefined> {
+    const [row] = await this.#session.all("select at, request_id from changes where id = ?", [id]);
+    return row === undefined ? undefined : toMark(row);
   }
 
   async #toChanges(rows: readonly SqlRow[]): Promise<StoredChange[]> {

@@ -1,5 +1,6 @@
 import type { Json } from "@belay/protocol";
-import type { ChangeFilter, StoredChange, StoredDocument, Stream, StreamRevision } from "./change-log.ts";
+import type { ChangeFilter, Marks, StoredChange, StoredDocument, Stream, StreamRevision } from "./change-log.ts";
+import { markOf } from "./raise.ts";
 
 /** How the tables of the change log, which are the same in every SQL database, are read and asked. */
 
@@ -52,6 +53,16 @@ export function toChange(row: SqlRow, raised: StreamRevision[]): StoredChange {
     ...parsed("after", row["after"]),
     ...parsed("approvals", row["approvals"]),
   };
+}
+
+/** Of rows of `id, at, request_id`: the first and the last change, which may be one. */
+export function toMarks(rows: readonly SqlRow[]): { readonly marks?: Marks } {
+  const [first, last = first] = [...rows].sort((a, b) => Number(a["id"]) - Number(b["id"])).map(toMark);
+  return first === undefined || last === undefined ? {} : { marks: { first, last } };
+}
+
+export function toMark(row: SqlRow): string {
+  return markOf({ at: Number(row["at"]), requestId: String(row["request_id"]) });
 }
 
 /** A JSON column as a property, or nothing where it is null. */

@@ -12,6 +12,7 @@ import type {
   Entry,
   IdempotencyKey,
   Kept,
+  Raise,
   StoredAnswer,
   StoredChange,
   StoredDocument,
@@ -19,7 +20,8 @@ import type {
   StreamRevision,
 } from "./change-log.ts";
 import { MIGRATIONS } from "./migrations.ts";
-import { jsonText, place, streamKey, toChange, toDocument, toStreamRevision, whereOf } from "./rows.ts";
+import { reached } from "./raise.ts";
+import { jsonText, place, streamKey, toChange, toDocument, toMark, toMarks, toStreamRevision, whereOf } from "./rows.ts";
 
 /**
  * The embedded change log on one SQLite file. `synchronous=FULL` is what makes an acknowledged commit survive a power
@@ -76,7 +78,7 @@ class SqliteChangeLog implements ChangeLog {
     const moved = commit.raises.find((raise) => this.#revision(raise) !== raise.revision);
     if (moved !== undefined) return { status: "conflict", stream: { ...moved, revision: this.#revision(moved) } };
     const id = this.#insertChange(commit);
-    const made = new Map(commit.raises.map((raise) => [streamKey(raise), raise.revision + 1]));
+    const made = new Map(commit.raises.map((raise) => [streamKey(raise), reached(raise)]));
     for (const raise of commit.raises) this.#raise(raise, id);
     for (const document of commit.documents) this.#write(document, made.get(streamKey(document)) ?? 0, id);
     if (commit.idempotency !== undefined) this.#keepAnswer(commit.idempotency, commit.change.at);
@@ -96,7 +98,7 @@ class SqliteChangeLog implements ChangeLog {
        target_key, before, after, approvals) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       [
         ...place(change),
-        own.revision + 1,
+        reached(own),
         change.at,
         change.actor.id,
         change.actor.name,
@@ -112,16 +114,16 @@ class SqliteChangeLog implements ChangeLog {
     );
   }
 
-  #raise(raise: StreamRevision, id: ChangeId): void {
+  #raise(raise: Raise, id: ChangeId): void {
     this.#driver.run(
       `insert into streams (project, environment, revision) values (?, ?, ?)
        on conflict (project, environment) do update set revision = excluded.revision`,
-      [...place(raise), raise.revision + 1],
+      [...place(raise), reached(raise)],
     );
     // The primary key is the last guard: no two changes ever make the same revision of a stream.
     this.#driver.run("insert into raises (project, environment, revision, change_id) values (?, ?, ?, ?)", [
       ...place(raise),
-      raise.revision + 1,
+      reached(raise),
       id,
     ]);
   }
@@ -175,6 +177,13 @@ class SqliteChangeLog implements ChangeLog {
         position: Number(this.#driver.all("select coalesce(max(id), 0) as id from changes", [])[0]?.["id"]),
         streams: this.#driver.all("select project, environment, revision from streams", []).map(toStreamRevision),
         documents: this.#driver.all("select project, environment, kind, key, revision, body from documents", []).map(toDocument),
+        ...toMarks(
+          this.#driver.all(
+            `select id, at, request_id from changes
+             where id in ((select min(id) from changes), (select max(id) from changes))`,
+            [],
+          ),
+        ),
       })),
     );
   }
@@ -231,6 +240,10 @@ class SqliteChangeLog implements ChangeLog {
         .all(`select * from changes ${text} order by id desc limit ?`, [...values, limit])
         .map((row) => toChange(row, this.#raised(Number(row["id"])))),
     );
+  }
+
+  async markOf(id: ChangeId): Promise<string | undefined> {
+    return guarded(() => this.#driver.all("select at, request_id from changes where id = ?", [id]).map(toMark)[0]);
   }
 
   async change(id: ChangeId): Promise<StoredChange | undefined> {

@@ -150,7 +150,7 @@ export class PostgresSession {
     if (error instanceof ProblemError || error instanceof NewerSchemaError) return error;
     const { code, message } = error as { code?: string; message?: string };
     if (code === "53100") return new ProblemError("disk_full", { what: "the change" });
-    const reason = code ?? (/timeout/i.test(message ?? "") ? "it does not answer" : "it failed");
+    const reason = wordsOfCode(code) ?? (/timeout/i.test(message ?? "") ? "it does not answer" : "it failed");
     const problem = new ProblemError("store_unavailable", { store: this.#name, reason, retryAfterS: 1 });
     problem.cause = error;
     return problem;
@@ -181,6 +181,21 @@ function untilGone({ transactionMs }: { readonly transactionMs: number }): Reado
 
 /** For how long the pool keeps a connection that nobody uses; connections that listen are asked something all the time. */
 const POOLED_MS = 30_000;
+
+/** What PostgreSQL's codes mean, where somebody has to do something about it. */
+const WORDS: Readonly<Record<string, string>> = {
+  "42P01": "its tables are not there; is it the right database?",
+  "3D000": "there is no such database",
+  "28P01": "it refuses the password",
+  "28000": "it refuses the user",
+  "25006": "it only reads; is it a replica?",
+  "53300": "it takes no further connections",
+};
+
+function wordsOfCode(code: string | undefined): string | undefined {
+  const words = WORDS[code ?? ""];
+  return words === undefined ? code : `${code}, ${words}`;
+}
 
 /** `?` as PostgreSQL has it: `$1`, `$2` and so on. */
 function numbered(sql: string): string {
