@@ -22,7 +22,7 @@ export interface Served {
 }
 
 /** The kind of document that says that revisions go on above what was served: clients get all of its environments anew. */
-export const RESUMPTION = "resumption";
+const RESUMPTION = "resumption";
 
 export function servedBy({ projects }: Workspace): Served[] {
   return [...projects].map(([project, { revision, environments }]) => ({
