@@ -1,10 +1,10 @@
-import { applyToSnapshot, clientSnapshot } from "@belay/core";
 import { Connection, SYNC_TIMINGS, type SyncTimings } from "@belay/core/client";
-import { RELAYS_IN_A_ROW_MAX, type RelayBrief, type Revision, type Snapshot, type SnapshotChange } from "@belay/protocol";
+import { type FlagKey, RELAYS_IN_A_ROW_MAX, type RelayBrief, type Revision, type SnapshotChange } from "@belay/protocol";
 import { Feed, type PublishOptions } from "../snapshots/feed.ts";
-import { LiveSnapshot, type Touched } from "../state/snapshots.ts";
+import { type LiveSnapshot, liveSnapshot, snapshotAfter, type Touched } from "../state/snapshots.ts";
 import { BriefedFeed } from "./briefed-feed.ts";
 import { type Known, LastKnownGood } from "./last-known-good.ts";
+import { Pages } from "./pages.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface FollowedOptions {
@@ -41,8 +41,12 @@ export class Followed {
   readonly #connection: Connection;
   readonly #file: LastKnownGood;
   #brief: RelayBrief | undefined;
+  /** The flags that pages may see, as the brief has it. */
+  #visible: ReadonlySet<FlagKey> = new Set();
+  /** The snapshot of now, which the feed of servers shows. */
+  #live: LiveSnapshot | undefined;
   #server: Feed | undefined;
-  #client: Feed | undefined;
+  #pages: Pages | undefined;
   #briefed: BriefedFeed | undefined;
   #fault: string | undefined;
 
@@ -50,8 +54,8 @@ export class Followed {
     this.#options = options;
     this.#file = file;
     if (known !== undefined) {
-      this.#brief = known.brief;
-      this.#show(known.snapshot, {});
+      this.#take(known.brief);
+      this.#show(liveSnapshot(known.snapshot), {});
     }
     const { upstream } = options;
     const transport = {
@@ -65,16 +69,16 @@ export class Followed {
       TIMINGS,
       {
         adopt: (snapshot) => {
-          this.#keep((known) => this.#file.keep(known), snapshot);
+          const live = liveSnapshot(snapshot);
+          this.#keep((known) => this.#file.keep(known), live);
           // Clients get all of it too: one that comes from elsewhere may hold something else under its number.
-          this.#advance(snapshot, { isWhole: true });
+          this.#advance(live, { isWhole: true });
         },
         apply: (change) => {
-          const { snapshot: before } = this.#server ?? {};
-          if (before === undefined) return false;
-          const snapshot = applyToSnapshot(before, change);
-          this.#keep((known) => this.#file.add({ change }, known), snapshot);
-          this.#advance(snapshot, { touched: touchedBy(change) });
+          if (this.#live === undefined) return false;
+          const live = snapshotAfter(this.#live, change);
+          this.#keep((known) => this.#file.add({ change }, known), live);
+          this.#advance(live, { touched: touchedBy(change) });
           return true;
         },
         moved: ({ state, mode, failures }) => {
@@ -112,9 +116,8 @@ export class Followed {
 
   /** What goes to pages, made when it is first asked for. */
   get client(): Feed | undefined {
-    const snapshot = this.#server?.snapshot;
-    if (this.#client === undefined && snapshot !== undefined) this.#client = new Feed(this.#visible(snapshot));
-    return this.#client;
+    if (this.#live !== undefined) this.#pages ??= new Pages(this.#live, this.#visible);
+    return this.#pages?.feed;
   }
 
   /** What goes to further relays. */
@@ -144,41 +147,46 @@ export class Followed {
     const { relay } = this.#options;
     if (brief.path.includes(relay)) return `its upstream follows this very relay (${[...brief.path, relay].join(" > ")})`;
     if (brief.path.length >= RELAYS_IN_A_ROW_MAX) return `more than ${RELAYS_IN_A_ROW_MAX} relays in a row`;
-    this.#brief = brief;
+    this.#take(brief);
     this.#briefed?.renew(this.#passedOn(brief));
     this.#options.onBrief(this);
-    const { snapshot } = this.#server ?? {};
-    if (snapshot !== undefined) this.#keep((known) => this.#file.add({ brief }, known), snapshot);
+    if (this.#live !== undefined) this.#keep((known) => this.#file.add({ brief }, known), this.#live);
     return undefined;
+  }
+
+  #take(brief: RelayBrief): void {
+    this.#brief = brief;
+    this.#visible = new Set(brief.clientFlags);
   }
 
   #passedOn(brief: RelayBrief): RelayBrief {
     return { ...brief, path: [...brief.path, this.#options.relay] };
   }
 
-  #advance(snapshot: Snapshot, how: PublishOptions): void {
-    this.#show(snapshot, how);
+  #advance(live: LiveSnapshot, how: PublishOptions): void {
+    this.#show(live, how);
     this.#options.onRevision(this);
   }
 
-  #show(snapshot: Snapshot, how: PublishOptions): void {
-    const live = liveOf(snapshot);
+  #show(live: LiveSnapshot, how: PublishOptions): void {
     if (this.#server === undefined) this.#server = new Feed(live);
-    else this.#server.publish(live, how);
-    // What pages hold of segments depends on all flags they see: their snapshots are compared whole.
-    this.#client?.publish(this.#visible(snapshot), { ...how, touched: undefined });
-  }
-
-  #visible(snapshot: Snapshot): LiveSnapshot {
-    const visible = new Set(this.#brief?.clientFlags);
-    return liveOf(clientSnapshot(snapshot, (key) => visible.has(key)));
+    // What was served under a number stays what it is.
+    else if (!this.#server.publish(live, how)) return;
+    this.#live = live;
+    this.#pages?.advance(live, this.#visible, how);
   }
 
   /** A disk that fails keeps nobody from being served. */
-  #keep(write: (known: Known) => void, snapshot: Snapshot): void {
+  #keep(write: (known: Known) => void, live: LiveSnapshot): void {
     if (this.#brief === undefined) return;
     try {
-      write({ brief: this.#brief, snapshot });
+      write({
+        brief: this.#brief,
+        // All of it is made only where all of it is written.
+        get snapshot() {
+          return live.whole;
+        },
+      });
     } catch (error) {
       this.#options.onFault(`what is known cannot be kept: ${String(error)}`);
     }
@@ -195,10 +203,6 @@ export class Followed {
 function touchedBy({ flags, segments, spaces }: SnapshotChange): Touched {
   const hasAny = (table: object): boolean => Object.keys(table).length > 0;
   return { flags: new Set(Object.keys(flags)), segments: hasAny(segments), spaces: hasAny(spaces) };
-}
-
-function liveOf({ format: _, flags, ...head }: Snapshot): LiveSnapshot {
-  return new LiveSnapshot(head, new Map(Object.entries(flags)));
 }
 
 function setTimer(callback: () => void, afterMs: number): () => void {

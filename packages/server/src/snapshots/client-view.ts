@@ -9,7 +9,7 @@ import { clientSnapshot } from "@belay/core";
 import type { FlagKey, SnapshotFlag } from "@belay/protocol";
 import { LayeredMap } from "../state/layered-map.ts";
 import { flagsReachable, flagsReaching } from "../state/reach.ts";
-import { LiveSnapshot, type Touched } from "../state/snapshots.ts";
+import { LiveSnapshot, liveSnapshot, type Touched } from "../state/snapshots.ts";
 import { usesOfTargeting } from "../state/uses.ts";
 import type { EnvironmentState } from "../state/workspace.ts";
 
@@ -27,8 +27,7 @@ export interface NextClientView extends ClientView {
 type IsVisible = (key: FlagKey) => boolean;
 
 export function clientView(source: LiveSnapshot, isVisible: IsVisible): ClientView {
-  const { flags, format: _, ...head } = clientSnapshot(source.whole, isVisible);
-  return { source, snapshot: new LiveSnapshot(head, new Map(Object.entries(flags))) };
+  return { source, snapshot: liveSnapshot(clientSnapshot(source.whole, isVisible)) };
 }
 
 /**

@@ -1,4 +1,5 @@
-import type { Condition, FlagKey, SegmentKey, Snapshot, SnapshotFlag, Space, Targeting } from "@belay/protocol";
+import { applyToSnapshot } from "@belay/core";
+import type { Condition, FlagKey, SegmentKey, Snapshot, SnapshotChange, SnapshotFlag, Space, Targeting } from "@belay/protocol";
 import { LayeredMap } from "./layered-map.ts";
 import { usesOfTargeting } from "./uses.ts";
 import type { EnvironmentState, FlagDocument, Held, HoldoutDocument, LayerDocument, SegmentDocument } from "./workspace.ts";
@@ -33,6 +34,19 @@ export class LiveSnapshot {
     });
     return { format: 1, ...this.head, flags: dictionary(flags) };
   }
+}
+
+/** One that came from elsewhere. */
+export function liveSnapshot({ format: _, flags, ...head }: Snapshot): LiveSnapshot {
+  return new LiveSnapshot(head, new Map(Object.entries(flags)));
+}
+
+/** The snapshot that a change makes of the one it starts from, as `applyToSnapshot` has it, at the price of the change. */
+export function snapshotAfter(before: LiveSnapshot, { flags: changed, ...change }: SnapshotChange): LiveSnapshot {
+  const { format: _, flags: __, ...head } = applyToSnapshot(before.part([]), { ...change, flags: {} });
+  const flags = LayeredMap.copy(before.flags);
+  for (const [key, flag] of Object.entries(changed)) flags.put(key, flag ?? undefined);
+  return new LiveSnapshot(head, flags);
 }
 
 /** What makes an environment's snapshot. */
