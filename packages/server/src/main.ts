@@ -16,10 +16,11 @@ try {
 }
 
 async function serve(): Promise<void> {
-  const config = readConfig(process.env);
-  const server = await started(config);
-  process.stdout.write(`${server.greeting}\n`);
+  let server: RunningServer | undefined;
   const stop = (): void => {
+    // One that still starts has promised nothing yet. It has to say so itself: as a container's first process it would not hear
+    // a signal that nobody listens to, and be killed once the time there is to end is over.
+    if (server === undefined) process.exit(0);
     setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
     void server.close().then(
       () => process.exit(0),
@@ -31,6 +32,8 @@ async function serve(): Promise<void> {
   };
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
+  server = await started(readConfig(process.env));
+  process.stdout.write(`${server.greeting}\n`);
 }
 
 function wordsOf(error: unknown): string {
