@@ -1,6 +1,9 @@
+import type { ShareBounds, Space } from "@belay/protocol";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Answer, E, P, type TestServer, testServer } from "../app.fixture.ts";
 import { measure } from "./measure.ts";
+import { movementBetween } from "./movement.ts";
+import type { Definitions } from "./walk.ts";
 
 let server: TestServer;
 let ask: TestServer["ask"];
@@ -152,6 +155,19 @@ it("an experiment is not cleared by a measurement that could not be finished", a
   expect(body.unexplored).toBe(100);
   expect((await put({ rules: reversed })).body).toMatchObject({ status: 409, code: "experiment_moves" });
   expect((await put({ rules: reversed, newEpoch: true })).status).toBe(200);
+});
+
+it("to say that the targeting key divides a space moves nobody; another attribute, or another salt, does", () => {
+  const half = { split: [{ variant: "a", draws: [{ space: "share", in: [[0, 500_000]] as const }] }] };
+  const dividedBy = (share: Space): Definitions => ({
+    flag: () => ({ type: "number", variants: { a: 1 }, spaces: { share }, enabled: true, rules: [], fallthrough: half }),
+    segment: () => undefined,
+    space: () => undefined,
+  });
+  const changed = (after: Space): ShareBounds => movementBetween(dividedBy({ salt: "s" }), dividedBy(after), "f").changed;
+  expect(changed({ salt: "s", by: "targetingKey" })).toEqual(exactly(0));
+  expect(changed({ salt: "s", by: "account" })).toEqual(exactly(50));
+  expect(changed({ salt: "t" })).toEqual(exactly(50));
 });
 
 it("a measurement that would cost too much says what it left out", () => {

@@ -129,15 +129,20 @@ class Walker {
   *#draw({ space: id, in: ranges }: Draw, flag: SnapshotFlag | undefined): Walk<boolean> {
     const own = flag?.spaces;
     const space = own !== undefined && Object.hasOwn(own, id) ? own[id] : this.#definitions.space(id);
-    return space !== undefined && (yield { kind: "draw", axis: textOf(space), ranges });
+    return space !== undefined && (yield { kind: "draw", axis: axisOf(space), ranges });
   }
+}
+
+/** What a space does not say it is divided by, is divided by `targetingKey`: to say so makes no other axis of it. */
+function axisOf(space: Space): string {
+  return textOf(space, () => ({ ...space, by: space.by ?? "targetingKey" }));
 }
 
 // Definitions are immutable, and a walk is taken again for every branch.
 const texts = new WeakMap<object, string>();
 
-function textOf(definition: object): string {
-  const text = texts.get(definition) ?? canonicalJson(definition as unknown as Json);
+function textOf<T extends object>(definition: T, meant: () => T = () => definition): string {
+  const text = texts.get(definition) ?? canonicalJson(meant() as unknown as Json);
   texts.set(definition, text);
   return text;
 }
