@@ -60,8 +60,8 @@ export interface Preview extends Movement {
   /** Revision of the environment that the edit was compared with. */
   readonly revision: Revision;
   /**
-   * For an edit of weights: a targeting with the same weights that moves as few units as any allocation can. Present
-   * when it moves fewer than the edit as sent; `targeting` can be put as it is.
+   * For an edit of weights: a targeting with the same weights that moves as few units as any allocation can that has them
+   * all over its share. Present when it moves fewer than the edit as sent; `targeting` can be put as it is.
    */
   readonly leastMovement?: { readonly targeting: Targeting; readonly changed: ShareBounds };
 }

@@ -1,6 +1,7 @@
 import type { ArmFlow, FlagKey, SnapshotFlag, Targeting } from "@belay/protocol";
 import { type Refusal, refuse } from "../control/decision.ts";
 import { definitionsOf, movementBetween } from "../preview/movement.ts";
+import { trackedThroughout } from "../preview/tracked-throughout.ts";
 import type { Definitions } from "../preview/walk.ts";
 import type { EnvironmentState, FlagDocument, Held } from "../state/workspace.ts";
 
@@ -27,7 +28,7 @@ export function armMoves(
   { flag, targeting }: Subject,
   after: Targeting,
 ): readonly ArmFlow[] {
-  if (!sharesExperiment(targeting.body, after)) return [];
+  if (trackedThroughout(targeting.body, after).length === 0) return [];
   const live = definitionsOf(place.environment.snapshot);
   const within = (own: Targeting): Definitions => {
     const { type, variants, spaces } = flag;
@@ -39,18 +40,4 @@ export function armMoves(
 
 export function refuseMoves([first]: readonly ArmFlow[]): Refusal {
   return refuse("experiment_moves", { field: "newEpoch", experiment: first?.experiment, share: first?.moved.max });
-}
-
-function sharesExperiment(before: Targeting, after: Targeting): boolean {
-  const running = experimentsOf(before);
-  return experimentsOf(after).some((experiment) => running.includes(experiment));
-}
-
-function experimentsOf({ enabled, rules, fallthrough }: Targeting): string[] {
-  const serves = enabled ? [...rules.map(({ serve }) => serve), ...(fallthrough === undefined ? [] : [fallthrough])] : [];
-  return serves.flatMap((serve) =>
-    "split" in serve
-      ? serve.split.flatMap(({ tracks }) => (tracks !== undefined && "experiment" in tracks ? [tracks.experiment] : []))
-      : [],
-  );
 }

@@ -1,7 +1,8 @@
 import { canonicalJson } from "@belay/core";
-import type { ArmFlow, FlagKey, Movement, RuleFlow, ShareBounds, VariantFlow } from "@belay/protocol";
+import type { ArmFlow, ExperimentKey, FlagKey, Movement, RuleFlow, ShareBounds, VariantFlow } from "@belay/protocol";
 import type { LiveSnapshot } from "../state/snapshots.ts";
 import { measure, type Tally } from "./measure.ts";
+import { trackedThroughout } from "./tracked-throughout.ts";
 import { type Definitions, type Question, type Served, walk } from "./walk.ts";
 
 /** What a unit gets before and after an edit. */
@@ -27,7 +28,7 @@ export function movementBetween(before: Definitions, after: Definitions, key: Fl
     changed: bounds(tallies, hasNewValue),
     variants: variantFlows(tallies),
     rules: ruleFlows(tallies, hasNewValue),
-    experiments: armFlows(tallies),
+    experiments: armFlows(tallies, trackedThroughout(before.flag(key), after.flag(key))),
   };
 }
 
@@ -94,18 +95,15 @@ function ruleFlows(tallies: Tallies, hasNewValue: (move: Move) => boolean): Rule
   });
 }
 
-/** Where not everything was explored, no experiment that runs before and after is cleared. */
-function armFlows(tallies: Tallies): ArmFlow[] {
+/**
+ * Experiments whose units change arms. Where not everything was explored none is cleared that the flag tracks before and
+ * after: what no walk came to yet is known from the definitions alone.
+ */
+function armFlows(tallies: Tallies, tracked: readonly ExperimentKey[]): ArmFlow[] {
   const isWhole = tallies.every(({ unexplored }) => unexplored === 0);
-  const suspect = isWhole
-    ? crossing
-    : ({ before, after }: Move) => (experimentOf(after) === undefined ? undefined : experimentOf(before));
-  const crossed = groups(tallies, (move) => {
-    const experiment = suspect(move);
-    return experiment === undefined ? [] : [[experiment]];
-  });
-  return crossed.map(([experiment = ""]) => ({
-    experiment: experiment ?? "",
+  const crossed = groups(tallies, (move) => [[crossing(move) ?? null]]).flatMap(([experiment]) => experiment ?? []);
+  return (isWhole ? crossed : tracked).map((experiment) => ({
+    experiment,
     moved: bounds(tallies, (move) => crossing(move) === experiment),
   }));
 }

@@ -157,6 +157,22 @@ it("an experiment is not cleared by a measurement that could not be finished", a
   expect((await put({ rules: reversed, newEpoch: true })).status).toBe(200);
 });
 
+it("an experiment is not cleared by a measurement that came to no end at all", async () => {
+  const rules = Array.from({ length: 300 }, (_, i) => ({
+    id: `r${i}`,
+    when: { attribute: `a${i}`, op: "exists", value: true },
+    serve: { weights: { [i % 2 === 0 ? "a" : "b"]: 100 }, tracks },
+  }));
+  await put({ rules });
+  const reversed = [...rules].reverse();
+  expect((await preview({ targeting: { enabled: true, rules: reversed } })).body).toMatchObject({
+    unexplored: 100,
+    experiments: [{ experiment: "x", moved: { min: 0, max: 100 } }],
+  });
+  expect((await put({ rules: reversed })).body).toMatchObject({ status: 409, code: "experiment_moves", share: 100 });
+  expect((await put({ rules: reversed, newEpoch: true })).status).toBe(200);
+});
+
 it("to say that the targeting key divides a space moves nobody; another attribute, or another salt, does", () => {
   const half = { split: [{ variant: "a", draws: [{ space: "share", in: [[0, 500_000]] as const }] }] };
   const dividedBy = (share: Space): Definitions => ({
