@@ -52,7 +52,7 @@ import { type DeliveryStore, openDeliveryStore, postgresDeliveryStore } from "./
 import { type EventStore, openEventStore } from "./store/events/index.ts";
 import { postgresLedgerStore } from "./store/ledgers/index.ts";
 import { overlaid } from "./store/overlaid.ts";
-import { serverNameIn } from "./store/server-name.ts";
+import { inheritedNamesIn, serverNameIn, settleInheritance } from "./store/server-name.ts";
 import { postgresSightingStore } from "./store/sightings/index.ts";
 import { openUseStore } from "./store/uses/index.ts";
 import { descriptorLimit, streamsWithin } from "./stream/descriptors.ts";
@@ -348,10 +348,12 @@ async function gatherLedgers(
   onFault: (error: unknown) => void,
 ): Promise<GatheredLedger | undefined> {
   if (databaseUrl === undefined || clickHouse !== undefined) return undefined;
+  const from = await inheritedNamesIn(folder);
   return new GatheredLedger({
     events,
     store: postgresLedgerStore({ url: databaseUrl }),
     server: await serverNameIn(folder),
+    ...(from.length === 0 ? {} : { inheritance: { from, settle: () => settleInheritance(folder) } }),
     projects: () => new Map([...control.workspace.projects].map(([key, { environments }]) => [key, [...environments.keys()]])),
     now: Date.now,
     onFault,

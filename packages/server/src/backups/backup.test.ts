@@ -105,4 +105,5 @@ it("a list of contents that is none is refused", () => {
   expect(() => readManifest("{")).toThrow("no backup of Belay");
   expect(() => readManifest('{"version":2}')).toThrow("newer version");
   expect(() => readManifest('{"version":1,"madeAt":"x","parts":["../etc"]}')).toThrow("cannot be read");
+  expect(() => readManifest('{"version":1,"madeAt":"x","parts":[],"servers":[1]}')).toThrow("cannot be read");
 });

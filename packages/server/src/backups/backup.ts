@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { EpochMs } from "@belay/protocol";
 import { create } from "tar";
 import type { EventStore } from "../store/events/index.ts";
+import { namesToInherit } from "../store/server-name.ts";
 import { MANIFEST, type Manifest, type Part } from "./manifest.ts";
 
 export interface BackupOptions {
@@ -48,7 +49,9 @@ export class Backups {
       for (const part of ["deliveries.db", "changes.db"] as const) {
         if (await copyDatabase(join(folder, part), join(directory, part))) parts.push(part);
       }
-      const manifest: Manifest = { version: 1, madeAt: new Date(now()).toISOString(), parts };
+      const servers = await namesToInherit(folder);
+      const made = { version: 1, madeAt: new Date(now()).toISOString(), parts } as const;
+      const manifest: Manifest = { ...made, ...(servers.length === 0 ? {} : { servers }) };
       await writeFile(join(directory, MANIFEST), `${JSON.stringify(manifest)}\n`);
       return { directory, names: [MANIFEST, ...parts] };
     } catch (error) {

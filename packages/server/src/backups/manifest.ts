@@ -9,6 +9,8 @@ export interface Manifest {
   readonly version: 1;
   readonly madeAt: string;
   readonly parts: readonly Part[];
+  /** What servers whose events are in it are called among others; absent where they have no names. */
+  readonly servers?: readonly string[];
 }
 
 /** @throws Error in words, for what is no manifest of a backup that this version can read. */
@@ -16,7 +18,10 @@ export function readManifest(text: string): Manifest {
   const manifest = parsed(text);
   if (manifest?.version !== 1) throw new Error("This is no backup of Belay, or one of a newer version.");
   const isKnown = Array.isArray(manifest.parts) && manifest.parts.every((part) => PARTS.includes(part));
-  if (!isKnown || typeof manifest.madeAt !== "string") throw new Error("The backup's list of contents cannot be read.");
+  const { servers = [] } = manifest;
+  const isNamed = Array.isArray(servers) && servers.every((name) => typeof name === "string");
+  if (!isKnown || !isNamed || typeof manifest.madeAt !== "string")
+    throw new Error("The backup's list of contents cannot be read.");
   return manifest as Manifest;
 }
 

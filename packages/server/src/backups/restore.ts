@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { extract } from "tar";
+import { inheritNames } from "../store/server-name.ts";
 import { MANIFEST, type Manifest, PARTS, readManifest } from "./manifest.ts";
 
 /**
@@ -27,6 +28,7 @@ export async function restore(file: string, folder: string): Promise<Manifest> {
     const missing = manifest.parts.filter((part) => !there.includes(part));
     if (missing.length > 0) throw new Error(`The backup is cut: it lacks ${missing.join(", ")}.`);
     await rm(join(unpacked, MANIFEST));
+    await inheritNames(unpacked, manifest.servers ?? []);
     await rm(target, { recursive: true, force: true });
     await rename(unpacked, target);
     return manifest;

@@ -18,6 +18,8 @@ interface Node {
   metricEvents: number;
   accepted: number;
   asked: number;
+  /** How often it was told that the others know whose events it has. */
+  settled: number;
 }
 
 beforeEach(() => {
@@ -27,10 +29,10 @@ beforeEach(() => {
 });
 afterEach(() => Promise.all(nodes.map(({ ledger }) => ledger.close())));
 
-function boot(server: string): Node {
+function boot(server: string, from: readonly string[] = []): Node {
   const line = { isCut: false };
   const faults: unknown[] = [];
-  const own = { lines: [] as LedgerLine[], metricEvents: 0, accepted: 0, asked: 0 };
+  const own = { lines: [] as LedgerLine[], metricEvents: 0, accepted: 0, asked: 0, settled: 0 };
   const ledger = new GatheredLedger({
     events: {
       ledger: async ({ environments, experiment, release }) => {
@@ -47,6 +49,12 @@ function boot(server: string): Node {
     },
     store: kept.join(line),
     server,
+    inheritance: {
+      from,
+      settle: async () => {
+        own.settled += 1;
+      },
+    },
     projects: () => new Map([["shop", ["production", "staging"]]]),
     now: () => clock.now,
     onFault: (error) => faults.push(error),
@@ -145,4 +153,75 @@ it("takes back what it told once its events are forgotten", async () => {
   take(b, []);
   await turns(b, a);
   expect([a.ledger.elsewhere(PLACE), await counts(a)]).toEqual([[], []]);
+});
+
+/** A server that took in 10 exposures of one instance and 3 of another, and one to which the first instance went on. */
+async function bootTheirs(): Promise<{ readonly a: Node; readonly other: Node }> {
+  const [a, other] = [boot("a"), boot("other")];
+  take(a, [line({ produced: 10, stored: 10 }), line({ instance: "late", stored: 3 })], 5);
+  take(other, [line({ produced: 4, stored: 2 })]);
+  await turns(a, other);
+  return { a, other };
+}
+const inBackup = (node: Node): void => take(node, [line({ produced: 6, stored: 6 })], 2);
+
+it("counts what a restored server has once, and as lost what arrived after its backup", async () => {
+  const { other } = await bootTheirs();
+  await turns(other);
+  expect(await counts(other)).toEqual([
+    [10, 12],
+    [0, 3],
+  ]);
+  const heir = boot("heir", ["a"]);
+  inBackup(heir);
+  await turns(heir, other, heir);
+  const expected = [
+    [10, 8],
+    [3, 0],
+  ];
+  expect([await counts(other), await counts(heir)]).toEqual([expected, expected]);
+  expect(other.ledger.elsewhere(PLACE)).toEqual(["heir"]);
+  expect(heir.settled).toBe(1);
+});
+
+it("takes a server at its word that is still there though another one was restored from its backup", async () => {
+  const { a, other } = await bootTheirs();
+  const heir = boot("heir", ["a"]);
+  inBackup(heir);
+  await turns(heir, a, a, heir, a, other);
+  expect(other.ledger.elsewhere(PLACE)).toEqual(["a", "heir"]);
+  // Both have them: nobody can tell that of these 18 six are the same.
+  expect(await counts(other)).toEqual([
+    [10, 18],
+    [0, 3],
+  ]);
+});
+
+it("tells whose events it has as soon as the store is there", async () => {
+  const { other } = await bootTheirs();
+  const heir = boot("heir", ["a"]);
+  heir.line.isCut = true;
+  inBackup(heir);
+  await turns(heir, heir);
+  expect(heir.settled).toBe(0);
+  heir.line.isCut = false;
+  await turns(heir, heir, other);
+  expect([heir.settled, other.ledger.elsewhere(PLACE)]).toEqual([1, ["heir"]]);
+});
+
+it("inherits from one that was restored from the same backup before, and takes both at their word", async () => {
+  const { other } = await bootTheirs();
+  const first = boot("first", ["a"]);
+  inBackup(first);
+  await turns(first);
+  const second = boot("second", ["a"]);
+  inBackup(second);
+  await turns(second, other);
+  expect(await counts(other)).toEqual([
+    [10, 8],
+    [3, 0],
+  ]);
+  expect(other.ledger.elsewhere(PLACE)).toEqual(["second"]);
+  await turns(first, first, other);
+  expect(other.ledger.elsewhere(PLACE)).toEqual(["first", "second"]);
 });

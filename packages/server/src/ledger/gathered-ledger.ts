@@ -4,11 +4,17 @@
  *   own events ── every few seconds ──> lines ──> store <── lines of the others
  *                                                   │
  *   ledger(query) = own lines now + theirs as last told, by instance and arm
+ *
+ * A server that was restored from another one's backup has that one's events too: it says so of what the other one told.
+ *
+ *   told by a ── its heir b starts ──> told by a, passed to b: what was made counts, what arrived counts at b
+ *       ^                                  │
+ *       └── a hears it: it is still there ─┘
  */
 import type { EpochMs } from "@belay/protocol";
 import type { EventStore, LedgerLine } from "../store/events/index.ts";
 import type { LedgerStore, ToldLedger } from "../store/ledgers/index.ts";
-import { boundedLines, mergedLines } from "./merged-lines.ts";
+import { boundedLines, linesLeft, mergedLines } from "./merged-lines.ts";
 
 /** Another server whose numbers are in an answer. */
 export interface OtherServer {
@@ -27,6 +33,8 @@ export interface GatheredLedgerOptions {
   readonly store: LedgerStore;
   /** What this server is called among the others, also after a restart. */
   readonly server: string;
+  /** Servers of whose backup this one was restored, and `settle`, called once the others know; absent where there are none. */
+  readonly inheritance?: { readonly from: readonly string[]; readonly settle: () => Promise<void> };
   /** Projects with the names of their environments. */
   readonly projects: () => ReadonlyMap<string, readonly string[]>;
   readonly now: () => EpochMs;
@@ -53,7 +61,8 @@ export class GatheredLedger {
   #others: ReadonlyMap<string, readonly ToldLedger[]> = new Map();
   /** Environments of which there is something told by this server. */
   #own: ReadonlySet<string> = new Set();
-  #told = { at: Number.NEGATIVE_INFINITY, accepted: -1 };
+  #told = NOTHING_TOLD;
+  #hasInherited = false;
   #turn: Promise<void> = Promise.resolve();
   #rest: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -120,7 +129,21 @@ export class GatheredLedger {
       await store.forget(at - FORGOTTEN_MS);
       this.#told = { at, accepted };
     }
+    await this.#inherit();
     await this.#hear();
+  }
+
+  /** After this server told what it has: there is no moment at which it counts nowhere. */
+  async #inherit(): Promise<void> {
+    const { inheritance, projects, server, store } = this.#options;
+    if (inheritance === undefined || this.#hasInherited) return;
+    for (const project of projects().keys()) {
+      const told = await store.of(project);
+      const before = heirsAmong(told, inheritance.from);
+      for (const one of told) if (one.server !== server && before.has(one.server)) await store.pass(one, server);
+    }
+    await inheritance.settle();
+    this.#hasInherited = true;
   }
 
   async #tell(project: string, environments: readonly string[], at: EpochMs): Promise<void> {
@@ -142,11 +165,12 @@ export class GatheredLedger {
     const own = new Set<string>();
     for (const project of projects().keys()) {
       const told = await store.of(project);
-      others.set(
-        project,
-        told.filter((one) => one.server !== server),
-      );
-      for (const one of told) if (one.server === server) own.add(`${project}/${one.environment}`);
+      others.set(project, told.filter((one) => one.server !== server).map(asPassed));
+      for (const { environment, heir } of told.filter((one) => one.server === server)) {
+        own.add(`${project}/${environment}`);
+        // Somebody else was restored from a backup of this server, which is there all the same: it says so in the next turn.
+        if (heir !== undefined) this.#told = NOTHING_TOLD;
+      }
     }
     this.#others = others;
     this.#own = own;
@@ -156,6 +180,23 @@ export class GatheredLedger {
     const since = this.#options.now() - REMEMBERED_MS;
     return (this.#others.get(project) ?? []).filter(({ at }) => at >= since);
   }
+}
+
+const NOTHING_TOLD = { at: Number.NEGATIVE_INFINITY, accepted: -1 };
+
+/** These servers and all who inherited from them: of one backup a second server may have been made where the first failed. */
+function heirsAmong(told: readonly ToldLedger[], servers: readonly string[]): ReadonlySet<string> {
+  const heirs = new Set(servers);
+  // A set is walked to its end with what is added on the way.
+  for (const server of heirs) {
+    for (const one of told) if (one.server === server && one.heir !== undefined) heirs.add(one.heir);
+  }
+  return heirs;
+}
+
+function asPassed(told: ToldLedger): ToldLedger {
+  if (told.heir === undefined) return told;
+  return { ...told, lines: linesLeft(told.lines, told.server), metricEvents: 0 };
 }
 
 function hasEvents({ lines, metricEvents }: Pick<ToldLedger, "lines" | "metricEvents">): boolean {

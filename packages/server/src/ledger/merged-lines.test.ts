@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { LedgerLine } from "../store/events/index.ts";
 import { accountOf, sumByArm } from "./domain.ts";
-import { boundedLines, mergedLines } from "./merged-lines.ts";
+import { boundedLines, linesLeft, mergedLines } from "./merged-lines.ts";
 
 const NOW = 1_000_000_000;
 const SILENT_MS = 600_000;
@@ -79,5 +79,51 @@ describe("lines beyond the bound", () => {
 
   it("are as they came up to it", () => {
     expect(boundedLines(many, { server: "b", now: NOW, max: 1_000 })).toEqual(many);
+  });
+});
+
+describe("what is left of a server's lines once another one has its events", () => {
+  it("is what was made, also where nobody said so but it arrived", () => {
+    const lines = [
+      line({ produced: 10, dropped: 1, stored: 8, duplicates: 3, late: 2, seenAtMs: 5 }),
+      line({ instance: "j", stored: 4, seenAtMs: 6 }),
+    ];
+    expect(linesLeft(lines, "a")).toEqual([
+      line({ produced: 10, dropped: 1, seenAtMs: 5 }),
+      line({ instance: "j", produced: 4, seenAtMs: 6 }),
+    ]);
+  });
+
+  it("has no sums: the other server has line by line, or in sums of its own, what they were made of", () => {
+    const many = Array.from({ length: 5 }, (_, n) => line({ instance: `i${n}`, produced: 3, stored: 2, seenAtMs: NOW - n }));
+    const told = boundedLines(many, { server: "a", now: NOW, max: 2 });
+    expect(told.map(({ instance, produced }) => [instance, produced])).toEqual([
+      ["i0", 3],
+      ["i1", 3],
+      ["(others at a, 0 min)", 9],
+    ]);
+    expect(linesLeft(told, "a").map(({ instance, produced, stored }) => [instance, produced, stored])).toEqual([
+      ["i0", 3, 0],
+      ["i1", 3, 0],
+    ]);
+  });
+
+  it("leaves of any history exactly what arrived after the backup lost", () => {
+    const events = fc.array(fc.nat(3), { maxLength: 30 });
+    fc.assert(
+      fc.property(events, fc.nat(30), events, (before, at, after) => {
+        const inBackup = before.slice(0, at);
+        const countIn = (list: readonly number[], instance: number): number => list.filter((one) => one === instance).length;
+        // Whoever sends an event says how many it made so far.
+        const told = [0, 1, 2, 3].flatMap((n) => {
+          const [first, kept, then] = [before, inBackup, after].map((list) => countIn(list, n)) as [number, number, number];
+          const heir = { produced: then === 0 ? kept : first + then, stored: kept + then };
+          const left = linesLeft([line({ instance: `i${n}`, produced: first, stored: first })], "a");
+          return [...left, line({ instance: `i${n}`, ...heir })];
+        });
+        const [sums] = armsOf(mergedLines(told)).map(({ produced, stored, lost }) => [produced, stored, lost]);
+        expect(sums).toEqual([before.length + after.length, inBackup.length + after.length, before.length - inBackup.length]);
+      }),
+    );
   });
 });

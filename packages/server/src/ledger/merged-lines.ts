@@ -34,13 +34,31 @@ export function boundedLines(lines: readonly LedgerLine[], { server, now, max }:
   const sums = new Map<string, LedgerLine>();
   for (const line of newest.slice(max)) {
     const age = line.seenAtMs === undefined ? OLD_TENS : Math.min(OLD_TENS, Math.floor((now - line.seenAtMs) / TEN_MINUTES_MS));
-    const named = { ...clamped(line), instance: `(others at ${server}, ${age === OLD_TENS ? "old" : `${10 * age} min`})` };
+    const named = { ...clamped(line), instance: `${sumsOf(server)}${age === OLD_TENS ? "old" : `${10 * age} min`})` };
     const name = lineName(named);
     const sum = sums.get(name);
     sums.set(name, sum === undefined ? named : add(sum, named));
   }
   return [...newest.slice(0, max), ...sums.values()];
 }
+
+/**
+ * What a server's lines say once another one has its events, restored from its backup: what was made. What arrived is counted
+ * there; what arrived after the backup is nowhere any more, and so it is lost.
+ */
+export function linesLeft(lines: readonly LedgerLine[], server: string): LedgerLine[] {
+  // What sums were made of the other one has line by line, and does not go by their names.
+  const single = lines.filter(({ instance }) => !instance.startsWith(sumsOf(server)));
+  return single.map(({ late: _, ...line }) => ({
+    ...line,
+    produced: Math.max(line.produced, line.stored),
+    stored: 0,
+    duplicates: 0,
+  }));
+}
+
+/** How the names of sums begin. */
+const sumsOf = (server: string): string => `(others at ${server}, `;
 
 const TEN_MINUTES_MS = 600_000;
 const OLD_TENS = 6;

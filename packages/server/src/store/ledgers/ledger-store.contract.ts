@@ -41,6 +41,19 @@ export function ledgerStoreContract(name: string, open: () => Promise<readonly [
       expect(await end(0).of("nowhere")).toEqual([]);
     });
 
+    it("notes who has a server's events now, until it tells anything itself", async () => {
+      await end(0).put(told("a", { metricEvents: 3 }));
+      await end(0).put(told("a", { environment: "staging" }));
+      const [first] = await end(1).of("shop");
+      if (first === undefined) throw new Error("nothing was told");
+      await end(1).pass(first, "b");
+      expect(await end(0).of("shop")).toEqual([told("a", { metricEvents: 3, heir: "b" }), told("a", { environment: "staging" })]);
+      await end(0).put(told("a", { at: 1_001, metricEvents: 4 }));
+      await end(1).pass(first, "b");
+      await end(1).pass({ ...first, server: "nobody" }, "b");
+      expect(await end(0).of("shop")).toEqual([told("a", { at: 1_001, metricEvents: 4 }), told("a", { environment: "staging" })]);
+    });
+
     it("forgets what was told before a moment", async () => {
       await end(0).put(told("a", { at: 999 }));
       await end(0).put(told("b"));

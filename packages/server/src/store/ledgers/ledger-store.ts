@@ -8,6 +8,11 @@ import type { LedgerLine } from "../events/index.ts";
 export interface LedgerStore {
   /** Replaces what this server told of the environment before. Durable once it resolves. */
   put(told: ToldLedger): Promise<void>;
+  /**
+   * Notes whose the events are that a server told of; does nothing where it told anything since. With the next `put` it has
+   * them again itself.
+   */
+  pass(told: ToldLedger, heir: string): Promise<void>;
   /** What every server told of a project's environments, by server and environment. */
   of(project: string): Promise<readonly ToldLedger[]>;
   /** Forgets what was told before a moment and never again. */
@@ -23,4 +28,6 @@ export interface ToldLedger {
   readonly lines: readonly LedgerLine[];
   /** Metric events of the environment that the server has. */
   readonly metricEvents: number;
+  /** The server that has these events now, restored from this one's backup. Absent: this one has them. */
+  readonly heir?: string;
 }

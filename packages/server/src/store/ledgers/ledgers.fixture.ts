@@ -11,7 +11,11 @@ export class MemoryLedgers {
     return {
       put: async (told) => {
         await reach();
-        this.#told.set(JSON.stringify([told.server, told.project, told.environment]), structuredClone(told));
+        this.#told.set(keyOf(told), structuredClone(told));
+      },
+      pass: async (told, heir) => {
+        await reach();
+        if (this.#told.get(keyOf(told))?.at === told.at) this.#told.set(keyOf(told), structuredClone({ ...told, heir }));
       },
       of: async (project) => {
         await reach();
@@ -27,3 +31,5 @@ export class MemoryLedgers {
     };
   }
 }
+
+const keyOf = ({ server, project, environment }: ToldLedger): string => JSON.stringify([server, project, environment]);

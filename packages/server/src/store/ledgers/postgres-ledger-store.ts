@@ -22,11 +22,18 @@ class PostgresLedgerStore implements LedgerStore {
     );
   }
 
+  async pass({ server, project, environment, at, ...body }: ToldLedger, heir: string): Promise<void> {
+    await this.#session.all(
+      "update server_ledgers set body = ? where server = ? and project = ? and environment = ? and at = ?",
+      [JSON.stringify({ ...body, heir }), server, project, environment, at],
+    );
+  }
+
   async of(project: string): Promise<readonly ToldLedger[]> {
     const sql = "select server, environment, at, body from server_ledgers where project = ? order by server, environment";
     const rows = await this.#session.all(sql, [project]);
     return rows.map(({ server, environment, at, body }) => ({
-      ...(JSON.parse(String(body)) as Pick<ToldLedger, "lines" | "metricEvents">),
+      ...(JSON.parse(String(body)) as Pick<ToldLedger, "lines" | "metricEvents" | "heir">),
       ...{ server: String(server), project, environment: String(environment), at: Number(at) },
     }));
   }
