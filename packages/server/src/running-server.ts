@@ -33,6 +33,19 @@ export function closing(): Closing {
   return { closers, close };
 }
 
+/** How long requests under way may take once a server is to end. */
+const LAST_REQUESTS_MS = 1_000;
+
+/** Ends streams, then what is asked just now; a pull that would go on for minutes is cut where it is, and its cursor goes on there. */
+export async function endApp(app: FastifyInstance | undefined): Promise<void> {
+  const timer = setTimeout(() => app?.server.closeAllConnections(), LAST_REQUESTS_MS);
+  try {
+    await app?.close();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** @throws Error in words where the port cannot be had */
 export async function listen(app: FastifyInstance, { host, port }: Pick<Config, "host" | "port">): Promise<string> {
   try {

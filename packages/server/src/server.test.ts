@@ -177,6 +177,36 @@ describe("the end", () => {
     },
     30_000,
   );
+
+  it("fault 26: does not wait for a pull that nobody reads; it is cut and not ended", async () => {
+    const server = await startServer({ dataDir, env: NO_TOKEN });
+    const [token] = server.output().match(/belay_token_\w+/) ?? [];
+    const key = server.output().match(/belay_server_\w+/)?.[0] ?? "";
+    const path = "/api/v1/projects/default/exposures";
+    // More than what sockets hold between the two ends.
+    for (let from = 1; from <= 60_000; from += 2_000) {
+      const exposures = Array.from({ length: 2_000 }, (_, at) => ({
+        ...{ seq: from + at, timeMs: Date.now(), flag: "f", variant: "on", experiment: "e", epoch: 1, revision: 1 },
+        unit: `unit-${from + at}-${"x".repeat(200)}`,
+      }));
+      const taken = await fetch(`${server.url}/sdk/v1/events`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+        body: JSON.stringify({ batchId: `b${from}`, sentAtMs: Date.now(), sdk: "test/1", instance: "i", exposures }),
+      });
+      expect(taken.status).toBe(202);
+    }
+    const pull = await fetch(`${server.url}${path}`, {
+      headers: { authorization: `Bearer ${token}`, "accept-encoding": "identity" },
+    });
+    const reader = pull.body?.getReader();
+    expect((await reader?.read())?.done).toBe(false);
+    expect(await server.stop()).toEqual({ code: 0 });
+    const readOn = async (): Promise<void> => {
+      while ((await reader?.read())?.done === false);
+    };
+    await expect(readOn()).rejects.toThrow("terminated");
+  }, 60_000);
 });
 
 const KILLS = 12;

@@ -42,7 +42,7 @@ import { Clerk } from "./requests/clerk.ts";
 import { LookKeeper } from "./results/look-keeper.ts";
 import { createResults } from "./results/service.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
-import { closing, listen, type RunningServer } from "./running-server.ts";
+import { closing, endApp, listen, type RunningServer } from "./running-server.ts";
 import { type Bus, LocalBus, postgresBus, redisBus } from "./store/bus/index.ts";
 import { type ChangeLog, MirroredChangeLog, openChangeLog, postgresChangeLog } from "./store/changes/index.ts";
 import { leavingLeases, withLease } from "./store/changes/lease.ts";
@@ -274,7 +274,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
         }),
       ],
     });
-    closers.push(() => app?.close());
+    closers.push(() => endApp(app));
     // Secrets are made only once they are sure to be shown: a taken port must not swallow them.
     const url = await listen(app, config);
     const { adminToken } = config;

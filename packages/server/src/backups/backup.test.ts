@@ -1,10 +1,16 @@
+import { execFile } from "node:child_process";
 import { mkdir, readdir, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { createClient } from "@belay/sdk-node";
 import { type ServerProcess, startServer, type TempDir, tempDir } from "@belay/testkit";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, onTestFinished } from "vitest";
 import { fetchBackup } from "./fetch-backup.ts";
 import { readManifest } from "./manifest.ts";
 import { restore } from "./restore.ts";
+
+const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
 /** These run the built server, and the commands' own functions. */
 let dir: TempDir;
@@ -84,6 +90,41 @@ it("a server restored from a backup of one that ran has its revisions, keys and 
   expect(await again.json()).toMatchObject({ accepted: 50, duplicates: 200 });
   expect((await exposures(second)).trim().split("\n")).toHaveLength(550);
 });
+
+it("after a restore applications that saw what was lost decide with what the server holds, and go on from there", async () => {
+  const first = await start("first");
+  const made = await ask(first, "POST", `${PROJECT}/keys`, { environment: "production", kind: "server" });
+  const { secret } = (await made.json()) as { secret: string };
+  const roll = (server: ServerProcess, percentage: number): Promise<Response> =>
+    ask(server, "PUT", `${PROJECT}/environments/production/flags/f/rollout`, { percentage });
+  await ask(first, "POST", `${PROJECT}/flags`, { key: "f" });
+  await roll(first, 0);
+  const logger = { warn: () => undefined, error: () => undefined };
+  const application = createClient({ url: first.url, sdkKey: secret, logger, pollIntervalMs: 1_000 });
+  onTestFinished(async () => void (await application.close({ deadlineMs: 100 })));
+  await application.ready();
+  const isOn = (): boolean => application.isEnabled("f", { targetingKey: "u" }, false);
+  const { revision } = application;
+  const file = join(dir.path, "backup.tar.gz");
+  await fetchBackup({ url: first.url, token: first.adminToken }, file);
+  for (const percentage of [10, 20, 100]) await roll(first, percentage);
+  await expect.poll(isOn, { timeout: 10_000 }).toBe(true);
+  expect(application.revision).toBe(revision + 3);
+  const { port } = first;
+  await servers.pop()?.stop();
+  const env = { ...process.env, BELAY_DATA: join(dir.path, "second") };
+  const told = await promisify(execFile)(process.execPath, [MAIN, "restore", "--from", file], { env });
+  expect(told.stdout).toContain("Start the server.");
+  const second = await startServer({ dataDir: join(dir.path, "second"), port });
+  servers.push(second);
+  await expect.poll(() => application.revision, { timeout: 40_000 }).toBe(revision + 1_000_001);
+  expect(isOn()).toBe(false);
+  await ask(second, "POST", `${PROJECT}/flags`, { key: "g" });
+  await expect.poll(() => application.revision, { timeout: 40_000 }).toBe(revision + 1_000_002);
+  expect(isOn()).toBe(false);
+  await roll(second, 100);
+  await expect.poll(isOn, { timeout: 40_000 }).toBe(true);
+}, 90_000);
 
 it("a backup is not put over anything, and a cut or foreign file restores nothing", async () => {
   const server = await start("server");

@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readConfig } from "../config.ts";
 import { fetchBackup } from "./fetch-backup.ts";
+import { raiseRestored } from "./raise-restored.ts";
 import { restore } from "./restore.ts";
 
 /**
@@ -21,6 +23,7 @@ export async function runCommand(command: string, args: readonly string[]): Prom
     process.stdout.write(`The backup is in ${values.to}. It holds secrets: keep it as you keep the data folder.\n`);
   } else if (command === "restore" && values.from !== undefined) {
     const { madeAt, parts } = await restore(values.from, dataDirectory);
+    if (parts.includes("changes.db")) await raiseRestored(join(dataDirectory, "changes.db"), Date.now);
     process.stdout.write(`${dataDirectory} is as of ${madeAt}: ${parts.join(", ")}. Start the server.\n`);
   } else throw new Error("The commands are backup --to FILE, restore --from FILE, and none to start the server.");
 }

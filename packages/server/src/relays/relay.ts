@@ -7,7 +7,7 @@ import { hashSecret, readSecret } from "../access/secrets.ts";
 import { COMPILE_OPTIONS } from "../compile-options.ts";
 import type { Config, UpstreamSettings } from "../config.ts";
 import { Intake } from "../exposures/intake.ts";
-import { closing, listen, type RunningServer } from "../running-server.ts";
+import { closing, endApp, listen, type RunningServer } from "../running-server.ts";
 import type { TokenDocument } from "../state/workspace.ts";
 import { takeDataFolder } from "../store/data-folder.ts";
 import { readSummed, writeSummed } from "../store/summed-file.ts";
@@ -63,7 +63,7 @@ export async function startRelay(config: Config, upstream: UpstreamSettings): Pr
       ...(evaluationsPerSecond === undefined ? {} : { ofrep: { requestsPerSecond: evaluationsPerSecond } }),
       meters: { registry, isOpenHere: config.areMetersOpenHere },
     });
-    closers.push(() => app?.close());
+    closers.push(() => endApp(app));
     const url = await listen(app, config);
     const greeting = `Belay relays ${upstream.url} at ${url} as ${relay}  (data in ${folder.path}, API reference at ${url}/docs)`;
     return { url, greeting, close };

@@ -108,4 +108,4 @@ export class Acknowledger {
 /** Sequence numbers of an instance that was silent for so long are forgotten. */
 const REMEMBERED_MS = 7 * 24 * 3_600_000;
 const SETTLE_MS = 5_000;
-const STOP_MS = 3_000;
+const STOP_MS = 1_500;
