@@ -62,6 +62,28 @@ it("every answer whose form OpenAPI describes has that form", async () => {
   expect(inJson.length).toBeGreaterThanOrEqual(69);
 });
 
+it("describes tuples as JSON Schema 2020-12 does, which OpenAPI 3.1 takes its schemas from", async () => {
+  const server = await testServer();
+  const lists = { items: 0, prefixItems: 0 };
+  const count = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return;
+    for (const [name, inner] of Object.entries(value)) {
+      if (Array.isArray(inner) && (name === "items" || name === "prefixItems")) lists[name] += 1;
+      count(inner);
+    }
+  };
+  const { body } = await server.ask("GET", "/docs/json");
+  await server.close();
+  count(body);
+  expect(lists.items).toBe(0);
+  expect(lists.prefixItems).toBeGreaterThanOrEqual(40);
+  const claims =
+    body.paths["/api/v1/projects/{project}/layers"].get.responses[200].content["application/json"].schema.properties.items.items
+      .properties.claims;
+  expect(claims.items.properties.range).toMatchObject({ type: "array", minItems: 2, maxItems: 2, items: false });
+  expect(claims.items.properties.range.prefixItems).toHaveLength(2);
+});
+
 it("what is sent as bytes has the form that OpenAPI describes", async () => {
   const server = await testServer();
   await openShop(server);

@@ -3,6 +3,7 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { Type } from "@sinclair/typebox";
 import fastify, { type FastifyInstance, type RouteOptions } from "fastify";
+import { withPrefixItems } from "./tuples.ts";
 import { SHARED_SCHEMAS } from "./validation.ts";
 
 export type DescribedRoute = Required<Pick<RouteOptions, "method" | "url" | "schema">>;
@@ -31,6 +32,7 @@ export async function docPages(routes: readonly DescribedRoute[]): Promise<Fasti
         },
       },
     },
+    transformObject: (described) => withPrefixItems("openapiObject" in described ? described.openapiObject : {}),
     refResolver: {
       buildLocalReference: (json, _base, _fragment, index) => (typeof json["$id"] === "string" ? json["$id"] : `def-${index}`),
     },
