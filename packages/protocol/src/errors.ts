@@ -43,6 +43,7 @@ export type ErrorCode =
   | "import_elsewhere"
   | "revision_not_found"
   | "route_not_found"
+  | "method_not_allowed"
   | "release_not_found"
   | "request_not_found"
   | "approval_required"
@@ -126,7 +127,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "`{field}` is not a field of this request.",
     "Remove it, or use the name given in `allowed`; nothing was changed.",
   ),
-  invalid_key: entry(422, "Key not valid", "`{field}` must be 1-128 of `A-Z a-z 0-9 . _ -`.", "Choose another key."),
+  invalid_key: entry(
+    422,
+    "Key not valid",
+    "`{field}` must be 1-128 of `A-Z a-z 0-9 . _ -`, and neither `.` nor `..`.",
+    "Choose another key.",
+  ),
   unknown_variant: entry(
     422,
     "Variant not known",
@@ -222,7 +228,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     404,
     "No such flag",
     "This project has no flag `{key}`.",
-    "Check the key; `nearest` names the closest one there is.",
+    "Check the key; `nearest`, where it is there, names the closest one there is.",
   ),
   segment_not_found: entry(
     404,
@@ -300,6 +306,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "List its changes with `changes?environment=` to see the revisions there are, and when each was made.",
   ),
   route_not_found: entry(404, "No such route", "The server has no `{method} {path}`.", "The routes are listed at /docs."),
+  method_not_allowed: entry(
+    405,
+    "Method not taken",
+    "`{path}` does not take {method}.",
+    "Send one of the methods in `allowed`; what each does is at /docs.",
+  ),
   release_not_found: entry(
     404,
     "No such release",

@@ -27,8 +27,11 @@ export type Revision = number;
 /** Milliseconds since 1970-01-01T00:00:00Z. */
 export type EpochMs = number;
 
-/** Pattern of every key people choose. Names that JavaScript finds special (`__proto__`, `constructor`) are ordinary keys. */
-export const KEY_PATTERN = "^[A-Za-z0-9._-]{1,128}$";
+/**
+ * Pattern of every key people choose. Names that JavaScript finds special (`__proto__`, `constructor`) are ordinary keys; `.`
+ * and `..` are none: clients and proxies take them out of addresses, so that what they name could not be reached.
+ */
+export const KEY_PATTERN = "^(?!\\.{1,2}$)[A-Za-z0-9._-]{1,128}$";
 
 /** Length of a space: the number of points a unit can fall on. */
 export const SPACE_PPM = 1_000_000;

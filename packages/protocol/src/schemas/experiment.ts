@@ -188,7 +188,7 @@ export const HoldoutCreationSchema: Schema<HoldoutCreation> = Type.Object(
   {
     key: KeySchema,
     description,
-    percentage: Type.Number({ exclusiveMinimum: 0, maximum: 50, "x-error": "invalid_percentage" }),
+    percentage: Type.Number({ exclusiveMinimum: 0, maximum: 50 }),
     by: Type.Optional(attributePath),
     reason,
   },

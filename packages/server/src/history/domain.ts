@@ -10,7 +10,7 @@ import type {
   StateDiff,
   Targeting,
 } from "@belay/protocol";
-import { asJson, type Decision, isSame, type Refusal } from "../control/decision.ts";
+import { asJson, type Decision, isSame, type Refusal, refuse } from "../control/decision.ts";
 import { environmentStream } from "../control/streams.ts";
 import { armMoves } from "../flags/arms.ts";
 import { flagNotFound } from "../flags/domain.ts";
@@ -62,6 +62,10 @@ export function restoreEnvironment(
   { flags }: Pick<RestoreDraft, "flags">,
 ): Decision<RestoreResult> {
   const unknown = flags?.find((key) => !past.environment.snapshot.flags.has(key));
+  if (unknown !== undefined && project.flags.has(unknown)) {
+    const reason = `it was not there at revision ${past.revision}`;
+    return refuse("invalid_field", { field: "flags", received: unknown, reason });
+  }
   if (unknown !== undefined) return flagNotFound(past.project, unknown) as Refusal;
   const isMeant = (key: FlagKey): boolean => flags === undefined || flags.includes(key);
   const revision = environment.revision + 1;

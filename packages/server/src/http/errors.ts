@@ -2,6 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { ERRORS, type ErrorCode, type Problem } from "@belay/protocol";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { watchMethods } from "./methods.ts";
 import { type ProblemData, ProblemError, renderProblem } from "./problem.ts";
 
 /**
@@ -10,14 +11,20 @@ import { type ProblemData, ProblemError, renderProblem } from "./problem.ts";
  * @param elsewhere what a path without a route is answered, where it has something to say
  */
 export function installProblems(app: FastifyInstance, elsewhere?: (path: string) => ProblemError | undefined): void {
+  const methodsOf = watchMethods(app);
   app.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {
     return sendProblem(problemOf(error, request), request, reply);
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0]?.slice(0, 200) ?? "";
-    const problem = elsewhere?.(path) ?? new ProblemError("route_not_found", { method: request.method, path });
+    const problem = elsewhere?.(path) ?? notFound(request.method, path, methodsOf(path));
     return sendProblem(problem, request, reply);
   });
+}
+
+function notFound(method: string, path: string, allowed: readonly string[]): ProblemError {
+  if (allowed.length === 0) return new ProblemError("route_not_found", { method, path });
+  return new ProblemError("method_not_allowed", { method, path, allowed: [...allowed] });
 }
 
 /** Any error as a refusal of the dictionary; what nobody expected is written to the log. */
@@ -31,6 +38,7 @@ export function problemOf(error: FastifyError | ProblemError, request: FastifyRe
 /** The headers of a refusal: a `retryAfterS` among its data becomes one. */
 export function setProblemHeaders({ code, data }: ProblemError, reply: FastifyReply): void {
   if (typeof data["retryAfterS"] === "number") reply.header("retry-after", data["retryAfterS"]);
+  if (code === "method_not_allowed") reply.header("allow", String(data.allowed).replaceAll(",", ", "));
   if (ERRORS[code].status === 401) reply.header("www-authenticate", "Bearer");
 }
 

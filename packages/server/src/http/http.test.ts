@@ -158,6 +158,55 @@ describe("fault 49: names and values that a browser might run", () => {
   });
 });
 
+describe("a request that is not meant as it is written", () => {
+  it.each([
+    ["POST", `${E}/flags/a/rollout`, "GET, HEAD, PUT"],
+    ["DELETE", `${P}/flags/a`, "GET, HEAD, PATCH"],
+    ["GET", `${P}/flags/a/archive`, "POST"],
+    ["PUT", "/docs/json", "GET, HEAD"],
+    ["DELETE", `${P}/flags/a/archives`, undefined],
+    ["PUT", `${E}/flags/a/rollouts`, undefined],
+  ] as const)("%s %s is told the methods there are: %s", async (method, path, allow) => {
+    const { status, headers, body } = await server.ask(method, path);
+    const told = allow === undefined ? [404, undefined, "route_not_found"] : [405, allow, "method_not_allowed"];
+    expect([status, headers["allow"], body.code]).toEqual(told);
+    expect(body.allowed).toEqual(allow?.split(", "));
+  });
+
+  it("is refused with a query that its route does not know, and changes nothing", async () => {
+    const { revision } = server.control.workspace;
+    const { status, body } = await server.ask("PUT", `${E}/flags/a/rollout?dryRun=true`, { percentage: 90 });
+    expect([status, body.code, body.field, body.allowed]).toEqual([422, "unknown_field", "dryRun", []]);
+    expect(server.control.workspace.revision).toBe(revision);
+  });
+
+  it.each([
+    ["POST", `${P}/flags/a/archive`, undefined, "body", "it is missing; send `{}` where there is nothing to say"],
+    ["PUT", `${E}/flags/a/rollout`, [50], "body", "expected object"],
+    ["POST", `${E}/flags/a/preview`, {}, "body", "it has none of the forms allowed here"],
+    ["POST", `${P}/flags`, {}, "key", "it is missing"],
+    ["POST", `${P}/flags`, { key: "x", kind: "Release" }, "kind", "it is none of the values in `allowed`"],
+    ["GET", `${P}/flags?stale=yes`, undefined, "stale", "it has none of the forms allowed here"],
+  ] as const)("%s %s with %j is told that of %s %s", async (method, path, sent, field, reason) => {
+    const { body } = await server.ask(method, path, sent);
+    expect(body).toMatchObject({ status: 422, code: "invalid_field", field, reason });
+    expect(body.detail).toBe(`\`${field}\` is not valid: ${reason}.`);
+  });
+
+  it("is told the forms there are", async () => {
+    const allowed = async (method: string, path: string, body?: object): Promise<unknown> =>
+      (await server.ask(method, path, body)).body.allowed;
+    expect(await allowed("POST", `${E}/flags/a/preview`, {})).toEqual(expect.arrayContaining(["targeting", "rollout"]));
+    expect(await allowed("GET", `${P}/flags?stale=yes`)).toEqual(["any", "full", "unseen", "overdue", "asked-for"]);
+  });
+
+  it.each([".", ".."])("has no thing with the key %s, which addresses leave out", async (key) => {
+    for (const path of ["/api/v1/projects", `${P}/flags`, `${P}/environments`])
+      expect((await server.ask("POST", path, { key })).body).toMatchObject({ status: 422, code: "invalid_key", field: "key" });
+    expect((await server.ask("POST", `${P}/flags`, { key: `..${key}` })).status).toBe(201);
+  });
+});
+
 describe("a JSON body", () => {
   it("keeps names that JavaScript finds special as ordinary ones", () => {
     const body = parseJsonBody('{"__proto__": {"x": 1}, "constructor": 2}') as Record<string, unknown>;

@@ -1,4 +1,5 @@
 import { ProblemError } from "./problem.ts";
+import { repeatedName } from "./repeated-names.ts";
 
 /** Deeper than any definition the limits allow; beyond it nothing recursive ever sees the body. */
 export const JSON_DEPTH_MAX = 100;
@@ -6,7 +7,8 @@ export const JSON_DEPTH_MAX = 100;
 /**
  * The JSON of a body. Names that JavaScript finds special are ordinary: `JSON.parse` makes them own properties.
  *
- * @throws ProblemError for text that is not JSON, nesting beyond `JSON_DEPTH_MAX`, and numbers no double can hold.
+ * @throws ProblemError for text that is not JSON, nesting beyond `JSON_DEPTH_MAX`, numbers no double can hold, and objects
+ * that say a name twice.
  */
 export function parseJsonBody(text: string): unknown {
   let body: unknown;
@@ -16,6 +18,8 @@ export function parseJsonBody(text: string): unknown {
     throw new ProblemError("invalid_json", { reason: error instanceof Error ? error.message.slice(0, 200) : "it is cut" });
   }
   assertWithinLimits(body);
+  const field = repeatedName(text);
+  if (field !== undefined) throw new ProblemError("invalid_field", { field: topOf(field), reason: "it is there twice" });
   return body;
 }
 

@@ -35,6 +35,8 @@ const REFUSED = {
   content: { "application/problem+json": { schema: Type.Ref("Problem#") } },
 };
 
+const NO_QUERY = Type.Object({}, { additionalProperties: false });
+
 /**
  * Moves each access hook before the body is read, wherever its route put it, and writes what it asks for into the
  * route's description. An `/api`, `/sdk`, `/ofrep` or `/relay` route without one does not start.
@@ -49,6 +51,8 @@ function declareAccess(route: RouteOptions): void {
   const others = [route.onRequest ?? []].flat().filter((other) => other !== (hook as unknown));
   route.onRequest = [hook as never, ...others];
   route.schema = {
+    // A route that takes no query takes none: what is meant to hold a write back must not be overlooked.
+    ...(route.url.startsWith("/api/") ? { querystring: NO_QUERY } : {}),
     ...route.schema,
     ...securityOf(hook),
     response: { ...(route.schema?.response as object | undefined), "4xx": REFUSED },

@@ -39,11 +39,14 @@ function fromText(schema: TSchema, received: unknown): unknown {
   return Object.fromEntries(Object.entries(converted).map((field) => (isOther(field) ? [field[0], texts[field[0]]] : field)));
 }
 
+/** The field of a fault of all that came, which has no name of its own. */
+export const WHOLE = "body";
+
 /** The refusal that names the first field that is wrong. A field that is not known goes first: it is the usual typo. */
 function faultOf(errors: Iterable<ValueError>): ProblemError {
   const first = firstFault(errors);
-  if (first === undefined) return new ProblemError("invalid_field", { field: "", reason: "it has another form" });
-  const field = fieldOf(first.path);
+  if (first === undefined) return new ProblemError("invalid_field", { field: WHOLE, reason: "it has another form" });
+  const field = first.path === "" ? WHOLE : fieldOf(first.path);
   if (first.type === ValueErrorType.ObjectAdditionalProperties) {
     if (keyPatternOf(first.schema) !== undefined) return new ProblemError("invalid_key", { field, received: lastOf(first.path) });
     return new ProblemError("unknown_field", {
@@ -52,8 +55,8 @@ function faultOf(errors: Iterable<ValueError>): ProblemError {
       allowed: Object.keys(first.schema["properties"] ?? {}),
     });
   }
-  const allowed = first.schema["x-one-of"] as Json | undefined;
-  return new ProblemError(codeOf(first.schema), {
+  const allowed = allowedBy(first.schema);
+  return new ProblemError(codeOf(first), {
     field,
     received: first.value,
     reason: reasonOf(first),
@@ -86,13 +89,29 @@ function insideUnion(union: ValueError): ValueError {
   return inside ?? union;
 }
 
-function codeOf(schema: TSchema): ErrorCode {
-  return (schema["x-error"] as ErrorCode | undefined) ?? "invalid_field";
+function codeOf({ type, schema }: ValueError): ErrorCode {
+  const code = (schema["x-error"] as ErrorCode | undefined) ?? "invalid_field";
+  // Of a key that is not there nothing is said by how keys are spelled.
+  return code === "invalid_key" && type === ValueErrorType.ObjectRequiredProperty ? "invalid_field" : code;
 }
 
-function reasonOf({ type, message, schema }: ValueError): string {
+/** The values a union chooses from, or the names by which its forms differ; `undefined` where it is about neither. */
+function allowedBy(schema: TSchema): Json | undefined {
+  const forms = schema["anyOf"] as readonly TSchema[] | undefined;
+  const named = schema["x-one-of"] as Json | undefined;
+  if (named !== undefined || forms === undefined) return named;
+  const values = forms.flatMap((form) => ("const" in form ? [form["const"] as Json] : (allowedBy(form) ?? [])));
+  const names = forms.flatMap((form) => (form["required"] as string[] | undefined) ?? []);
+  if (values.length > 0) return values;
+  return names.length > 0 ? names : undefined;
+}
+
+function reasonOf({ type, path, message, value, schema }: ValueError): string {
   if (type === ValueErrorType.ObjectRequiredProperty) return "it is missing";
-  if (type === ValueErrorType.Union && schema["x-one-of"] === undefined) return "it has none of the forms allowed here";
+  if (path === "" && (value === undefined || value === null)) return "it is missing; send `{}` where there is nothing to say";
+  if (type === ValueErrorType.Union) {
+    return schema["x-one-of"] === undefined ? "it has none of the forms allowed here" : "it is none of the values in `allowed`";
+  }
   return `${message.charAt(0).toLowerCase()}${message.slice(1)}`;
 }
 
