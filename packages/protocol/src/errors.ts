@@ -340,7 +340,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     409,
     "Not in this state",
     "The request `{key}` is {state} and cannot take `{command}`.",
-    "Read it for how it ended; ask anew for what is still wanted.",
+    "`allowed` says what it can take now. One that takes nothing has ended: read it for how, and ask anew for what is still wanted.",
   ),
   release_unmonitored: entry(
     409,

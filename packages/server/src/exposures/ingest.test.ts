@@ -120,7 +120,7 @@ describe("bodies", () => {
 
 describe("heads", () => {
   test.each([
-    ["a list", [], ""],
+    ["a list", [], "body"],
     ["no instance", { batchId: "b", sentAtMs: 1, sdk: "s" }, "instance"],
     ["an instance with a slash", { batchId: "b", sentAtMs: 1, sdk: "s", instance: "a/b" }, "instance"],
     ["a time that is text", { batchId: "b", sentAtMs: "1", sdk: "s", instance: "i" }, "sentAtMs"],

@@ -165,9 +165,9 @@ describe("fault 40: a percentage is never guessed", () => {
     ['{"percentage": 50, "Reason": "x"}', 422, "unknown_field", "Reason"],
     ['{"percentage": 50, "variant": 1}', 422, "invalid_key", "variant"],
     ["{}", 422, "invalid_percentage", "percentage"],
-    ["null", 422, "invalid_field", ""],
-    ["[]", 422, "invalid_field", ""],
-    ['"50"', 422, "invalid_field", ""],
+    ["null", 422, "invalid_field", "body"],
+    ["[]", 422, "invalid_field", "body"],
+    ['"50"', 422, "invalid_field", "body"],
     ["", 400, "invalid_json", undefined],
     ['{"percentage": 50', 400, "invalid_json", undefined],
   ];

@@ -27,8 +27,10 @@ const RECEIVED_LENGTH_MAX = 200;
 /** The RFC 9457 document of a refusal. `received` is quoted as JSON, cut to 200 characters. */
 export function renderProblem(code: ErrorCode, data: ProblemData, requestId: string): Problem {
   const entry = ERRORS[code];
-  const { received, ...facts } = data;
-  const quotable: Record<string, unknown> = { ...data, requestId };
+  // What is said of the whole has no name of its own.
+  const named = data.field === "" ? { ...data, field: "body" } : data;
+  const { received, ...facts } = named;
+  const quotable: Record<string, unknown> = { ...named, requestId };
   return {
     type: `about:belay/${code}`,
     title: entry.title,

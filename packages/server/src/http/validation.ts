@@ -39,14 +39,11 @@ function fromText(schema: TSchema, received: unknown): unknown {
   return Object.fromEntries(Object.entries(converted).map((field) => (isOther(field) ? [field[0], texts[field[0]]] : field)));
 }
 
-/** The field of a fault of all that came, which has no name of its own. */
-export const WHOLE = "body";
-
 /** The refusal that names the first field that is wrong. A field that is not known goes first: it is the usual typo. */
 function faultOf(errors: Iterable<ValueError>): ProblemError {
   const first = firstFault(errors);
-  if (first === undefined) return new ProblemError("invalid_field", { field: WHOLE, reason: "it has another form" });
-  const field = first.path === "" ? WHOLE : fieldOf(first.path);
+  if (first === undefined) return new ProblemError("invalid_field", { field: "", reason: "it has another form" });
+  const field = fieldOf(first.path);
   if (first.type === ValueErrorType.ObjectAdditionalProperties) {
     if (keyPatternOf(first.schema) !== undefined) return new ProblemError("invalid_key", { field, received: lastOf(first.path) });
     return new ProblemError("unknown_field", {

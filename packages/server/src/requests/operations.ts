@@ -38,7 +38,7 @@ import { restoreEnvironment } from "../history/domain.ts";
 import type { History, Moment, Past } from "../history/history.ts";
 import { environmentOf, projectOf } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
-import { compileValidator, WHOLE } from "../http/validation.ts";
+import { compileValidator } from "../http/validation.ts";
 import { endHoldout } from "../layers/domain.ts";
 import { start } from "../releases/climb.ts";
 import { editSegment } from "../segments/domain.ts";
@@ -201,8 +201,8 @@ function operation<B>(rules: OperationRules<B>): Operation {
     check: (received) => {
       const { error } = validate(received) as { readonly error?: ProblemError };
       if (error === undefined) return;
-      const { field = WHOLE } = error.data;
-      throw new ProblemError(error.code, { ...error.data, field: field === WHOLE ? "body" : `body.${field}` });
+      const { field = "" } = error.data;
+      throw new ProblemError(error.code, { ...error.data, field: field === "" ? "body" : `body.${field}` });
     },
     reads: (received) => reads?.(received as unknown as B) ?? [],
     prepare: async ({ body: received, ...at }, history) => {

@@ -127,7 +127,7 @@ describe("a page of others", () => {
     const [, headers] = FOREIGN[0] as (typeof FOREIGN)[number];
     const preflight = { ...headers, "access-control-request-method": "PUT", "access-control-request-headers": "x-belay-page" };
     const answer = await asPage("OPTIONS", PATH, await signIn(), undefined, preflight);
-    expect([answer.status, answer.headers["access-control-allow-origin"]]).toEqual([404, undefined]);
+    expect([answer.status, answer.headers["access-control-allow-origin"]]).toEqual([405, undefined]);
   });
 
   it("is known by the public address where a proxy changes the host", async () => {

@@ -98,7 +98,7 @@ describe("a ready snapshot", () => {
     ["a query", 200, () => bearer(keys.server), { path: `${PATH}?a=1` }],
     ["a head alone", 200, () => bearer(keys.server), { method: "HEAD" }],
     ["a preflight", 204, () => ({ "access-control-request-headers": "authorization" }), { method: "OPTIONS" }],
-    ["a method without a route", 404, () => bearer(keys.server), { method: "DELETE" }],
+    ["a method the path does not take", 405, () => bearer(keys.server), { method: "DELETE" }],
     ["a body", 200, () => ({ ...bearer(keys.server), "content-type": "text/plain", "content-length": "1" }), { body: "{" }],
   ];
 
