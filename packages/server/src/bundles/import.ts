@@ -205,12 +205,11 @@ function targetingWrite(
   const reserved = reservedRuleFault(wanted.rules);
   if (reserved !== undefined) return within(refuse("invalid_field", reserved));
   const document = project.flags.get(key)?.body;
-  const moves =
+  const { moving, opened } =
     held === undefined || document === undefined
-      ? []
+      ? { moving: [], opened: [] }
       : armMoves({ environment, flag: key }, { flag: document, targeting: held }, wanted);
-  if (moves.length > 0 && !newEpoch) return refuseMoves(moves);
-  const opened = moves.map(({ experiment }) => experiment);
+  if (moving.length > 0 && !newEpoch) return refuseMoves(moving);
   const after = stampEpochs(held?.body, wanted, environment.revision + 1, opened);
   if (held !== undefined && isSame(after, held.body)) return undefined;
   return {

@@ -1,6 +1,5 @@
 import { percentFromPpm, ppmFromPercent } from "@belay/core";
 import type {
-  ArmFlow,
   FlagKey,
   FlagTargeting,
   RolloutDraft,
@@ -39,9 +38,9 @@ export function putTargeting(place: Place, { reason: _, newEpoch = false, ...dra
   if ("code" in normalised) return normalised;
   const fault = reservedRuleFault(normalised.rules);
   if (fault !== undefined) return refuse("invalid_field", fault);
-  const moves = armMoves(place, subject, normalised);
-  if (!newEpoch && moves.length > 0) return refuseMoves(moves);
-  const after = stampEpochs(subject.targeting.body, normalised, place.environment.revision + 1, moves.map(experimentOf));
+  const { moving, opened } = armMoves(place, subject, normalised);
+  if (!newEpoch && moving.length > 0) return refuseMoves(moving);
+  const after = stampEpochs(subject.targeting.body, normalised, place.environment.revision + 1, opened);
   return replaceTargeting(place, subject.targeting, after, "targeting.edit", (held) =>
     targetingView(place.project, place.environment, place.flag, held),
   );
@@ -60,9 +59,9 @@ export function setRollout(place: Place, { percentage, variant, newEpoch = false
   if ("code" in moved) return moved;
   const idle = idleVariant(moved.targeting);
   if (idle !== undefined) return refuse("rollout_idle", { variant: idle, flag: place.flag });
-  const moves = armMoves(place, subject, moved.targeting);
-  if (!newEpoch && ppm >= moved.fromPpm && moves.length > 0) return refuseMoves(moves);
-  const after = stampEpochs(subject.targeting.body, moved.targeting, place.environment.revision + 1, moves.map(experimentOf));
+  const { moving, opened } = armMoves(place, subject, moved.targeting);
+  if (!newEpoch && ppm >= moved.fromPpm && moving.length > 0) return refuseMoves(moving);
+  const after = stampEpochs(subject.targeting.body, moved.targeting, place.environment.revision + 1, opened);
   return replaceTargeting(place, subject.targeting, after, "rollout.set", ({ revision }) => ({
     project: place.project.key,
     environment: place.environment.key,
@@ -103,8 +102,6 @@ export function lowerRollout(place: Place, percentage: number): Decision<FlagTar
     targetingView(place.project, place.environment, place.flag, held),
   );
 }
-
-const experimentOf = ({ experiment }: ArmFlow): string => experiment;
 
 function subjectOf({ project, environment, flag }: Place): Subject | Refusal {
   const held = liveFlag(project, flag);

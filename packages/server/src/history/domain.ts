@@ -113,7 +113,7 @@ function restoredTargeting(
   const targeting = environment.targetings.get(key);
   const wanted = past.environment.targetings.get(key)?.body;
   if (flag === undefined || flag.archived || targeting === undefined || wanted === undefined) return undefined;
-  const opened = armMoves({ environment, flag: key }, { flag, targeting }, wanted).map(({ experiment }) => experiment);
+  const { opened } = armMoves({ environment, flag: key }, { flag, targeting }, wanted);
   const after = stampEpochs(targeting.body, wanted, environment.revision + 1, opened);
   return isSame(after, targeting.body) ? undefined : { before: targeting.body, after };
 }

@@ -139,6 +139,22 @@ describe("a running experiment", () => {
     expect((await put({ rules: [...wider, { id: "r3", serve: { variant: "c" } }] })).status).toBe(200);
     expect(await epochs()).toEqual([body.revision, body.revision]);
   });
+
+  it("begins a new epoch with a condition changed while the flag was off, which moves nobody before it is on again", async () => {
+    const when = (value: boolean): object => ({ attribute: "beta", op: "in", value });
+    const rules = (value: boolean): object[] => [
+      { id: "r1", when: when(value), serve: { weights: { a: 100 }, tracks } },
+      { id: "r2", serve: { weights: { b: 100 }, tracks } },
+    ];
+    await put({ rules: rules(true) });
+    const [epoch] = await epochs();
+    await ask("PUT", `${flag}/enabled`, { enabled: false });
+    expect(await epochs()).toEqual([epoch, epoch]);
+    const { status, body } = await put({ enabled: false, rules: rules(false) });
+    expect([status, await epochs()]).toEqual([200, [body.revision, body.revision]]);
+    await ask("PUT", `${flag}/enabled`, { enabled: true });
+    expect(await epochs()).toEqual([body.revision, body.revision]);
+  });
 });
 
 it("an experiment is not cleared by a measurement that could not be finished", async () => {
