@@ -39,10 +39,16 @@ export function startDeciding(flag: FlagKey, units: number): Deciding {
     workerData: { flag, units },
     execArgv: [],
   });
+  // Heard from the start: a thread that falls between two questions, for core is not built, must not leave the next one waiting.
+  const fallen = new Promise<never>((_, reject) => {
+    worker.once("error", reject);
+    worker.once("exit", (code) => reject(new Error(`the deciding thread ended, with ${code}`)));
+  });
+  fallen.catch(() => {});
   return {
     next: async (question) => {
       worker.postMessage(question);
-      const [flows] = (await once(worker, "message")) as [readonly Flow[]];
+      const [flows] = (await Promise.race([once(worker, "message"), fallen])) as [readonly Flow[]];
       return flows;
     },
     close: () => worker.terminate(),
