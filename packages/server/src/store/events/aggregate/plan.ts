@@ -47,19 +47,34 @@ export function planOf(metrics: readonly MetricQuery[]): Plan {
 
 export const isFunnel = ({ numerator }: SumPlan): boolean => numerator.steps.length > 1;
 
-/**
- * The columns a unit's running totals have for a metric: `a` what its events added up to, `b` the denominator, `x` and `w` the
- * same before the exposure, `p` the number of events then.
- */
-export function totalsOf(plan: SumPlan): readonly string[] {
-  const after = plan.denominator === undefined ? ["a"] : ["a", "b"];
-  return [...after.map((column) => `${column}${plan.index}`), ...totalsBeforeOf(plan)];
+/** A running total of a unit: a column that adds up its events with any of some bits. */
+export interface Total {
+  readonly column: string;
+  /** Where those bits are: `hits` of events after the exposure, `pres` of those before it. */
+  readonly among: "hits" | "pres";
+  readonly bits: number;
+  /** Whose numbers are added; absent: events are counted. */
+  readonly valuesOf?: Side;
 }
 
-/** Those of them that are about the time before the exposure. */
-export function totalsBeforeOf({ index, denominator, hasCovariate }: SumPlan): readonly string[] {
-  if (!hasCovariate) return [];
-  return (denominator === undefined ? ["x", "p"] : ["x", "w", "p"]).map((column) => `${column}${index}`);
+/**
+ * The running totals that units have for a metric: `a` what their events added up to, `b` the denominator, `x` and `w` the same
+ * before the exposure, `p` the number of events then.
+ */
+export function totalsOf({ index, numerator, denominator, hasCovariate }: SumPlan): readonly Total[] {
+  const total = (side: Side, among: Total["among"], name: string): Total => ({
+    ...{ column: `${name}${index}`, among, bits: side.bit },
+    ...(side.of === "values" ? { valuesOf: side } : {}),
+  });
+  const after = [total(numerator, "hits", "a"), ...(denominator === undefined ? [] : [total(denominator, "hits", "b")])];
+  if (!hasCovariate) return after;
+  const before = [total(numerator, "pres", "x"), ...(denominator === undefined ? [] : [total(denominator, "pres", "w")])];
+  return [...after, ...before, { column: `p${index}`, among: "pres", bits: numerator.bit + (denominator?.bit ?? 0) }];
+}
+
+/** The names of all their columns. */
+export function totalColumns(sums: readonly SumPlan[]): readonly string[] {
+  return sums.flatMap(totalsOf).map(({ column }) => column);
 }
 
 /** All sides with the metric they are of. */

@@ -3,7 +3,17 @@
  * a unit's days are lists, in order, and what was there before each is a running sum over the list.
  */
 import { addedBy, unitValue, type Words } from "../aggregate/added-sql.ts";
-import { isFunnel, type Plan, type QuantilePlan, type Side, type SumPlan, sidesOf, totalsOf } from "../aggregate/plan.ts";
+import {
+  isFunnel,
+  type Plan,
+  type QuantilePlan,
+  type Side,
+  type SumPlan,
+  sidesOf,
+  type Total,
+  totalColumns,
+  totalsOf,
+} from "../aggregate/plan.ts";
 import {
   type AggregateRequest,
   HELD_OUT,
@@ -30,7 +40,7 @@ export function armsSql(tables: Tables, request: AggregateRequest): string {
 
 /** Rows of variant, epoch, s0..., day, n and the sums of all metrics, by the day of the event. */
 export function sumsSql(tables: Tables, request: AggregateRequest, { sums }: Plan): string {
-  const columns = sums.flatMap(totalsOf);
+  const columns = totalColumns(sums);
   const groups = groupsOf(request);
   const days = `select unit, start_ms, ${groups.join(", ")}, day, ${totals(sums)} from (${happened(tables, request, sums)})
     group by unit, start_ms, ${groups.join(", ")}, day`;
@@ -52,7 +62,7 @@ export function ripeSql(tables: Tables, request: AggregateRequest, sums: readonl
   const over = Math.trunc(Math.min(request.asOfMs, request.untilMs ?? request.asOfMs));
   const units = `select unit, start_ms, ${groups.join(", ")}, ${totals(sums)} from (${happened(tables, request, sums)})
     where start_ms + ${whole(toMs)} <= ${over} group by unit, start_ms, ${groups.join(", ")}`;
-  const columns = sums.flatMap(totalsOf);
+  const columns = totalColumns(sums);
   const changes = `select ${groups.join(", ")}, intDiv(start_ms + ${whole(toMs)}, ${DAY_MS}) as day, 1 as is_first,
     ${columns.map((column) => `toFloat64(0) as o_${column}, ${column} as d_${column}`).join(", ")} from (${units})`;
   return increments(changes, groups, sums);
@@ -227,21 +237,11 @@ function valuesSql(tables: Tables, request: AggregateRequest, { query, events }:
 
 function totals(sums: readonly SumPlan[]): string {
   const numbers = numbersOf(sums);
-  const sum = (side: Side, bits: "hits" | "pres", column: string): string => {
-    const added = side.of === "values" ? `ifNull(v${numberIndex(side, numbers)}, 0)` : "1";
-    return `toFloat64(sumIf(${added}, bitAnd(${bits}, toUInt64(${side.bit})) != 0)) as ${column}`;
+  const sum = ({ column, among, bits, valuesOf }: Total): string => {
+    const added = valuesOf === undefined ? "1" : `ifNull(v${numberIndex(valuesOf, numbers)}, 0)`;
+    return `toFloat64(sumIf(${added}, bitAnd(${among}, toUInt64(${bits})) != 0)) as ${column}`;
   };
-  return sums
-    .flatMap(({ index, numerator, denominator, hasCovariate }) => [
-      sum(numerator, "hits", `a${index}`),
-      ...(denominator === undefined ? [] : [sum(denominator, "hits", `b${index}`)]),
-      ...(hasCovariate ? [sum(numerator, "pres", `x${index}`)] : []),
-      ...(hasCovariate && denominator !== undefined ? [sum(denominator, "pres", `w${index}`)] : []),
-      ...(hasCovariate
-        ? [`toFloat64(countIf(bitAnd(pres, toUInt64(${numerator.bit + (denominator?.bit ?? 0)})) != 0)) as p${index}`]
-        : []),
-    ])
-    .join(", ");
+  return sums.flatMap(totalsOf).map(sum).join(", ");
 }
 
 /** By the rules of `added-sql.ts`. A unit that enters has no value yet. */

@@ -1,5 +1,6 @@
-import { CLICKHOUSE_HINT, type ClickHouseServer, hasClickHouse, mayMissEngines, startClickHouse } from "@belay/testkit";
+import { CLICKHOUSE_HINT, type ClickHouseServer, hasClickHouse, mayMissEngines, startClickHouse, tempDir } from "@belay/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type EventStore, openEventStore } from "../index.ts";
 
 /** A server that tests may use: one of their own, which they may kill, or the one they were given. */
 export interface TestServer {
@@ -37,6 +38,23 @@ export function missing(what: string): void {
 export function skipped(what: string): void {
   // A skip is what the summary names and counts.
   test.skip(what, () => undefined);
+}
+
+/** An empty store on a server, for the contracts; ended segments are loaded soon. */
+export async function newStore({
+  url,
+  query,
+}: TestServer): Promise<{ open: () => Promise<EventStore>; clear: () => Promise<void> }> {
+  const folder = await tempDir("clickhouse-store");
+  const database = newDatabase();
+  const clickHouse = { urls: [`${url}/${database}`] };
+  return {
+    open: () => openEventStore({ directory: folder.path, clickHouse, segmentAgeMs: 50 }),
+    clear: async () => {
+      await query(`drop database if exists ${database}`);
+      await folder.remove();
+    },
+  };
 }
 
 let lastDatabase = 0;

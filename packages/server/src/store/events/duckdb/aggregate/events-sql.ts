@@ -1,5 +1,5 @@
 /* What units did: the metric events that count, and their sums. */
-import { isFunnel, type Plan, type Side, type SumPlan, sidesOf, totalsOf } from "../../aggregate/plan.ts";
+import { isFunnel, type Plan, type Side, type SumPlan, sidesOf, type Total, totalsOf } from "../../aggregate/plan.ts";
 import type { AggregateRequest, MetricQuery } from "../../aggregate/request.ts";
 import { moment, text } from "../sql.ts";
 import { AT_MS, isSelected, MS_OF_KEY, numberOf, ORDER_KEY } from "./selection-sql.ts";
@@ -82,25 +82,14 @@ export function entriesOf(sums: readonly SumPlan[], units: string): string {
 /** Sums of rows of `eventsOf`, which were read for some sums, one column a running total; of all those sums or of a few. */
 export function totals(sums: readonly SumPlan[], few: readonly SumPlan[] = sums): string {
   const numbers = numbersOf(sums);
-  const sum = (side: Side, bits: "hits" | "pres", column: string): string => {
-    const counts = `filter (where (${bits} & ${side.bit}) <> 0)`;
-    const added = side.of === "values" ? `coalesce(sum(v${numberIndex(side, numbers)}) ${counts}, 0)` : `count(*) ${counts}`;
+  const sum = ({ column, among, bits, valuesOf }: Total): string => {
+    const counts = `filter (where (${among} & ${bits}) <> 0)`;
+    const added =
+      valuesOf === undefined ? `count(*) ${counts}` : `coalesce(sum(v${numberIndex(valuesOf, numbers)}) ${counts}, 0)`;
     return `(${added})::DOUBLE as ${column}`;
   };
-  return few
-    .flatMap(({ index, numerator, denominator, hasCovariate }) => [
-      sum(numerator, "hits", `a${index}`),
-      ...(denominator === undefined ? [] : [sum(denominator, "hits", `b${index}`)]),
-      ...(hasCovariate ? [sum(numerator, "pres", `x${index}`)] : []),
-      ...(hasCovariate && denominator !== undefined ? [sum(denominator, "pres", `w${index}`)] : []),
-      ...(hasCovariate
-        ? [`(count(*) filter (where (pres & ${numerator.bit + (denominator?.bit ?? 0)}) <> 0))::DOUBLE as p${index}`]
-        : []),
-    ])
-    .join(", ");
+  return few.flatMap(totalsOf).map(sum).join(", ");
 }
-
-export const columnsOf = (sums: readonly SumPlan[]): readonly string[] => sums.flatMap((plan) => totalsOf(plan));
 
 /** Metric events of the units in a table, with `at_ms`, `age` and `start_ms`. */
 export function aged(source: Source, units: string, span: Span, names: readonly string[], numbers: readonly string[]): string {

@@ -1,6 +1,6 @@
 /* Sums over units that add up over days, by the rules of `added-sql.ts`. A unit that enters has no value yet. */
 import { addedBy, unitValue, type Words } from "../../aggregate/added-sql.ts";
-import { type SumPlan, totalsOf } from "../../aggregate/plan.ts";
+import { type SumPlan, totalColumns } from "../../aggregate/plan.ts";
 import { variablesOf } from "../../aggregate/request.ts";
 import { double } from "./selection-sql.ts";
 
@@ -36,8 +36,7 @@ export function changeColumns(
   sums: readonly SumPlan[],
   change: (column: string) => { readonly old: string; readonly added: string },
 ): string {
-  return sums
-    .flatMap(totalsOf)
+  return totalColumns(sums)
     .flatMap((column) => {
       const { old, added } = change(column);
       return [`${old} as o_${column}`, `${added} as d_${column}`];

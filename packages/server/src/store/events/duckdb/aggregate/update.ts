@@ -10,10 +10,10 @@
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { sumColumns } from "../../aggregate/added-sql.ts";
-import { isFunnel, type Plan, type SumPlan, totalsBeforeOf } from "../../aggregate/plan.ts";
+import { isFunnel, type Plan, type SumPlan, totalColumns, totalsOf } from "../../aggregate/plan.ts";
 import { type AggregateRequest, OTHER_VALUES } from "../../aggregate/request.ts";
 import { text } from "../sql.ts";
-import { columnsOf, completionsOf, DAY_MS, entriesOf, eventsOf, totals } from "./events-sql.ts";
+import { completionsOf, DAY_MS, entriesOf, eventsOf, totals } from "./events-sql.ts";
 import { changeColumns, groupColumns, increments, segmentColumns } from "./increments-sql.ts";
 import type { KeptTables } from "./kept-state.ts";
 import { arrivedUnits, enrolled, type Span } from "./units-sql.ts";
@@ -48,14 +48,14 @@ export async function build(update: Update, through: number): Promise<void> {
       ${unitTotals(plan, `select * from happened union all ${entriesOf(plan.sums, tables.units)}`, tables.units)}`,
   );
   // What was there before the exposure is complete in the totals: of them, that is what units enter with.
-  const isBefore = (column: string): boolean => plan.sums.some((sum) => totalsBeforeOf(sum).includes(column));
+  const before = new Set(plan.sums.flatMap(totalsOf).flatMap(({ column, among }) => (among === "pres" ? [column] : [])));
   const columns = changeColumns(plan.sums, (column) => ({
     old: "0.0::DOUBLE",
-    added: isBefore(column) ? column : "0.0::DOUBLE",
+    added: before.has(column) ? column : "0.0::DOUBLE",
   }));
   const entered = `select cell, start_ms // ${DAY_MS} as day, true as is_first, ${columns} from ${tables.totals}`;
   await connection.run(`create or replace table ${tables.sums} as ${increments(entered, plan.sums)}`);
-  await step(update, "select * from happened where hits <> 0", (column) => (isBefore(column) ? `t.${column}` : "0"));
+  await step(update, "select * from happened where hits <> 0", (column) => (before.has(column) ? `t.${column}` : "0"));
   await connection.run("drop table happened");
   await compact(update);
 }
@@ -243,7 +243,7 @@ function metricDays({ sums }: Plan, sum: SumPlan, events: string): string {
 /** Adds events to the totals of their units. */
 async function addUp({ connection, plan, tables }: Update, events: string): Promise<void> {
   await connection.run(
-    `update ${tables.totals} t set last_day = c.last_day, ${columnsOf(plan.sums)
+    `update ${tables.totals} t set last_day = c.last_day, ${totalColumns(plan.sums)
       .map((column) => `${column} = t.${column} + c.${column}`)
       .join(", ")}
       from (select number, max(day) as last_day, ${totals(plan.sums)} from (${events}) group by number) c where t.number = c.number`,
