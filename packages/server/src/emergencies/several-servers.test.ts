@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { createClient } from "@belay/sdk-node";
-import { ADMIN_TOKEN, type ServerProcess, startServer, tempDir } from "@belay/testkit";
+import { type ServerProcess, startServer, tempDir } from "@belay/testkit";
 import { expect, it, onTestFinished } from "vitest";
+import { type Answered, type Asked, askServer } from "../asked-server.fixture.ts";
 import { readMirror } from "../store/changes/mirror-file.ts";
 import { withPostgres } from "../store/changes/postgres.fixture.ts";
 
@@ -20,16 +21,7 @@ withPostgres("an emergency while PostgreSQL is away", (postgres) => {
       await Promise.all(nodes.map((node) => node.kill()));
       await folder.remove();
     });
-    const ask = async (node: number, method: string, path: string, body?: unknown) => {
-      const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
-      const json = { ...headers, "content-type": "application/json" };
-      const answer = await fetch(`${nodes[node]?.url}${path}`, {
-        method,
-        ...(body === undefined ? { headers } : { headers: json, body: JSON.stringify(body) }),
-      });
-      // biome-ignore lint/suspicious/noExplicitAny: a test reads what it just asserts on
-      return { status: answer.status, body: (await answer.json()) as any };
-    };
+    const ask = (node: number, ...asked: Asked): Promise<Answered> => askServer(nodes[node], ...asked);
     const stateAt = async (node: number) => {
       const [{ body: flag }, { body: environment }] = await Promise.all([
         ask(node, "GET", FLAG),

@@ -1,6 +1,7 @@
 import type { ReleaseLog } from "@belay/protocol";
 import { ADMIN_TOKEN, type ServerProcess, startServer } from "@belay/testkit";
 import { expect, it, onTestFinished } from "vitest";
+import { type Asked, answerOf } from "../asked-server.fixture.ts";
 import { plainText } from "../releases/markdown.ts";
 import { ERRORS } from "../releases/release.fixture.ts";
 import { withPostgres } from "../store/changes/postgres.fixture.ts";
@@ -15,15 +16,7 @@ withPostgres("the ledger of two servers that keep events each of its own", (post
     const env = { BELAY_DATABASE_URL: await postgres().database() };
     const nodes: ServerProcess[] = await Promise.all([startServer({ env }), startServer({ env })]);
     onTestFinished(() => Promise.all(nodes.map((node) => node.kill())).then(() => undefined));
-    const ask = async <T>(node: number, method: string, path: string, body?: object, as = ADMIN_TOKEN): Promise<T> => {
-      const answer = await fetch(`${nodes[node]?.url}${path}`, {
-        method,
-        headers: { authorization: `Bearer ${as}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      expect(answer.ok, await answer.clone().text()).toBe(true);
-      return (await answer.json()) as T;
-    };
+    const ask = <T>(node: number, ...asked: Asked): Promise<T> => answerOf<T>(nodes[node], ...asked);
     const { secret } = await ask<{ secret: string }>(0, "POST", `${P}/keys`, { environment: "production", kind: "server" });
     await ask(0, "POST", `${P}/flags`, { key: "checkout" });
     const stages = [10, 100].map((percentage) => ({ name: "s", percentage, hold: { minDurationS: 3_600 }, gates: [] }));

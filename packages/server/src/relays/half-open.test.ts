@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { createClient } from "@belay/sdk-node";
 import { ADMIN_TOKEN, startFaultProxy, startServer } from "@belay/testkit";
 import { expect, it, onTestFinished } from "vitest";
+import { type Answered, type Asked, askServer } from "../asked-server.fixture.ts";
 import { HUB_LIMITS } from "../stream/hub.ts";
 
 const P = "/api/v1/projects/default";
@@ -15,15 +16,7 @@ const USER = { targetingKey: "u" };
 it("fault 19: a relay whose upstream fell silent leaves it after two heartbeats, catches up, and hands on what it took", async () => {
   const server = await startServer();
   onTestFinished(() => server.kill().then(() => undefined));
-  const ask = async (method: string, path: string, body?: unknown) => {
-    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, "content-type": "application/json" };
-    const answer = await fetch(`${server.url}${path}`, {
-      method,
-      ...(body === undefined ? { headers: { authorization: headers.authorization } } : { headers, body: JSON.stringify(body) }),
-    });
-    // biome-ignore lint/suspicious/noExplicitAny: a test reads what it just asserts on
-    return (await answer.json()) as any;
-  };
+  const ask = async (...asked: Asked): Promise<Answered["body"]> => (await askServer(server, ...asked)).body;
   const keyOf = async (kind: string): Promise<string> =>
     (await ask("POST", `${P}/keys`, { environment: "production", kind, name: kind })).secret;
   const [relayKey, sdkKey] = [await keyOf("relay"), await keyOf("server")];

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import type { Change, Release } from "@belay/protocol";
-import { ADMIN_TOKEN, type ServerProcess, startServer, tempDir } from "@belay/testkit";
+import { type ServerProcess, startServer, tempDir } from "@belay/testkit";
 import { expect, it, onTestFinished } from "vitest";
+import { type Answered, type Asked, askServer } from "../asked-server.fixture.ts";
 import { readMirror } from "../store/changes/mirror-file.ts";
 import { withPostgres } from "../store/changes/postgres.fixture.ts";
 import { ERRORS } from "./release.fixture.ts";
@@ -22,13 +23,8 @@ withPostgres("rollbacks that a person and an alert ask for while PostgreSQL is a
       await server.kill();
       await folder.remove();
     });
-    const send = (method: string, path: string, body?: object, as = ADMIN_TOKEN): Promise<Response> =>
-      fetch(`${server.url}${path}`, {
-        method,
-        headers: { authorization: `Bearer ${as}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-    const ask = async <T>(...request: Parameters<typeof send>): Promise<T> => (await (await send(...request)).json()) as T;
+    const send = (...asked: Asked): Promise<Answered> => askServer(server, ...asked);
+    const ask = async <T>(...asked: Asked): Promise<T> => (await send(...asked)).body as T;
     const standing = async (key: string): Promise<unknown[]> => {
       const { state, reasons } = await ask<Release>("GET", `${E}/releases/${key}`);
       const { percentage } = await ask<{ percentage: number }>("GET", `${E}/flags/${key}/rollout`);

@@ -1,6 +1,7 @@
 import type { Change, Experiment, Flag, Release } from "@belay/protocol";
-import { ADMIN_TOKEN, type ServerProcess, startServer } from "@belay/testkit";
+import { type ServerProcess, startServer } from "@belay/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Asked, answerOf } from "../asked-server.fixture.ts";
 import { withRedis } from "../store/bus/redis.fixture.ts";
 import { withPostgres } from "../store/changes/postgres.fixture.ts";
 import { pointOf } from "./placement.ts";
@@ -20,15 +21,7 @@ withPostgres("releases of several servers", (postgres) => {
   let salt: string;
   let seq = 0;
 
-  const ask = async <T>(node: number, method: string, path: string, body?: object, as = ADMIN_TOKEN): Promise<T> => {
-    const answer = await fetch(`${nodes[node]?.url}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${as}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    expect(answer.ok, await answer.clone().text()).toBe(true);
-    return (await answer.json()) as T;
-  };
+  const ask = <T>(node: number, ...asked: Asked): Promise<T> => answerOf<T>(nodes[node], ...asked);
   const boot = async (more: Record<string, string> = {}): Promise<void> => {
     const env = { BELAY_DATABASE_URL: await postgres().database(), ...more };
     nodes = await Promise.all([1, 2].map(() => startServer({ env })));

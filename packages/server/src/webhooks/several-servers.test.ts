@@ -1,5 +1,6 @@
-import { ADMIN_TOKEN, startServer } from "@belay/testkit";
+import { startServer } from "@belay/testkit";
 import { expect, it, onTestFinished } from "vitest";
+import { askServer } from "../asked-server.fixture.ts";
 import { withPostgres } from "../store/changes/postgres.fixture.ts";
 import { postgresDeliveryStore } from "../store/deliveries/index.ts";
 import { receiver } from "./receiver.fixture.ts";
@@ -11,10 +12,8 @@ withPostgres("webhooks of servers on one PostgreSQL", (postgres) => {
     const env = { BELAY_DATABASE_URL: await postgres().database(), BELAY_WEBHOOK_ALLOW: "127.0.0.1" };
     const carrier = await startServer({ env });
     onTestFinished(() => carrier.kill().then(() => undefined));
-    const post = async (url: string, path: string, body: unknown): Promise<number> => {
-      const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, "content-type": "application/json" };
-      return (await fetch(`${url}${P}${path}`, { method: "POST", headers, body: JSON.stringify(body) })).status;
-    };
+    const post = async (url: string, path: string, body: unknown): Promise<number> =>
+      (await askServer({ url }, "POST", `${P}${path}`, body)).status;
     const { url, heard, answers } = await receiver();
     expect(await post(carrier.url, "/webhooks", { key: "ops", url, types: ["flag.*"] })).toBe(201);
     // A first start begins at the end of the log: what is told comes after that.

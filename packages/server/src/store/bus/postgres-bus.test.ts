@@ -1,12 +1,15 @@
 import type { Json } from "@belay/protocol";
 import { createClient } from "@belay/sdk-node";
-import { ADMIN_TOKEN, startServer } from "@belay/testkit";
+import { startServer } from "@belay/testkit";
 import pg from "pg";
 import { expect, it, onTestFinished } from "vitest";
+import { askServer } from "../../asked-server.fixture.ts";
 import { withPostgres } from "../changes/postgres.fixture.ts";
 import { busContract } from "./bus.contract.ts";
 import type { Bus } from "./bus.ts";
 import { postgresBus } from "./postgres-bus.ts";
+
+const P = "/api/v1/projects/default";
 
 withPostgres("bus over PostgreSQL", (server) => {
   let shared: Promise<string> | undefined;
@@ -78,20 +81,11 @@ withPostgres("bus over PostgreSQL", (server) => {
     const env = { BELAY_DATABASE_URL: await server().database() };
     const nodes = await Promise.all([startServer({ env }), startServer({ env })]);
     onTestFinished(() => Promise.all(nodes.map((node) => node.stop())).then(() => undefined));
-    const ask = async (node: number, method: string, path: string, body?: object) => {
-      const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, "content-type": "application/json" };
-      const answer = await fetch(`${nodes[node]?.url}/api/v1/projects/default/${path}`, {
-        method,
-        headers,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      // biome-ignore lint/suspicious/noExplicitAny: a test reads what it just asserts on
-      return (await answer.json()) as any;
-    };
-    const { secret } = await ask(0, "POST", "keys", { environment: "production", kind: "server" });
-    const client = createClient({ url: nodes[1]?.url ?? "", sdkKey: secret });
+    const { body } = await askServer(nodes[0], "POST", `${P}/keys`, { environment: "production", kind: "server" });
+    const client = createClient({ url: nodes[1]?.url ?? "", sdkKey: body.secret });
     onTestFinished(() => client.close().then(() => undefined));
     await client.ready();
-    await expect.poll(async () => (await ask(0, "GET", "instances")).items.length, { timeout: 30_000 }).toBe(1);
+    const heardOf = async (): Promise<number> => (await askServer(nodes[0], "GET", `${P}/instances`)).body.items.length;
+    await expect.poll(heardOf, { timeout: 30_000 }).toBe(1);
   }, 90_000);
 });

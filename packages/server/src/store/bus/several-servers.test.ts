@@ -1,6 +1,7 @@
 import { createClient } from "@belay/sdk-node";
 import { ADMIN_TOKEN, type ServerProcess, startServer } from "@belay/testkit";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { type Answered, type Asked, askServer } from "../../asked-server.fixture.ts";
 import { withPostgres } from "../changes/postgres.fixture.ts";
 import { withRedis } from "./redis.fixture.ts";
 
@@ -12,16 +13,7 @@ withPostgres("servers on PostgreSQL and Redis", (postgres) => {
     let nodes: ServerProcess[];
     let sdkKey: string;
 
-    const ask = async (node: number, method: string, path: string, body?: unknown) => {
-      const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
-      const json = { ...headers, "content-type": "application/json" };
-      const answer = await fetch(`${nodes[node]?.url}${path}`, {
-        method,
-        ...(body === undefined ? { headers } : { headers: json, body: JSON.stringify(body) }),
-      });
-      // biome-ignore lint/suspicious/noExplicitAny: a test reads what it just asserts on
-      return { status: answer.status, body: (await answer.json()) as any };
-    };
+    const ask = (node: number, ...asked: Asked): Promise<Answered> => askServer(nodes[node], ...asked);
     /** Sets a percentage on the first server; resolves with the ms until the second one has it. */
     const propagate = async (percentage: number): Promise<number> => {
       expect((await ask(0, "PUT", `${FLAG}/rollout`, { percentage })).status).toBe(200);

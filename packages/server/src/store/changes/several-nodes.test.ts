@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@belay/sdk-node";
 import { ADMIN_TOKEN, givenMs, type ServerProcess, startFaultProxy, startServer, tempDir } from "@belay/testkit";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { type Answered, type Asked, askServer } from "../../asked-server.fixture.ts";
 import { readMirror } from "./mirror-file.ts";
 import { withPostgres } from "./postgres.fixture.ts";
 
@@ -15,18 +16,7 @@ withPostgres("two servers on one PostgreSQL", (postgres) => {
   let folders: readonly string[];
   let removeFolders: () => Promise<unknown>;
 
-  const ask = async (node: number, method: string, path: string, body?: unknown) => {
-    const answer = await fetch(`${nodes[node]?.url}${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${ADMIN_TOKEN}`,
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    // biome-ignore lint/suspicious/noExplicitAny: a test reads what it just asserts on
-    return { status: answer.status, body: (await answer.json()) as any };
-  };
+  const ask = (node: number, ...asked: Asked): Promise<Answered> => askServer(nodes[node], ...asked);
   const setPercentage = (node: number, flag: string, percentage: number) =>
     ask(node, "PUT", `${P}/environments/production/flags/${flag}/rollout`, { percentage });
   const percentageOf = async (node: number, flag: string): Promise<number> =>
