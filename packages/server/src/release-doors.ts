@@ -5,7 +5,9 @@ import type { ExperimentPulse } from "./experiments/pulse.ts";
 import type { FillRandom } from "./flags/salts.ts";
 import { learningRoutes } from "./learning/routes.ts";
 import type { GatheredLedger } from "./ledger/gathered-ledger.ts";
+import { releaseCommandRoutes } from "./releases/command-routes.ts";
 import type { ReleaseDesk } from "./releases/desk.ts";
+import { releaseEvidenceRoutes } from "./releases/evidence-routes.ts";
 import { freezeRoutes } from "./releases/freeze-routes.ts";
 import { logRoutes } from "./releases/log/routes.ts";
 import { recordRoutes } from "./releases/record-routes.ts";
@@ -41,7 +43,9 @@ export function releaseDoors({
   readonly now: () => number;
 }): (access: Access, control: ControlPlane) => FastifyPluginAsync {
   return (access, control) => async (app) => {
-    await app.register(releaseRoutes, { access, control, desk, now, ...(send === undefined ? {} : { send }) });
+    await app.register(releaseRoutes, { access, control, desk, now });
+    await app.register(releaseCommandRoutes, { access, control, desk });
+    await app.register(releaseEvidenceRoutes, { access, control, desk, now, ...(send === undefined ? {} : { send }) });
     await app.register(recordRoutes, { access, control, desk });
     await app.register(logRoutes, {
       ...{ access, control, log, events, fillRandom, now },
