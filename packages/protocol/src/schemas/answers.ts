@@ -21,18 +21,13 @@ import type {
 import { ERRORS, type ErrorCode } from "../errors.ts";
 import type { Condition, Part, Rule, Serve, Space, Targeting } from "../flag.ts";
 import { RoleSchema, SdkKeyKindSchema, StaleReasonCodeSchema } from "./api.ts";
+import { closed, optionalText, percentage, revision, text, time } from "./fields.ts";
 import { FlagKindSchema, FlagMetadataSchema, FlagTestSchema, FlagTypeSchema, JsonSchema, oneOf, PartSchema } from "./flag.ts";
 import { reference, type Schema } from "./schema.ts";
 
 /** What `/api/v1` answers, as OpenAPI shows it. Closed: a field that is answered and not told of here is a fault. */
 
-const closed = { additionalProperties: false } as const;
-const text = Type.String();
 const texts = Type.Array(Type.String());
-const optionalText = Type.Optional(Type.String());
-const revision = Type.Integer({ minimum: 0, description: "Revision at which this last changed: its ETag" });
-const time = Type.String({ description: "RFC 3339, in UTC" });
-const percentage = Type.Number({ minimum: 0, maximum: 100 });
 
 /** A page of a list. */
 export function pageSchema<T>(item: TSchema & { static: T }): Schema<Page<T>> {

@@ -23,6 +23,7 @@ import type {
   TokenCreation,
 } from "../api.ts";
 import type { Condition } from "../flag.ts";
+import { attributePath, closed, ownerText } from "./fields.ts";
 import {
   FlagKindSchema,
   FlagMetadataSchema,
@@ -36,19 +37,15 @@ import {
 } from "./flag.ts";
 import { reference, type Schema } from "./schema.ts";
 
-const closed = { additionalProperties: false } as const;
-
 const reason = Type.Optional(Type.String({ maxLength: 1_000, description: "Why; kept in the audit log" }));
 const name = Type.Optional(Type.String({ minLength: 1, maxLength: 200 }));
 const description = Type.Optional(Type.String({ maxLength: 10_000 }));
 const tags = Type.Optional(Type.Array(KeySchema, { maxItems: 50 }));
-const ownerText = Type.String({ minLength: 1, maxLength: 200 });
 const lifetimeDays = Type.Integer({ minimum: 1, maximum: 36_500 });
 const clientSide = Type.Optional(Type.Boolean());
 const newEpoch = Type.Optional(
   Type.Boolean({ description: "Units of a running experiment may change arms; a new epoch of it begins" }),
 );
-const attributePath = Type.String({ minLength: 1, maxLength: 256 });
 const when: Schema<Condition> = reference<Condition>("Condition");
 
 /** The names `x-error` carry the code a refused field answers with, where it is not `invalid_field`. */

@@ -13,17 +13,16 @@ import type {
 import type { Condition, Space } from "../flag.ts";
 import { FlagCreationSchema, ReasonSchema, TargetingDraftSchema } from "./api.ts";
 import { ExperimentDefinitionSchema } from "./experiment.ts";
+import { attributePath, closed } from "./fields.ts";
 import { FlagKindSchema, FlagMetadataSchema, FlagTypeSchema, JsonSchema, KeySchema, oneOf } from "./flag.ts";
 import { BundledMetricSchema } from "./metric.ts";
 import { reference, type Schema } from "./schema.ts";
 
-const closed = { additionalProperties: false } as const;
 const { reason } = ReasonSchema["properties"];
 const { newEpoch, reason: _, ...targetingFields } = TargetingDraftSchema["properties"];
 const { owner, expectedLifetimeDays } = FlagCreationSchema["properties"];
 
 const text = Type.String({ maxLength: 10_000 });
-const attributePath = Type.String({ minLength: 1, maxLength: 256 });
 
 const SpaceSchema: Schema<Space> = Type.Unsafe<Space>(
   Type.Object({ salt: Type.String({ maxLength: 256 }), by: Type.Optional(attributePath) }, closed),

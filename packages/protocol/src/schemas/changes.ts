@@ -1,12 +1,10 @@
 import { Type } from "@sinclair/typebox";
 import type { Change } from "../api.ts";
+import { closed, optionalText, text } from "./fields.ts";
 import { JsonSchema } from "./flag.ts";
 import { ApprovalSchema } from "./requests.ts";
 import type { Schema } from "./schema.ts";
 
-const closed = { additionalProperties: false } as const;
-const text = Type.String();
-const optionalText = Type.Optional(text);
 const revision = Type.Integer({ minimum: 0 });
 
 /** A row of the audit log, as OpenAPI shows it. */

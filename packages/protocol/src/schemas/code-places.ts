@@ -1,10 +1,10 @@
 import { Type } from "@sinclair/typebox";
 import type { CodePlace, CodePlaces, CodePlacesDraft, PlaceInCode } from "../code-places.ts";
 import { ReasonSchema } from "./api.ts";
+import { closed } from "./fields.ts";
 import { KeySchema } from "./flag.ts";
 import type { Schema } from "./schema.ts";
 
-const closed = { additionalProperties: false } as const;
 const file = Type.String({ minLength: 1, maxLength: 512, description: "Path from the repository's root" });
 const line = Type.Integer({ minimum: 1 });
 

@@ -2,10 +2,9 @@ import { Type } from "@sinclair/typebox";
 import type { ArmLedger, BatchReceipt, EvaluationCount, EventBatch, Exposure, MetricEvent } from "../events.ts";
 import { EVENT_LIMITS } from "../events.ts";
 import type { Json } from "../json.ts";
+import { closed } from "./fields.ts";
 import { KeySchema } from "./flag.ts";
 import type { Schema } from "./schema.ts";
-
-const closed = { additionalProperties: false } as const;
 
 const { nameLength, unitLength, attributesLength, attributesDepth } = EVENT_LIMITS;
 const whole = (minimum: number): Schema<number> => Type.Integer({ minimum, maximum: Number.MAX_SAFE_INTEGER });

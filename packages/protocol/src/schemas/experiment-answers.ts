@@ -14,6 +14,7 @@ import type {
 } from "../experiment.ts";
 import type { FrozenMetric, Metric, MetricPreview, MetricUse, SelectionPreview } from "../metric.ts";
 import { BaselineSchema, DecisionOutcomeSchema, ExperimentDefinitionSchema, LayerClaimSchema } from "./experiment.ts";
+import { closed, count, optionalNumber, optionalText, optionalTime, percentage, revision, text, time, yes } from "./fields.ts";
 import { oneOf } from "./flag.ts";
 import { BundledMetricSchema } from "./metric.ts";
 import { adviceFields, ExperimentStatusSchema, LookSchema, PhaseSchema } from "./results.ts";
@@ -21,18 +22,7 @@ import type { Schema } from "./schema.ts";
 
 /** What the doors of experiments and of what they measure by and share answer, closed: see `answers.ts`. */
 
-const closed = { additionalProperties: false } as const;
-const text = Type.String();
-const optionalText = Type.Optional(Type.String());
-const time = Type.String({ description: "RFC 3339, in UTC" });
-const optionalTime = Type.Optional(time);
-const count = Type.Integer({ minimum: 0 });
 const version = Type.Integer({ minimum: 1 });
-const percentage = Type.Number({ minimum: 0, maximum: 100 });
-const revision = Type.Integer({ minimum: 0, description: "Revision at which this last changed: its ETag" });
-const yes = Type.Boolean();
-const number = Type.Number();
-const optionalNumber = Type.Optional(number);
 
 const { measure, window, good, tolerance } = BundledMetricSchema["properties"];
 

@@ -17,15 +17,13 @@ import type {
 } from "../experiment.ts";
 import { SPACE_PPM } from "../names.ts";
 import { ReasonSchema } from "./api.ts";
+import { attributePath, closed, ownerText } from "./fields.ts";
 import { KeySchema, oneOf } from "./flag.ts";
 import type { Schema } from "./schema.ts";
 
-const closed = { additionalProperties: false } as const;
 const { reason } = ReasonSchema["properties"];
 
-const attributePath = Type.String({ minLength: 1, maxLength: 256 });
 const text = Type.String({ minLength: 1, maxLength: 10_000 });
-const ownerText = Type.String({ minLength: 1, maxLength: 200 });
 const rate = Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 });
 const metricKeys = Type.Optional(Type.Array(KeySchema, { maxItems: 50, uniqueItems: true }));
 

@@ -2,9 +2,8 @@ import { Type } from "@sinclair/typebox";
 import type { Condition, Draw, FlagKind, FlagMetadata, FlagTest, FlagType, Operator, Part, Test, Tracks } from "../flag.ts";
 import type { Json } from "../json.ts";
 import { KEY_PATTERN } from "../names.ts";
+import { closed } from "./fields.ts";
 import { reference, type Schema } from "./schema.ts";
-
-const closed = { additionalProperties: false } as const;
 
 /** Any JSON value. */
 export const JsonSchema: Schema<Json> = Type.Unsafe<Json>(Type.Unknown({ description: "Any JSON value" }));

@@ -4,11 +4,10 @@ import type { Difference, PastState, RestoreDraft, RestoreResult, SharedDifferen
 import type { SnapshotFlag } from "../snapshot.ts";
 import { SpaceSchema } from "./answers.ts";
 import { ReasonSchema } from "./api.ts";
+import { closed, text } from "./fields.ts";
 import { KeySchema, oneOf } from "./flag.ts";
 import { reference, type Schema } from "./schema.ts";
 import { SnapshotFlagSchema, SnapshotSchema } from "./snapshot.ts";
-
-const closed = { additionalProperties: false } as const;
 
 export const RestoreDraftSchema: Schema<RestoreDraft> = Type.Object(
   {
@@ -19,7 +18,6 @@ export const RestoreDraftSchema: Schema<RestoreDraft> = Type.Object(
   closed,
 );
 
-const text = Type.String();
 const revision = Type.Integer({ minimum: 0 });
 const place = { project: text, environment: text };
 

@@ -11,14 +11,10 @@ import type {
   Uncovered,
 } from "../learning.ts";
 import { PlaceInCodeSchema } from "./code-places.ts";
+import { closed, count, share, text, time } from "./fields.ts";
 import { oneOf } from "./flag.ts";
 import type { Schema } from "./schema.ts";
 
-const closed = { additionalProperties: false } as const;
-const text = Type.String();
-const time = Type.String({ description: "RFC 3339, in UTC" });
-const count = Type.Integer({ minimum: 0 });
-const share = Type.Number({ minimum: 0, maximum: 1 });
 const ms = Type.Number({ minimum: 0, description: "Milliseconds" });
 
 const CaseSchema: Schema<LearningCase> = Type.Object(

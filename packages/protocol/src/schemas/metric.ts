@@ -15,10 +15,10 @@ import type {
   Quantity,
 } from "../metric.ts";
 import { ReasonSchema } from "./api.ts";
+import { closed, ownerText } from "./fields.ts";
 import { JsonSchema, KeySchema, oneOf } from "./flag.ts";
 import type { Schema } from "./schema.ts";
 
-const closed = { additionalProperties: false } as const;
 const { reason } = ReasonSchema["properties"];
 
 const eventName: Schema<string> = Type.String({ minLength: 1, maxLength: EVENT_LIMITS.nameLength });
@@ -91,8 +91,6 @@ const ToleranceSchema: Schema<number> = Type.Number({
   exclusiveMaximum: 1,
   description: "How much worse is still acceptable in a guardrail, as a share of control",
 });
-
-const ownerText = Type.String({ minLength: 1, maxLength: 200 });
 
 const words = {
   description: Type.Optional(Type.String({ maxLength: 10_000 })),

@@ -3,17 +3,13 @@ import type { Promotion } from "../bundle.ts";
 import type { ArmFlow, Movement, Preview, PreviewRequest, RuleFlow, ShareBounds, VariantFlow } from "../preview.ts";
 import { TargetingSchema } from "./answers.ts";
 import { RolloutDraftSchema, TargetingDraftSchema } from "./api.ts";
+import { closed, percentage, text } from "./fields.ts";
 import { oneOf } from "./flag.ts";
 import type { Schema } from "./schema.ts";
-
-const closed = { additionalProperties: false } as const;
 
 export const PreviewRequestSchema: Schema<PreviewRequest> = Type.Unsafe<PreviewRequest>(
   Type.Union([Type.Object({ targeting: TargetingDraftSchema }, closed), Type.Object({ rollout: RolloutDraftSchema }, closed)]),
 );
-
-const text = Type.String();
-const percentage = Type.Number({ minimum: 0, maximum: 100 });
 
 const BoundsSchema: Schema<ShareBounds> = Type.Object({ min: percentage, max: percentage }, closed);
 

@@ -2,10 +2,9 @@ import { Type } from "@sinclair/typebox";
 import { type DuplicateTally, RELAYS_IN_A_ROW_MAX, type RelayBrief, type RelayedEvents, type RelayedReceipts } from "../relay.ts";
 import { SdkKeyKindSchema } from "./api.ts";
 import { EventBatchSchema } from "./events.ts";
+import { closed } from "./fields.ts";
 import { KeySchema } from "./flag.ts";
 import type { Schema } from "./schema.ts";
-
-const closed = { additionalProperties: false } as const;
 
 const path: Schema<readonly string[]> = Type.Array(Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" }), {
   maxItems: RELAYS_IN_A_ROW_MAX,

@@ -18,20 +18,13 @@ import type {
 } from "../release.ts";
 import { RoleSchema } from "./api.ts";
 import { PredictionSchema } from "./experiment.ts";
+import { closed, count, number, optionalText, optionalTime, revision, text, time } from "./fields.ts";
 import { DrawSchema, oneOf } from "./flag.ts";
 import { GuardrailMeasureSchema, StageSchema } from "./release.ts";
 import { LessonSchema, PropagationSchema, ReleaseReasonSchema } from "./release-log.ts";
 import type { Schema } from "./schema.ts";
 
 /** What the doors of a release answer, closed: see `answers.ts`. */
-const closed = { additionalProperties: false } as const;
-const text = Type.String();
-const optionalText = Type.Optional(text);
-const count = Type.Integer({ minimum: 0 });
-const number = Type.Number();
-const revision = Type.Integer({ minimum: 0, description: "Revision at which this last changed: its ETag" });
-const time = Type.String({ description: "RFC 3339, in UTC" });
-const optionalTime = Type.Optional(time);
 
 const GuardrailStateSchema: Schema<GuardrailState> = Type.Object(
   {

@@ -10,18 +10,12 @@ import type {
   ReleaseInterference,
   ReleaseOverlap,
 } from "../release-effects.ts";
+import { closed, count, number, percentage, share, text, time } from "./fields.ts";
 import { oneOf } from "./flag.ts";
 import { StatedEffectSchema, statedSchema } from "./results.ts";
 import type { Schema } from "./schema.ts";
 
-const closed = { additionalProperties: false } as const;
-const text = Type.String();
-const time = Type.String({ description: "RFC 3339, in UTC" });
-const count = Type.Integer({ minimum: 0 });
 const lag = Type.Number({ minimum: 0 });
-const percentage = Type.Number({ minimum: 0, maximum: 100 });
-const share = Type.Number({ minimum: 0, maximum: 1 });
-const number = Type.Number();
 const kind = oneOf<ReleaseOverlap["kind"]>(["experiment", "release"]);
 
 const PeriodSchema: Schema<HoldoutPeriod> = Type.Object(

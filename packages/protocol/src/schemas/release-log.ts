@@ -22,17 +22,12 @@ import type {
   StageLatency,
 } from "../release-log.ts";
 import { ReasonSchema } from "./api.ts";
+import { closed, count, optionalText, optionalTime, share, text, time } from "./fields.ts";
 import { oneOf } from "./flag.ts";
 import { PropertyFilterSchema } from "./metric.ts";
 import { StatedEffectSchema, statedSchema } from "./results.ts";
 import type { Schema } from "./schema.ts";
 
-const closed = { additionalProperties: false } as const;
-const text = Type.String();
-const optionalText = Type.Optional(Type.String());
-const time = Type.String({ description: "RFC 3339, in UTC" });
-const optionalTime = Type.Optional(time);
-const count = Type.Integer({ minimum: 0 });
 const ms = Type.Optional(Type.Number({ description: "Milliseconds" }));
 
 export const ReleaseReasonSchema: Schema<ReleaseReason> = Type.Object(
@@ -126,8 +121,6 @@ const GuardrailRecordSchema: Schema<GuardrailRecord> = Type.Object(
   },
   closed,
 );
-
-const share = Type.Number({ minimum: 0, maximum: 1 });
 
 const UnitsSchema: Schema<SegmentUnits> = Type.Object(
   { units: count, counted: count, mean: Type.Optional(Type.Number()) },

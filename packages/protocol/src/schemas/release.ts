@@ -17,11 +17,11 @@ import type {
 } from "../release.ts";
 import { ReasonSchema } from "./api.ts";
 import { PredictionSchema } from "./experiment.ts";
+import { attributePath, closed } from "./fields.ts";
 import { KeySchema, oneOf } from "./flag.ts";
 import { PropertyFilterSchema } from "./metric.ts";
 import type { Schema } from "./schema.ts";
 
-const closed = { additionalProperties: false } as const;
 const reason = ReasonSchema["properties"].reason;
 const text = Type.String({ minLength: 1, maxLength: 256 });
 const seconds = Type.Integer({ minimum: 0, maximum: 31_536_000 });
@@ -48,7 +48,6 @@ export const StageSchema: Schema<Stage> = Type.Object(
 );
 
 const eventName = Type.String({ minLength: 1, maxLength: 128 });
-const attributePath = Type.String({ minLength: 1, maxLength: 256 });
 const above0 = Type.Number({ exclusiveMinimum: 0 });
 
 /** Which events of a guardrail count. */

@@ -15,10 +15,10 @@ import type {
   WallTime,
 } from "../requests.ts";
 import { ReasonSchema } from "./api.ts";
+import { closed, optionalText, text, time } from "./fields.ts";
 import { JsonSchema, KeySchema, oneOf } from "./flag.ts";
 import type { Schema } from "./schema.ts";
 
-const closed = { additionalProperties: false } as const;
 const { reason } = ReasonSchema["properties"];
 
 const RequestOperationSchema: Schema<RequestOperation> = oneOf([
@@ -74,9 +74,6 @@ export const ApprovalRuleSchema: Schema<ApprovalRule> = Type.Object(
   closed,
 );
 
-const text = Type.String();
-const optionalText = Type.Optional(text);
-const time = Type.String({ description: "RFC 3339, in UTC" });
 const person = { id: text, name: text };
 
 const PersonSchema: Schema<Person> = Type.Object(person, closed);

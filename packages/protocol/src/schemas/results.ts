@@ -23,19 +23,13 @@ import type {
   StatedEffect,
   StatedInterval,
 } from "../results.ts";
+import { closed, count, number, share, text, time, yes } from "./fields.ts";
 import { oneOf } from "./flag.ts";
 import type { Schema } from "./schema.ts";
 
 /** What results answer, as OpenAPI shows it. Closed: a field that is answered and not told of here is a fault. */
 
-const closed = { additionalProperties: false } as const;
-const text = Type.String();
-const time = Type.String({ description: "RFC 3339, in UTC" });
-const count = Type.Integer({ minimum: 0 });
-const share = Type.Number({ minimum: 0, maximum: 1 });
 const probability = share;
-const yes = Type.Boolean();
-const number = Type.Number();
 
 /** A value, or the reason for there being none. */
 export function statedSchema<T>(value: TProperties): Schema<Stated<T>> {

@@ -2,14 +2,11 @@ import { type TSchema, Type } from "@sinclair/typebox";
 import type { Condition, Part } from "../flag.ts";
 import type { Snapshot, SnapshotFlag } from "../snapshot.ts";
 import { SpaceSchema, targetingFields } from "./answers.ts";
+import { closed, count, text } from "./fields.ts";
 import { FlagMetadataSchema, FlagTypeSchema, JsonSchema, PartSchema } from "./flag.ts";
 import { reference, type Schema } from "./schema.ts";
 
 /** Everything an environment decides with, as SDKs get it. Closed: what is not told of here never leaves the server. */
-
-const closed = { additionalProperties: false } as const;
-const text = Type.String();
-const count = Type.Integer({ minimum: 0 });
 
 const stamped = {
   epoch: Type.Optional(count),

@@ -9,6 +9,7 @@ import type {
   WebhookFormat,
 } from "../webhooks.ts";
 import { ReasonSchema } from "./api.ts";
+import { closed, text, time } from "./fields.ts";
 import { KeySchema, oneOf } from "./flag.ts";
 import type { Schema } from "./schema.ts";
 
@@ -25,7 +26,6 @@ const types = Type.Optional(
 const environments = Type.Optional(Type.Array(KeySchema, { maxItems: 1_000, description: "None: all" }));
 const format = Type.Optional(WebhookFormatSchema);
 const reason = ReasonSchema["properties"].reason;
-const closed = { additionalProperties: false };
 
 export const WebhookCreationSchema: Schema<WebhookCreation> = Type.Object(
   { key: KeySchema, name, url, types, environments, format, reason },
@@ -37,9 +37,7 @@ export const WebhookEditSchema: Schema<WebhookEdit> = Type.Object(
   closed,
 );
 
-const text = Type.String();
 const texts = Type.Array(text);
-const time = Type.String({ description: "RFC 3339, in UTC" });
 
 const webhook = {
   project: text,
