@@ -1,6 +1,6 @@
 /** The vectors as the tests read them, and core's answers in their form. */
 import { readFileSync } from "node:fs";
-import type { EvaluationContext, Json, Snapshot, Test } from "@belay/protocol";
+import type { EvaluationContext, Json, Snapshot, SnapshotFlag, Test } from "@belay/protocol";
 import { RE2JS } from "re2js";
 import type { ReferenceOutcome } from "../../../vectors/reference.mjs";
 import type { CompileOptions } from "./definitions.ts";
@@ -42,6 +42,17 @@ export function vectorText(name: keyof Vectors): string {
 
 export function vectors<Name extends keyof Vectors>(name: Name): Vectors[Name] {
   return JSON.parse(vectorText(name)) as Vectors[Name];
+}
+
+/** A flag that is `true` where a test holds, as the vectors of operators are asked. */
+export function flagAsking(test: Test): SnapshotFlag {
+  return {
+    type: "boolean",
+    variants: { yes: true, no: false },
+    enabled: true,
+    rules: [{ id: "r", when: test, serve: { variant: "yes" } }],
+    fallthrough: { variant: "no" },
+  };
 }
 
 /** What the vectors are compiled with: a pattern engine, and no imported bucketing. */

@@ -5,7 +5,7 @@ import { explain } from "./explain.ts";
 import { murmur3 } from "./murmur3.ts";
 import { pointOf } from "./placement.fixture.ts";
 import { compile } from "./ruleset.ts";
-import { answer, OPTIONS, snapshotOf, VECTOR_FILES, vectors, vectorText } from "./vectors.fixture.ts";
+import { answer, flagAsking, OPTIONS, snapshotOf, VECTOR_FILES, vectors, vectorText } from "./vectors.fixture.ts";
 
 describe("the vectors", () => {
   it("are what the generator writes, byte for byte", () => {
@@ -56,15 +56,7 @@ describe("core replays", () => {
 
   it("operators", () => {
     const wrong = vectors("operators.json").filter(({ test, context, matches, malformed }) => {
-      const rules = [{ id: "r", when: test, serve: { variant: "yes" } }];
-      const flag = {
-        type: "boolean",
-        variants: { yes: true, no: false },
-        enabled: true,
-        rules,
-        fallthrough: { variant: "no" },
-      } as const;
-      const outcome = compile(snapshotOf({ flags: { flag } }), OPTIONS).decide("flag", context);
+      const outcome = compile(snapshotOf({ flags: { flag: flagAsking(test) } }), OPTIONS).decide("flag", context);
       return malformed ? outcome.errorCode !== "PARSE_ERROR" : outcome.value !== matches;
     });
     expect(wrong).toEqual([]);

@@ -2,7 +2,7 @@ import type { Snapshot } from "@belay/protocol";
 import { describe, expect, it } from "vitest";
 import type { CompileOptions } from "../definitions.ts";
 import { compile } from "../ruleset.ts";
-import { vectors } from "../vectors.fixture.ts";
+import { flagAsking, snapshotOf, vectors } from "../vectors.fixture.ts";
 import { compacted, rendered, told } from "./compact.fixture.ts";
 import { deciderOf, pointOf } from "./index.ts";
 
@@ -48,23 +48,7 @@ describe("compact rules", () => {
   it("answer every operator of the vectors as core does", () => {
     const asked = vectors("operators.json").filter(({ test }) => test.op !== "matches");
     const wrong = asked.filter(({ test, context }) => {
-      const rules = [{ id: "r", when: test, serve: { variant: "yes" } }];
-      const flag = {
-        type: "boolean",
-        variants: { yes: true, no: false },
-        enabled: true,
-        rules,
-        fallthrough: { variant: "no" },
-      } as const;
-      const snapshot: Snapshot = {
-        format: 1,
-        project: "p",
-        environment: "e",
-        revision: 1,
-        spaces: {},
-        segments: {},
-        flags: { flag },
-      };
+      const snapshot = snapshotOf({ flags: { flag: flagAsking(test) } });
       return told(compacted(rendered(snapshot)), "flag", context) !== told(compile(snapshot, NO_PATTERNS), "flag", context);
     });
     expect(wrong).toEqual([]);
