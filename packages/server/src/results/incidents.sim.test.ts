@@ -3,7 +3,8 @@ import { type Dice, seeded } from "@belay/testkit";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { ExperimentDocument } from "../state/workspace.ts";
 import type { Aggregate } from "../store/events/index.ts";
-import { type Facts, resultsOf } from "./results.ts";
+import type { Facts } from "./facts.ts";
+import { resultsOf } from "./results.ts";
 
 /**
  * An experiment through which an incident goes: something only the new version asks breaks down for a while. 10 % convert,

@@ -4,8 +4,9 @@ import { expect, it } from "vitest";
 import type { ExperimentDocument } from "../state/workspace.ts";
 import type { Aggregate, ArmCell, OutcomeCell, QuantileCell } from "../store/events/index.ts";
 import { resultsCsv } from "./csv.ts";
+import type { Facts } from "./facts.ts";
 import { resultsReport } from "./report.ts";
-import { type Facts, looksOf, resultsOf } from "./results.ts";
+import { looksOf, resultsOf } from "./results.ts";
 
 const events = { name: "e" };
 const MEASURES: readonly Measure[] = [

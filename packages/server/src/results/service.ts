@@ -13,10 +13,11 @@ import { type ArmAccount, accountOf, sumByArm } from "../ledger/domain.ts";
 import type { ExperimentDocument, IncidentDocument, LooksDocument, ProjectState } from "../state/workspace.ts";
 import type { DeliveryStore } from "../store/deliveries/index.ts";
 import type { Aggregate, AggregateRequest, EventStore } from "../store/events/index.ts";
+import type { Facts, IncidentFacts } from "./facts.ts";
 import { isScreenable, pairsRequestOf, pairTables, screened } from "./interactions.ts";
 import { pastEffects } from "./prior.ts";
 import { questionsOf, type Span } from "./question.ts";
-import { type Facts, type IncidentFacts, looksOf, type QualityNow, qualityNow, resultsOf } from "./results.ts";
+import { looksOf, type QualityNow, qualityNow, resultsOf } from "./results.ts";
 
 /** Gathers what results are computed from; all that is asked of the event store goes through here. */
 export interface ResultsService {
