@@ -11,7 +11,8 @@ import type { Notice } from "../webhooks/message.ts";
 import type { Send } from "../webhooks/sender.ts";
 import { ReleaseDesk } from "./desk.ts";
 import { T0 } from "./release.fixture.ts";
-import type { ReleaseMessage, ReleaseServiceOptions } from "./service.ts";
+import type { ReleaseServiceOptions } from "./service.ts";
+import type { ReleaseMessage } from "./teller.ts";
 
 export interface ReleaseServer extends TestServer {
   readonly desk: ReleaseDesk;

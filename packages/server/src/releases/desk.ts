@@ -6,8 +6,9 @@ import type { ChangeLog } from "../store/changes/index.ts";
 import type { EventStore, IncomingBatch } from "../store/events/index.ts";
 import type { SightingStore } from "../store/sightings/index.ts";
 import { trackedAs } from "./document.ts";
-import { type ReleaseMessage, ReleaseService, type ReleaseServiceOptions } from "./service.ts";
+import { ReleaseService, type ReleaseServiceOptions } from "./service.ts";
 import { isLive } from "./states.ts";
+import type { ReleaseMessage } from "./teller.ts";
 import { type ReleaseId, Watchtower } from "./watchtower.ts";
 
 export interface ReleaseDeskOptions {

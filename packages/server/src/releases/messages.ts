@@ -2,7 +2,7 @@
 import type { Change, Release } from "@belay/protocol";
 import type { Notice } from "../webhooks/message.ts";
 import { reasonText } from "./plan-text.ts";
-import type { ReleaseMessage } from "./service.ts";
+import type { ReleaseMessage } from "./teller.ts";
 
 /** One line for a change of a release; `undefined` for what only its authors care for. */
 export function releaseSentence({ action, target, environment, actor, after }: Change): string | undefined {

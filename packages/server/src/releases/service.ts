@@ -24,19 +24,10 @@ import { planLines, reasonText } from "./plan-text.ts";
 import { type PromisedRollback, PromisedRollbacks } from "./promised-rollbacks.ts";
 import { PropagationTracker } from "./propagation.ts";
 import { isLive } from "./states.ts";
+import { ReleaseTeller, type ReleaseTellerOptions } from "./teller.ts";
 import type { ReleaseId, Watchtower } from "./watchtower.ts";
 
-/** Something people should hear of. Senders (webhooks, chat) take it from here. */
-export interface ReleaseMessage extends ReleaseId {
-  readonly kind: "stage" | "hold" | "resume" | "rollback" | "rolled-back" | "done" | "report" | "waits";
-  readonly at: string;
-  readonly text: string;
-  /** Tells it from others of its kind, over restarts and servers; absent: its time does. */
-  readonly about?: string;
-  readonly alertRoutes: readonly string[];
-}
-
-export interface ReleaseServiceOptions {
+export interface ReleaseServiceOptions extends ReleaseTellerOptions {
   readonly control: ControlPlane;
   readonly log: Pick<ChangeLog, "takeLease" | "releaseLease">;
   readonly tower: Pick<Watchtower, "reading">;
@@ -46,7 +37,6 @@ export interface ReleaseServiceOptions {
   readonly holder: string;
   /** Share of a release's exposures that is lost, as last known; `undefined`: not known. */
   readonly lossOf: (id: ReleaseId) => number | undefined;
-  readonly tell: (message: ReleaseMessage) => void;
   readonly onFault: (error: unknown) => void;
   /**
    * Takes a flag's rollout down to nothing at this server alone, and brings that to the change log when it is back; whether a
@@ -75,9 +65,7 @@ export class ReleaseService {
   /** Age of a rollback from which on its receipts are written down next. */
   readonly #noteAfterMs = new Map<string, number>();
   readonly #detected = new Map<string, EpochMs>();
-  readonly #reports = new Map<string, string>();
-  /** What each release was last said to wait for. */
-  readonly #waits = new Map<string, string>();
+  readonly #teller: ReleaseTeller;
   readonly #promised: PromisedRollbacks;
   /** Releases whose flags were lowered here since the log went away; whether a restart finds that again. */
   readonly #lowered = new Map<string, boolean>();
@@ -87,6 +75,7 @@ export class ReleaseService {
     this.#options = options;
     this.#startedAt = options.now();
     this.#promised = options.promised ?? new PromisedRollbacks();
+    this.#teller = new ReleaseTeller(options);
     const { control, instances } = options;
     instances.onReceipt(({ project, environment, instance, revision, seenAt }) => {
       for (const [id, tracker] of this.#trackers) {
@@ -195,10 +184,10 @@ export class ReleaseService {
     const facts = isRebuilding ? undefined : this.factsOf(id);
     if (facts === undefined) return;
     const decided = plan(body, facts, now());
-    this.#report(id, decided);
-    this.#sayWaits(id, body, decided);
+    this.#teller.report(id, decided);
+    this.#teller.sayWaits(id, body, decided);
     const after = await this.#execute(id, decided);
-    if (after !== undefined) this.#announce(id, body, after, planLines(body, decided));
+    if (after !== undefined) this.#teller.announce(id, body, after, planLines(body, decided));
   }
 
   /** Every release that this server would roll back goes down to nothing here; it rolls back when the log is there again. */
@@ -218,7 +207,7 @@ export class ReleaseService {
     if (lowerHere === undefined || known !== undefined) return known ?? true;
     const isKept = await lowerHere({ ...place, flag }, origin);
     this.#lowered.set(nameOf(id), isKept);
-    this.#say(id, "rollback", `Lowered to nothing at this server, for the change log is away: ${reasonText(reason)}`);
+    this.#teller.say(id, "rollback", `Lowered to nothing at this server, for the change log is away: ${reasonText(reason)}`);
     return isKept;
   }
 
@@ -274,7 +263,7 @@ export class ReleaseService {
     this.#noteAfterMs.delete(nameOf(id));
     const { acknowledged, instances, laggards } = receipts;
     const missing = laggards.length === 0 ? "" : `; not heard of: ${laggards.join(", ")}`;
-    this.#say(id, "rolled-back", `Rolled back: ${acknowledged} of ${instances} instances acknowledged${missing}`);
+    this.#teller.say(id, "rolled-back", `Rolled back: ${acknowledged} of ${instances} instances acknowledged${missing}`);
   }
 
   /** Writes down who acknowledged, so that a restart goes on from there. Seldom: each note is a change of its own. */
@@ -315,38 +304,6 @@ export class ReleaseService {
     };
   }
 
-  #announce(id: ReleaseId, before: ReleaseDocument, after: Release, lines: readonly string[]): void {
-    if (after.state === before.state && after.stage === before.stage) return;
-    const kind = KINDS[after.state];
-    if (kind !== undefined) this.#say(id, after.stage !== before.stage ? "stage" : kind, lines.join("\n"));
-  }
-
-  /** A dry run's breach is told once, not at every tick. */
-  #report(id: ReleaseId, { reports }: Plan): void {
-    const text = reports.map(reasonText).join("\n");
-    const name = nameOf(id);
-    if (text !== "" && this.#reports.get(name) !== text) this.#say(id, "report", text);
-    this.#reports.set(name, text);
-  }
-
-  /** A stage whose time is over and that a gate or a missing approval does not let go is told once for each set of reasons. */
-  #sayWaits(id: ReleaseId, { epochs }: ReleaseDocument, decided: Plan): void {
-    const reasons = decided.kind === "hold" && !decided.isAlarm ? decided.reasons : [];
-    const codes = [...new Set(reasons.map(({ code }) => code))];
-    const isPatient = codes.includes("min-duration") || codes.every((code) => code === "min-units");
-    const about = isPatient ? "" : `${Date.parse(epochs.at(-1)?.from ?? "")}_${codes.sort().join("_")}`;
-    const name = nameOf(id);
-    if (about !== "" && this.#waits.get(name) !== about) this.#say(id, "waits", reasons.map(reasonText).join("\n"), about);
-    this.#waits.set(name, about);
-  }
-
-  #say(id: ReleaseId, kind: ReleaseMessage["kind"], text: string, about?: string): void {
-    const { control, now, tell } = this.#options;
-    const { alertRoutes = [] } = this.#held(id, control.workspace).release?.body ?? {};
-    const at = new Date(now()).toISOString();
-    tell({ ...id, kind, text, at, alertRoutes, ...(about === undefined ? {} : { about }) });
-  }
-
   #held(id: ReleaseId, workspace: Workspace) {
     const project = workspace.projects.get(id.project);
     const environment = project?.environments.get(id.environment);
@@ -368,14 +325,6 @@ type Publication = ConstructorParameters<typeof PropagationTracker>[0];
 
 /** What says that a plan was made of facts that are no more. */
 const STALE: readonly string[] = ["revision_conflict", "frozen", "release_state", "release_not_found"];
-
-const KINDS: Readonly<Partial<Record<Release["state"], ReleaseMessage["kind"]>>> = {
-  ramping: "resume",
-  holding: "hold",
-  full: "stage",
-  done: "done",
-  "rolling-back": "rollback",
-};
 
 /** @throws ProblemError when the project or the environment is gone. */
 export function placeIn({ projects }: Workspace, { project: key, environment: name, key: release }: ReleaseId): ReleasePlace {
