@@ -9,7 +9,7 @@ import { trackedAs } from "./document.ts";
 import { ReleaseService, type ReleaseServiceOptions } from "./service.ts";
 import { isLive } from "./states.ts";
 import type { ReleaseMessage } from "./teller.ts";
-import { type ReleaseId, Watchtower } from "./watchtower.ts";
+import { nameOf, Watchtower } from "./watchtower.ts";
 
 export interface ReleaseDeskOptions {
   readonly control: ControlPlane;
@@ -90,8 +90,4 @@ export class ReleaseDesk {
     await this.tower.close();
     await this.service.close();
   }
-}
-
-function nameOf({ project, environment, key }: ReleaseId): string {
-  return `${project}/${environment}/${key}`;
 }

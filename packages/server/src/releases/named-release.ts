@@ -4,7 +4,7 @@ import type { ControlPlane } from "../control/control-plane.ts";
 import { environmentPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
 import { environmentOf, pathParams, projectOf } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
-import type { Workspace } from "../state/workspace.ts";
+import type { Held, ReleaseDocument, Workspace } from "../state/workspace.ts";
 import type { ReleaseDesk } from "./desk.ts";
 import { heldRelease, type ReleasePlace, releaseView } from "./document.ts";
 import type { ReleaseId } from "./watchtower.ts";
@@ -36,11 +36,20 @@ export function readRelease(
   { control, desk }: { readonly control: ControlPlane; readonly desk: ReleaseDesk },
   at: ReleaseParams,
 ): Release {
-  const place = placeOf(control.workspace, at);
-  const held = heldRelease(place);
-  if ("code" in held) throw new ProblemError(held.code, held.data);
+  const { place, held } = heldAt(control.workspace, at);
   const rollback = desk.service.rollbackOf(idOf(at), held.body.rollback);
   return { ...releaseView(place, held), ...(rollback === undefined ? {} : { rollback }) };
+}
+
+/** As it is written down. @throws ProblemError when it is not there. */
+export function heldAt(
+  workspace: Workspace,
+  at: ReleaseParams,
+): { readonly place: ReleasePlace; readonly held: Held<ReleaseDocument> } {
+  const place = placeOf(workspace, at);
+  const held = heldRelease(place);
+  if ("code" in held) throw new ProblemError(held.code, held.data);
+  return { place, held };
 }
 
 export function actorOf({ actor }: FastifyRequest): NonNullable<FastifyRequest["actor"]> {

@@ -1,7 +1,7 @@
 import type { EpochMs, ReleaseReason } from "@belay/protocol";
 import type { Origin } from "../control/command.ts";
 import { readSummed, writeSummed } from "../store/summed-file.ts";
-import type { ReleaseId } from "./watchtower.ts";
+import { nameOf, type ReleaseId } from "./watchtower.ts";
 
 /** A rollback that somebody was told will be made. */
 export interface PromisedRollback {
@@ -76,8 +76,4 @@ export class PromisedRollbacks {
     );
     return this.#writing.then(() => written);
   }
-}
-
-function nameOf({ project, environment, key }: ReleaseId): string {
-  return `${project}/${environment}/${key}`;
 }

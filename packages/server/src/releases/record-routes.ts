@@ -4,11 +4,10 @@ import { Type } from "@sinclair/typebox";
 import type { FastifyPluginAsync } from "fastify";
 import type { Access } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
-import { environmentOf, pathParams, projectOf } from "../http/params.ts";
-import { ProblemError } from "../http/problem.ts";
 import type { ReleaseDesk } from "./desk.ts";
-import { heldRelease, releaseView } from "./document.ts";
+import { releaseView } from "./document.ts";
 import type { GuardrailFact } from "./facts.ts";
+import { heldAt, ONE_RELEASE, RELEASE_PARAMS, RELEASE_TAGS, type ReleaseParams } from "./named-release.ts";
 import { PAGE_POLICY } from "./page.ts";
 import { runbookOf, runbookPage, runbookText } from "./runbook.ts";
 
@@ -16,12 +15,6 @@ export interface RecordDoors {
   readonly access: Pick<Access, "role">;
   readonly control: ControlPlane;
   readonly desk: ReleaseDesk;
-}
-
-interface Params {
-  readonly project: string;
-  readonly environment: string;
-  readonly release: string;
 }
 
 interface RunbookQuery {
@@ -37,28 +30,21 @@ const RunbookQuerySchema: Schema<RunbookQuery> = Type.Object(
 
 const text = { schema: Type.String() };
 
-const tags: readonly string[] = ["releases"];
-
 /** What a release writes by itself: how its guardrails stand, and what to run at 3 a.m. */
 export const recordRoutes: FastifyPluginAsync<RecordDoors> = async (app, { access, control, desk }) => {
-  const one = "/api/v1/projects/:project/environments/:environment/releases/:release";
-  const params = pathParams("project", "environment", "release");
-  const read = ({ project: name, environment: key, release }: Params): Release => {
-    const project = projectOf(control.workspace, name);
-    const place = { project, environment: environmentOf(project, key), key: release };
-    const held = heldRelease(place);
-    if ("code" in held) throw new ProblemError(held.code, held.data);
+  const read = (at: ReleaseParams): Release => {
+    const { place, held } = heldAt(control.workspace, at);
     return releaseView(place, held);
   };
 
-  app.get<{ Params: Params }>(
-    `${one}/guardrails`,
+  app.get<{ Params: ReleaseParams }>(
+    `${ONE_RELEASE}/guardrails`,
     {
       onRequest: access.role("viewer"),
       schema: {
-        tags,
+        tags: RELEASE_TAGS,
         summary: "How the guardrails of a live release stand now: their evidence of harm, and when they last heard",
-        params,
+        params: RELEASE_PARAMS,
         response: { 200: GuardrailStatesSchema },
       },
     },
@@ -69,14 +55,14 @@ export const recordRoutes: FastifyPluginAsync<RecordDoors> = async (app, { acces
     },
   );
 
-  app.get<{ Params: Params; Querystring: RunbookQuery }>(
-    `${one}/runbook`,
+  app.get<{ Params: ReleaseParams; Querystring: RunbookQuery }>(
+    `${ONE_RELEASE}/runbook`,
     {
       onRequest: access.role("viewer"),
       schema: {
-        tags,
+        tags: RELEASE_TAGS,
         summary: "The runbook, as Markdown or as a page: what you see, and the exact command for it",
-        params,
+        params: RELEASE_PARAMS,
         querystring: RunbookQuerySchema,
         response: { 200: { description: "The runbook", content: { "text/markdown": text, "text/html": text } } },
       },

@@ -25,7 +25,7 @@ import { type PromisedRollback, PromisedRollbacks } from "./promised-rollbacks.t
 import { PropagationTracker } from "./propagation.ts";
 import { isLive } from "./states.ts";
 import { ReleaseTeller, type ReleaseTellerOptions } from "./teller.ts";
-import type { ReleaseId, Watchtower } from "./watchtower.ts";
+import { nameOf, type ReleaseId, type Watchtower } from "./watchtower.ts";
 
 export interface ReleaseServiceOptions extends ReleaseTellerOptions {
   readonly control: ControlPlane;
@@ -332,8 +332,4 @@ export function placeIn({ projects }: Workspace, { project: key, environment: na
   const environment = project?.environments.get(name);
   if (project === undefined || environment === undefined) throw new ProblemError("release_not_found", { key: release });
   return { project, environment, key: release };
-}
-
-function nameOf({ project, environment, key }: ReleaseId): string {
-  return `${project}/${environment}/${key}`;
 }

@@ -3,7 +3,7 @@ import type { ControlPlane } from "../control/control-plane.ts";
 import type { ReleaseDocument } from "../state/workspace.ts";
 import type { Plan } from "./facts.ts";
 import { reasonText } from "./plan-text.ts";
-import type { ReleaseId } from "./watchtower.ts";
+import { nameOf, type ReleaseId } from "./watchtower.ts";
 
 /** Something people should hear of. Senders (webhooks, chat) take it from here. */
 export interface ReleaseMessage extends ReleaseId {
@@ -75,7 +75,3 @@ const KINDS: Readonly<Partial<Record<Release["state"], ReleaseMessage["kind"]>>>
   done: "done",
   "rolling-back": "rollback",
 };
-
-function nameOf({ project, environment, key }: ReleaseId): string {
-  return `${project}/${environment}/${key}`;
-}

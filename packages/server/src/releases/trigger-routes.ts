@@ -14,13 +14,13 @@ import type { Decision } from "../control/decision.ts";
 import { isUnwritable, markUnkept } from "../emergencies/unwritable.ts";
 import { type FillRandom, randomText } from "../flags/salts.ts";
 import { answerWrite } from "../http/commands.ts";
-import { environmentOf, pathParams, projectOf, ReasonQuerySchema } from "../http/params.ts";
+import { pathParams, ReasonQuerySchema } from "../http/params.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Workspace } from "../state/workspace.ts";
 import { isSigned, newSigningSecret } from "../webhooks/signature.ts";
 import { trip } from "./climb.ts";
 import type { ReleaseDesk } from "./desk.ts";
-import { heldRelease, type ReleasePlace } from "./document.ts";
+import { heldAt, ONE_RELEASE, placeOf, RELEASE_PARAMS, RELEASE_TAGS, type ReleaseParams } from "./named-release.ts";
 import { placeIn } from "./service.ts";
 import { createTrigger, deleteTrigger, triggersOf, triggerView } from "./triggers.ts";
 
@@ -32,14 +32,6 @@ export interface TriggerDoors {
   readonly now: () => number;
 }
 
-interface Params {
-  readonly project: string;
-  readonly environment: string;
-  readonly release: string;
-}
-
-const tags: readonly string[] = ["releases"];
-
 /** Alerts from outside: addresses for them, and the door they knock on. */
 export const triggerRoutes: FastifyPluginAsync<TriggerDoors> = async (app, doors) => {
   definitionRoutes(app, doors);
@@ -47,37 +39,34 @@ export const triggerRoutes: FastifyPluginAsync<TriggerDoors> = async (app, doors
 };
 
 function definitionRoutes(app: FastifyInstance, { access, control, fillRandom }: TriggerDoors): void {
-  const all = "/api/v1/projects/:project/environments/:environment/releases/:release/triggers";
-  const params: Schema<Params> = pathParams("project", "environment", "release");
+  const all = `${ONE_RELEASE}/triggers`;
 
-  app.get<{ Params: Params }>(
+  app.get<{ Params: ReleaseParams }>(
     all,
     {
       onRequest: access.role("viewer"),
       schema: {
-        tags,
+        tags: RELEASE_TAGS,
         response: { 200: ReleaseTriggersSchema },
         summary: "List a release's triggers, without their secrets",
-        params,
+        params: RELEASE_PARAMS,
       },
     },
     async ({ params: at }) => {
-      const place = placeOf(control.workspace, at);
-      const held = heldRelease(place);
-      if ("code" in held) throw new ProblemError(held.code, held.data);
+      const { place } = heldAt(control.workspace, at);
       return { items: triggersOf(control.workspace, place).map(triggerView) };
     },
   );
 
-  app.post<{ Params: Params; Body: ReleaseTriggerCreation }>(
+  app.post<{ Params: ReleaseParams; Body: ReleaseTriggerCreation }>(
     all,
     {
       onRequest: access.role("operator"),
       schema: {
-        tags,
+        tags: RELEASE_TAGS,
         response: { 201: ReleaseTriggerCreatedSchema },
         summary: "Make an address that trips a guardrail when a monitoring tool calls it; its secret is shown once",
-        params,
+        params: RELEASE_PARAMS,
         body: ReleaseTriggerCreationSchema,
       },
     },
@@ -92,12 +81,12 @@ function definitionRoutes(app: FastifyInstance, { access, control, fillRandom }:
     },
   );
 
-  app.delete<{ Params: Params & { trigger: string } }>(
+  app.delete<{ Params: ReleaseParams & { trigger: string } }>(
     `${all}/:trigger`,
     {
       onRequest: access.role("operator"),
       schema: {
-        tags,
+        tags: RELEASE_TAGS,
         response: { 204: Type.Null() },
         summary: "Delete a trigger: its address trips nothing from then on",
         params: pathParams("project", "environment", "release", "trigger"),
@@ -136,7 +125,7 @@ function callRoute(app: FastifyInstance, { control, desk, now }: TriggerDoors): 
     "/triggers/v1/:trigger",
     {
       schema: {
-        tags,
+        tags: RELEASE_TAGS,
         summary:
           "Trip a guardrail. `Authorization: Bearer <secret>`, or signed as Standard Webhooks are: `webhook-id`, `webhook-timestamp`, `webhook-signature`",
         params: pathParams("trigger"),
@@ -169,9 +158,4 @@ function callRoute(app: FastifyInstance, { control, desk, now }: TriggerDoors): 
       }
     },
   );
-}
-
-function placeOf(workspace: Workspace, { project: key, environment, release }: Params): ReleasePlace {
-  const project = projectOf(workspace, key);
-  return { project, environment: environmentOf(project, environment), key: release };
 }

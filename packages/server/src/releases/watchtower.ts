@@ -25,6 +25,11 @@ export interface ReleaseId {
   readonly key: string;
 }
 
+/** A name no other release has, in any project. */
+export function nameOf({ project, environment, key }: ReleaseId): string {
+  return `${project}/${environment}/${key}`;
+}
+
 export interface WatchtowerOptions {
   readonly control: Pick<ControlPlane, "workspace" | "onCommit">;
   readonly events: Pick<EventStore, "pull">;

@@ -7,10 +7,11 @@ import type { Origin } from "../../control/command.ts";
 import type { ControlPlane } from "../../control/control-plane.ts";
 import type { FillRandom } from "../../flags/salts.ts";
 import { answerWrite, originOf } from "../../http/commands.ts";
-import { environmentOf, pathParams, projectOf } from "../../http/params.ts";
+import { projectOf } from "../../http/params.ts";
 import { ProblemError } from "../../http/problem.ts";
 import { readTime } from "../../http/times.ts";
 import { firstSigningKey, newSigningKey, presentKey, signatureOf } from "../../signing/keys.ts";
+import { idOf, ONE_RELEASE, placeOf, RELEASE_PARAMS, RELEASE_TAGS, type ReleaseParams } from "../named-release.ts";
 import { PAGE_POLICY } from "../page.ts";
 import { teach } from "./lessons.ts";
 import { type LogSources, writeLog } from "./log.ts";
@@ -20,12 +21,6 @@ export interface LogDoors extends Omit<LogSources, "control"> {
   readonly access: Pick<Access, "role">;
   readonly control: ControlPlane;
   readonly fillRandom: FillRandom;
-}
-
-interface Params {
-  readonly project: string;
-  readonly environment: string;
-  readonly release: string;
 }
 
 type LogFormat = "json" | "markdown" | "html";
@@ -45,7 +40,6 @@ const LogQuerySchema: Schema<LogQuery> = Type.Object(
 
 const ORIGIN: Origin = { actor: { id: "system", name: "Belay" }, requestId: "signing-key" };
 
-const tags: readonly string[] = ["releases"];
 const text = { schema: Type.String() };
 
 /** A file as it is answered, signed and told apart by its name. */
@@ -58,19 +52,16 @@ interface Written {
 
 /** What a release writes once it is over: its log, the signature of that, and what people add to it. */
 export const logRoutes: FastifyPluginAsync<LogDoors> = async (app, { access, control, fillRandom, ...sources }) => {
-  const one = "/api/v1/projects/:project/environments/:environment/releases/:release";
-  const params = pathParams("project", "environment", "release");
-
-  app.get<{ Params: Params; Querystring: LogQuery }>(
-    `${one}/log`,
+  app.get<{ Params: ReleaseParams; Querystring: LogQuery }>(
+    `${ONE_RELEASE}/log`,
     {
       onRequest: access.role("viewer"),
       // A HEAD would read every event to say nothing.
       exposeHeadRoute: false,
       schema: {
-        tags,
+        tags: RELEASE_TAGS,
         summary: "The log of a release: what happened, who decided, what was seen; as JSON, Markdown or a page to keep",
-        params,
+        params: RELEASE_PARAMS,
         querystring: LogQuerySchema,
         response: {
           200: {
@@ -91,15 +82,15 @@ export const logRoutes: FastifyPluginAsync<LogDoors> = async (app, { access, con
     },
   );
 
-  app.get<{ Params: Params; Querystring: LogQuery }>(
-    `${one}/log/signature`,
+  app.get<{ Params: ReleaseParams; Querystring: LogQuery }>(
+    `${ONE_RELEASE}/log/signature`,
     {
       onRequest: access.role("viewer"),
       exposeHeadRoute: false,
       schema: {
-        tags,
+        tags: RELEASE_TAGS,
         summary: "The Ed25519 signature of the log in the same format and as of the same moment: 64 bytes",
-        params,
+        params: RELEASE_PARAMS,
         querystring: LogQuerySchema,
         response: { 200: { description: "64 bytes", content: { "application/octet-stream": text } } },
       },
@@ -110,14 +101,14 @@ export const logRoutes: FastifyPluginAsync<LogDoors> = async (app, { access, con
     },
   );
 
-  app.post<{ Params: Params; Body: LessonDraft }>(
-    `${one}/lessons`,
+  app.post<{ Params: ReleaseParams; Body: LessonDraft }>(
+    `${ONE_RELEASE}/lessons`,
     {
       onRequest: access.role("operator"),
       schema: {
-        tags,
+        tags: RELEASE_TAGS,
         summary: "Say what a release taught, and what to do otherwise next time; it stands in the log",
-        params,
+        params: RELEASE_PARAMS,
         body: LessonDraftSchema,
         response: { 201: LessonsSchema },
       },
@@ -126,11 +117,8 @@ export const logRoutes: FastifyPluginAsync<LogDoors> = async (app, { access, con
       answerWrite<{ readonly items: readonly Lesson[] }>(control, request, reply, {
         status: 201,
         decide: (workspace, at) => {
-          const { project: name, environment, release: key } = request.params;
-          const project = projectOf(workspace, name);
           const by = originOf(request).actor.name;
-          const place = { project, environment: environmentOf(project, environment), key };
-          return teach(place, request.body, { by, at: new Date(at).toISOString() });
+          return teach(placeOf(workspace, request.params), request.body, { by, at: new Date(at).toISOString() });
         },
       }),
   );
@@ -143,16 +131,14 @@ export const logRoutes: FastifyPluginAsync<LogDoors> = async (app, { access, con
     return next;
   }
 
-  async function written(request: FastifyRequest<{ Params: Params; Querystring: LogQuery }>): Promise<Written> {
+  async function written(request: FastifyRequest<{ Params: ReleaseParams; Querystring: LogQuery }>): Promise<Written> {
     const { params: at, query } = request;
-    const project = projectOf(control.workspace, at.project);
-    environmentOf(project, at.environment);
+    placeOf(control.workspace, at);
     const asOf = readTime("at", query.at);
     if (asOf !== undefined && asOf > sources.now()) {
       throw new ProblemError("invalid_field", { field: "at", received: query.at, reason: "it has not come yet" });
     }
-    const id = { project: at.project, environment: at.environment, key: at.release };
-    const log = await inTurn(() => writeLog({ control, ...sources }, id, asOf));
+    const log = await inTurn(() => writeLog({ control, ...sources }, idOf(at), asOf));
     const [keyId, { body }] = await signingKey(at.project);
     const bytes = WRITERS[query.format ?? "json"](log, keyId);
     return { log, bytes, signature: signatureOf(bytes, body), keyId };
