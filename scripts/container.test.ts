@@ -1,10 +1,12 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { needPrograms } from "@belay/testkit";
 import { expect, it } from "vitest";
 import { parse } from "yaml";
 
-/** No container engine runs in these tests: what can be read of the two files is held to the repository. */
+/** No container engine runs in these tests: what can be read of the two files is held to the repository. `npm run test:compose` runs them. */
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 
@@ -53,4 +55,25 @@ it("compose starts the server alone; each engine is a profile of its own, and ev
   expect(Object.keys(belay.environment).filter((name) => !known.has(name))).toEqual([]);
   const mounted = Object.values<{ volumes?: string[] }>(services).flatMap((service) => service.volumes ?? []);
   expect(mounted.map((volume) => volume.split(":")[0])).toEqual(Object.keys(volumes));
+});
+
+it("compose itself reads it: the server alone gets the variables there are, the others empty", (context) => {
+  needPrograms(context, "docker-compose");
+  const read = execFileSync("docker-compose", ["--file", join(ROOT, "compose.yaml"), "config"], {
+    encoding: "utf8",
+    env: { PATH: process.env["PATH"], BELAY_DATABASE_URL: "postgres://belay:belay@postgres:5432/belay" },
+  });
+  const { services } = parse(read);
+  expect(services.belay).toMatchObject({
+    environment: {
+      BELAY_ADMIN_TOKEN: "",
+      BELAY_CLICKHOUSE_URL: "",
+      BELAY_DATABASE_URL: "postgres://belay:belay@postgres:5432/belay",
+      BELAY_REDIS_URL: "",
+    },
+    restart: "unless-stopped",
+    stop_grace_period: "10s",
+  });
+  // Where an engine may not raise the limit, asking for one keeps the container from starting; Node takes all it is given.
+  expect(services.belay.ulimits).toBeUndefined();
 });
