@@ -148,8 +148,8 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   unknown_flag: entry(
     422,
     "Flag not known",
-    "`{field}` names a flag this project does not have.",
-    "Create the flag first, or correct its key.",
+    "`{field}` names a flag this project does not have, or one that is archived.",
+    "Create the flag first, restore it, or correct its key.",
   ),
   unknown_space: entry(
     422,

@@ -21,7 +21,7 @@ import type { Schema } from "./schema.ts";
 
 const { reason } = ReasonSchema["properties"];
 
-const RequestOperationSchema: Schema<RequestOperation> = oneOf([
+const OPERATIONS: readonly RequestOperation[] = [
   "rollout",
   "targeting",
   "enabled",
@@ -34,7 +34,11 @@ const RequestOperationSchema: Schema<RequestOperation> = oneOf([
   "segment",
   "holdout-end",
   "import",
-]);
+];
+
+const RequestOperationSchema: Schema<RequestOperation> = oneOf(OPERATIONS, {
+  description: "`switch` and `archive` are the calls for many flags: `archive` with the action `restore` brings flags back",
+});
 
 export const RequestStateSchema: Schema<RequestState> = oneOf([
   "open",

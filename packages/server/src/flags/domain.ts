@@ -123,7 +123,8 @@ function withoutCleared(document: object): object {
 /** The key that differs least, if it differs little: a typo is the usual reason for a flag not found. */
 function nearestKey(wanted: string, keys: Iterable<string>): string | undefined {
   let nearest: string | undefined;
-  let least = Math.min(4, Math.ceil(wanted.length / 3) + 1);
+  // Of a key that differs in each of its characters nothing is meant.
+  let least = Math.min(4, Math.ceil(wanted.length / 3) + 1, wanted.length);
   for (const key of keys) {
     const distance = Math.abs(key.length - wanted.length) < least ? editDistance(wanted, key) : least;
     if (distance < least) [nearest, least] = [key, distance];

@@ -155,6 +155,8 @@ it("names the nearest key of a flag not found", async () => {
   await ask("POST", `${P}/flags`, { key: "checkout-v2" });
   const { body } = await ask("PUT", `${E}/flags/chekout-v2/rollout`, { percentage: 1 });
   expect(body).toMatchObject({ status: 404, code: "flag_not_found", nearest: "checkout-v2" });
+  await ask("POST", `${P}/flags`, { key: "q" });
+  expect((await ask("GET", `${P}/flags/x`)).body).not.toHaveProperty("nearest");
 });
 
 it("lists flags page by page in the order of their keys, each once", async () => {

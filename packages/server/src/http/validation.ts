@@ -83,7 +83,17 @@ function insideUnion(union: ValueError): ValueError {
   const shared = forms.map((form) => names.filter((name) => Object.hasOwn(form["properties"] ?? {}, name)).length);
   const best = shared.indexOf(Math.max(...shared));
   const inside = (shared[best] ?? 0) > 0 ? firstFault(union.errors[best] ?? []) : undefined;
-  return inside ?? union;
+  return inside === undefined ? union : acrossForms(inside, union, forms);
+}
+
+/** A fault in the field by which the forms of a union differ allows what that field may be in any of them. */
+function acrossForms(inside: ValueError, { path }: ValueError, forms: readonly TSchema[]): ValueError {
+  const name = lastOf(inside.path);
+  if (inside.path !== `${path}/${name}`) return inside;
+  const fields = forms.flatMap((form) => (form["properties"] as Record<string, TSchema> | undefined)?.[name] ?? []);
+  const values = fields.map((field) => ("const" in field ? [field["const"] as Json] : field["x-one-of"]));
+  if (fields.length < 2 || values.includes(undefined)) return inside;
+  return { ...inside, type: ValueErrorType.Union, schema: { ...inside.schema, "x-one-of": [...new Set(values.flat())] } };
 }
 
 function codeOf({ type, schema }: ValueError): ErrorCode {

@@ -62,6 +62,13 @@ describe("a metric", () => {
     expect([stale.status, stale.body.change.action]).toEqual([412, "metric.edit"]);
   });
 
+  it("of a kind there is not is told all kinds there are", async () => {
+    const measure = { kind: "conversion", events: { name: "purchase" } };
+    const { body } = await ask("POST", `${P}/metrics`, { key: "odd", measure, good: "increase" });
+    expect([body.field, body.reason]).toEqual(["measure.kind", "it is none of the values in `allowed`"]);
+    expect(body.allowed).toEqual(["proportion", "count", "retention", "sum", "mean", "ratio", "quantile", "funnel"]);
+  });
+
   it("is archived and brought back, and not edited meanwhile", async () => {
     expect((await ask("POST", `${P}/metrics/revenue/archive`, {})).body.archived).toBe(true);
     expect((await ask("PATCH", `${P}/metrics/revenue`, { tolerance: 0.5 })).body.code).toBe("archived");
