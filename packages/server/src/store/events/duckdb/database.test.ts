@@ -1,5 +1,8 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { seeded, tempDir } from "@belay/testkit";
 import { DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -41,6 +44,24 @@ async function load(database: EventDatabase, spool: string, number: number, batc
 }
 
 const claim = () => new Received().claim("any", 1);
+
+const BUILT = fileURLToPath(new URL("../../../../dist/store/events/duckdb/database.js", import.meta.url));
+
+test.each([1, 4, 8])(
+  "fault 55: a file that there was room for %i KiB of when it was made is made again once there is more",
+  async (kib) => {
+    const open = `import(process.argv[1]).then(({ EventDatabase }) => EventDatabase.open(JSON.parse(process.argv[2])))`;
+    const options = { directory, spoolDirectory };
+    const command = `ulimit -f ${kib}; exec "$@"`;
+    const args = ["-c", command, "bash", process.execPath, "-e", open, BUILT, JSON.stringify(options)];
+    await expect(promisify(execFile)("bash", args)).rejects.toThrow();
+    const database = await EventDatabase.open(options);
+    await load(database, "s", 1, [batchOf({ exposures: [exposureOf(1)] })]);
+    expect(await extent(database)).toMatchObject({ rows: 1 });
+    await database.close();
+    expect((await readdir(directory)).filter((name) => name.includes(".new"))).toEqual([]);
+  },
+);
 
 /** What a person finds in the file with a tool of theirs. */
 async function ask(sql: string): Promise<DuckDBValue[][]> {

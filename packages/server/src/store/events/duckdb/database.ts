@@ -1,11 +1,12 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type DuckDBBlobValue, type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import type { Aggregate, AggregateRequest, PairCell, PairsRequest } from "../aggregate/request.ts";
 import type { DocumentOf, DocumentRequest, Engine, Extent, LoadableSegment, Page, PageRequest } from "../engine.ts";
 import type { EventKind, EventQuery, LedgerLine, LedgerQuery, PrintedSql } from "../event-store.ts";
 import { COLUMNS } from "../formats.ts";
+import { syncDirectory } from "../spool/segment-file.ts";
 import { aggregate, pairs } from "./aggregate/aggregation.ts";
 import { forgetProject } from "./aggregate/kept-state.ts";
 import { outliving, SETTLE_FIRST_MET } from "./first-met-sql.ts";
@@ -55,7 +56,9 @@ export class EventDatabase implements Engine {
     const pages = join(directory, "pages");
     await rm(pages, { recursive: true, force: true });
     await mkdir(pages, { recursive: true, mode: 0o700 });
-    const instance = await DuckDBInstance.create(join(directory, "events.duckdb"), settings(directory));
+    const file = join(directory, "events.duckdb");
+    if (!(await isThere(file))) await makeFile(file);
+    const instance = await DuckDBInstance.create(file, settings(directory));
     const writer = await instance.connect();
     // From here on the database reaches the spool and its own folder, and nothing can allow it more.
     await writer.run(`set allowed_directories = [${text(spoolDirectory)}, ${text(pages)}]`);
@@ -326,6 +329,25 @@ const ROWS_SETTLED = 200_000;
 const SEGMENTS_REMEMBERED = 1_000;
 
 /** All cores, which its process is given after the server (see `child.ts`); memory is bounded, what does not fit is spilled. */
+/**
+ * A file that was cut while it was made, by a full disk or a kill, is no database, and no later start would make one of it: so
+ * it gets its name once it is whole.
+ */
+async function makeFile(file: string): Promise<void> {
+  const made = `${file}.new`;
+  for (const left of [made, `${made}.wal`]) await rm(left, { force: true });
+  (await DuckDBInstance.create(made)).closeSync();
+  await rename(made, file);
+  await syncDirectory(dirname(file));
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 function settings(directory: string): Record<string, string> {
   const memoryMb = Math.floor(Math.min(0.25 * totalmem(), 2 * 1024 ** 3) / 1024 ** 2);
   return {
