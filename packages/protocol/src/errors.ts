@@ -397,7 +397,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     "Choose another key, or edit what is there.",
   ),
   archived: entry(409, "Flag is archived", "`{key}` is archived and cannot be changed.", "Restore it first, or make a new flag."),
-  in_use: entry(409, "Still in use", "`{key}` is used by {users}.", "Remove those uses first."),
+  in_use: entry(
+    409,
+    "Still in use",
+    "`{key}` is used by {users}.",
+    "Remove those uses first: edit what names it, stop the experiment, abort the release.",
+  ),
   experiment_moves: entry(
     409,
     "Units would change arms",

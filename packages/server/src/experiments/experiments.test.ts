@@ -153,6 +153,22 @@ describe("a start", () => {
     });
   });
 
+  it("keeps its flag from the archive while it runs", async () => {
+    await track(server);
+    await ask("POST", X, DRAFT);
+    await ask("POST", `${ONE}/start`, {});
+    const { flag } = DRAFT;
+    expect((await ask("POST", `${P}/flags/${flag}/archive`, {})).body).toMatchObject({
+      status: 409,
+      code: "in_use",
+      users: "experiment checkout-test",
+    });
+    const bulk = await ask("POST", `${P}/flags/bulk`, { action: "archive", flags: [flag] });
+    expect(bulk.body.results).toEqual([{ flag, outcome: "refused", code: "in_use", users: "experiment checkout-test" }]);
+    await ask("POST", `${ONE}/stop`, {});
+    expect((await ask("POST", `${P}/flags/${flag}/archive`, {})).body.archived).toBe(true);
+  });
+
   it("is ended by a stop, once", async () => {
     await track(server);
     await ask("POST", X, DRAFT);

@@ -2,6 +2,7 @@ import type { Flag, FlagCreation, FlagEdit, FlagKey, FlagType, Json, Targeting, 
 import { asJson, type Decision, isSame, refuse } from "../control/decision.ts";
 import { writeProjectDocument } from "../control/project-document.ts";
 import { allStreams, projectStream } from "../control/streams.ts";
+import { isLive } from "../releases/states.ts";
 import { usersOfFlag } from "../state/users.ts";
 import type { FlagDocument, FlagSpaces, Held, ProjectState } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
@@ -70,7 +71,8 @@ export function seenBySdks({ variants, clientSide, archived, metadata = {} }: Fl
 }
 
 /**
- * Archives a flag, after which SDKs do not know it, or brings it back with the salts and targetings it had.
+ * Archives a flag, after which SDKs do not know it, or brings it back with the salts and targetings it had. One that a running
+ * experiment or release decides by stays: all its units would move, unnoticed by what is made of them.
  *
  * @param together flags that are archived in the same change: being in use by them is no reason to stay.
  */
@@ -82,9 +84,18 @@ export function archiveFlag(
 ): Decision<Flag> {
   const held = project.flags.get(key);
   if (held === undefined) return flagNotFound(project, key);
-  const users = archived && !held.body.archived ? usersOfFlag(project, key, together) : [];
+  const users = archived && !held.body.archived ? [...usersOfFlag(project, key, together), ...runningOn(project, key)] : [];
   if (users.length > 0) return refuse("in_use", { key, users: users.join(", ") });
   return replaceFlag(project, key, held, { ...held.body, archived }, archived ? "flag.archive" : "flag.restore", true);
+}
+
+/** What runs on a flag, in words, as a refusal quotes it. */
+function runningOn({ experiments, environments }: ProjectState, flag: FlagKey): string[] {
+  const tested = [...experiments].filter(([, { body }]) => body.flag === flag && body.status === "running");
+  const released = [...environments].flatMap(([environment, { releases }]) =>
+    [...releases].filter(([, { body }]) => body.flag === flag && isLive(body.state)).map(([key]) => `${key} in ${environment}`),
+  );
+  return [...tested.map(([key]) => `experiment ${key}`), ...released.map((release) => `release ${release}`)];
 }
 
 /** A flag that may be changed. */

@@ -64,6 +64,17 @@ const state = async (): Promise<unknown> => {
 const share = async (): Promise<number> => (await ask("GET", FLAG)).body.rollout?.percentage ?? 0;
 
 describe("a release, drafted and started", () => {
+  it("keeps its flag from the archive while it runs", async () => {
+    await started();
+    expect((await ask("POST", `${P}/flags/checkout/archive`, {})).body).toMatchObject({
+      status: 409,
+      code: "in_use",
+      users: "release checkout in production",
+    });
+    expect((await ask("POST", `${CHECKOUT}/abort`, {})).status).toBe(200);
+    expect((await ask("POST", `${P}/flags/checkout/archive`, {})).status).toBe(200);
+  });
+
   it("takes the default ladder, and the internal segment where it is named", async () => {
     await ask("POST", `${P}/segments`, { key: "staff", when: { attribute: "staff", op: "exists", value: true } });
     const { status, body } = await ask("POST", R, { key: "r1", flag: "checkout", internal: "staff" });
