@@ -1,6 +1,6 @@
 import { type CompileOptions, checkFlag, checkSegment, type Defect } from "@belay/core";
 import type { FlagKey, SegmentKey } from "@belay/protocol";
-import { experimentFault } from "../experiments/domain.ts";
+import { experimentFault } from "../experiments/definition.ts";
 import { clientSideFault } from "../flags/client-side.ts";
 import { definitionFault } from "../metrics/domain.ts";
 import { flagsReachable } from "../state/reach.ts";

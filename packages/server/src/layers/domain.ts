@@ -3,7 +3,7 @@ import type { Holdout, HoldoutCreation, Layer, LayerCreation, Space } from "@bel
 import { type Decision, refuse } from "../control/decision.ts";
 import { writeProjectDocument } from "../control/project-document.ts";
 import { allStreams } from "../control/streams.ts";
-import { claimsOf } from "../experiments/domain.ts";
+import { claimsOf } from "../experiments/definition.ts";
 import type { Held, HoldoutDocument, LayerDocument, ProjectState } from "../state/workspace.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { E, P } from "../app.fixture.ts";
-import { addLooks } from "../experiments/domain.ts";
 import { DRAFT } from "../experiments/experiments.fixture.ts";
+import { addLooks } from "../experiments/looks.ts";
 import { markStale } from "../flags/lifecycle.ts";
 import { projectOf } from "../http/params.ts";
 import { type Story, tellStory } from "../releases/log/log-story.fixture.ts";

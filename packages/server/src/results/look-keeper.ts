@@ -1,5 +1,6 @@
 import type { ControlPlane } from "../control/control-plane.ts";
-import { addLooks, hasNewPhase, openPhases, setAlarm } from "../experiments/domain.ts";
+import { hasNewPhase, openPhases } from "../experiments/domain.ts";
+import { addLooks, setAlarm } from "../experiments/looks.ts";
 import { phasesSince } from "../experiments/past-phases.ts";
 import { projectOf } from "../http/params.ts";
 import type { ExperimentDocument, Workspace } from "../state/workspace.ts";
