@@ -22,7 +22,7 @@ import {
   type Schema,
 } from "@belay/protocol/schemas";
 import { Type } from "@sinclair/typebox";
-import type { FastifyPluginAsync, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { projectPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
@@ -80,13 +80,18 @@ const ListQuerySchema: Schema<ExperimentListQuery> = Type.Unsafe<ExperimentListQ
 const tags: readonly string[] = ["experiments"];
 const FORECAST_DAYS = 7;
 
+const all = "/api/v1/projects/:project/experiments";
+const one: string = `${all}/:experiment`;
+const params: Schema<ExperimentParams> = pathParams("project", "experiment");
+
 /** Experiments from the first draft to the decision. */
 export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app, doors) => {
-  const { access, control, events, log, now, results } = doors;
-  const all = "/api/v1/projects/:project/experiments";
-  const one = `${all}/:experiment`;
-  const params = pathParams("project", "experiment");
+  definitionRoutes(app, doors);
+  lifeRoutes(app, doors);
+  foresightRoutes(app, doors);
+};
 
+function definitionRoutes(app: FastifyInstance, { access, control }: ExperimentDoors): void {
   app.get<{ Params: ProjectParams; Querystring: ExperimentListQuery }>(
     all,
     {
@@ -159,6 +164,10 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
         decide: (workspace) => editExperiment(stateOf(workspace, request.params), request.params.experiment, request.body),
       }),
   );
+}
+
+function lifeRoutes(app: FastifyInstance, doors: ExperimentDoors): void {
+  const { access, control, results } = doors;
 
   app.post<{ Params: ExperimentParams; Body: { reason?: string } }>(
     `${one}/start`,
@@ -192,7 +201,7 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
       },
     },
     async (request, reply) => {
-      const opened = await openedSince(request);
+      const opened = await openedSince(doors, request);
       return answerWrite(control, request, reply, {
         precondition: experimentPrecondition(request.params),
         decide: (workspace, at) =>
@@ -200,12 +209,6 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
       });
     },
   );
-
-  /** Phases nobody noticed yet: after the end nobody would look for them. */
-  async function openedSince(request: FastifyRequest<{ Params: ExperimentParams }>): Promise<readonly Phase[]> {
-    const { body: document } = seen(control, request).held;
-    return document.status === "running" ? phasesSince(log, { ...request.params, document }) : [];
-  }
 
   app.post<{ Params: ExperimentParams; Body: DecisionDraft }>(
     `${one}/decide`,
@@ -222,7 +225,7 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
     async (request, reply) => {
       const { project, experiment } = request.params;
       seen(control, request);
-      const [advice, opened] = [await results.advice({ project, experiment }), await openedSince(request)];
+      const [advice, opened] = [await results.advice({ project, experiment }), await openedSince(doors, request)];
       return answerWrite(control, request, reply, {
         precondition: experimentPrecondition(request.params),
         decide: (workspace, at) =>
@@ -235,6 +238,20 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
       });
     },
   );
+}
+
+/** Phases nobody noticed yet: after the end nobody would look for them. */
+async function openedSince(
+  { control, log }: Pick<ExperimentDoors, "control" | "log">,
+  request: FastifyRequest<{ Params: ExperimentParams }>,
+): Promise<readonly Phase[]> {
+  const { body: document } = seen(control, request).held;
+  return document.status === "running" ? phasesSince(log, { ...request.params, document }) : [];
+}
+
+/** What it could see, and what was looked at. */
+function foresightRoutes(app: FastifyInstance, doors: ExperimentDoors): void {
+  const { access, control } = doors;
 
   app.post<{ Params: ExperimentParams; Body: ForecastRequest }>(
     `${one}/forecast`,
@@ -251,26 +268,10 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
     async (request): Promise<Forecast> => {
       const { params: of, body } = request;
       const { held, state } = seen(control, request);
-      const recent = await recentFor(of.project, state, held.body, body);
+      const recent = await recentFor(doors, of.project, state, held.body, body);
       return forecastOf(state, of.experiment, held.body, { request: body, recent });
     },
   );
-
-  /** Reads events only where the request leaves something to be read off. */
-  async function recentFor(
-    project: string,
-    { metrics }: ProjectState,
-    { environment, flag, metrics: { primary } }: ExperimentDocument,
-    { days = FORECAST_DAYS, unitsPerDay, baselines = {} }: ForecastRequest,
-  ): Promise<Recent | undefined> {
-    const open = primary.filter((metric) => !Object.hasOwn(baselines, metric));
-    if (unitsPerDay !== undefined && open.length === 0) return undefined;
-    const asked = open.flatMap((key) => {
-      const body = metrics.get(key)?.body;
-      return body === undefined ? [] : [{ key, measure: body.measure, window: body.window }];
-    });
-    return recentOf(events, { project, environment, flag, days, metrics: asked }, now());
-  }
 
   app.get<{ Params: ExperimentParams }>(
     `${one}/looks`,
@@ -288,7 +289,24 @@ export const experimentRoutes: FastifyPluginAsync<ExperimentDoors> = async (app,
       return { items: state.looks.get(request.params.experiment)?.body.looks ?? [] };
     },
   );
-};
+}
+
+/** Reads events only where the request leaves something to be read off. */
+async function recentFor(
+  { events, now }: Pick<ExperimentDoors, "events" | "now">,
+  project: string,
+  { metrics }: ProjectState,
+  { environment, flag, metrics: { primary } }: ExperimentDocument,
+  { days = FORECAST_DAYS, unitsPerDay, baselines = {} }: ForecastRequest,
+): Promise<Recent | undefined> {
+  const open = primary.filter((metric) => !Object.hasOwn(baselines, metric));
+  if (unitsPerDay !== undefined && open.length === 0) return undefined;
+  const asked = open.flatMap((key) => {
+    const body = metrics.get(key)?.body;
+    return body === undefined ? [] : [{ key, measure: body.measure, window: body.window }];
+  });
+  return recentOf(events, { project, environment, flag, days, metrics: asked }, now());
+}
 
 /** The experiment of a path as the caller may see it: one in an environment out of its scope is not there. */
 export function seen(
