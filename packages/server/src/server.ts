@@ -7,6 +7,7 @@ import { UseBook } from "./access/use-book.ts";
 import { buildApp } from "./app.ts";
 import { Backups } from "./backups/backup.ts";
 import { backupDoors } from "./backups/routes.ts";
+import { gatherLedgers, openBus, openDeliveries, openLog } from "./chosen-stores.ts";
 import { COMPILE_OPTIONS } from "./compile-options.ts";
 import type { Config } from "./config.ts";
 import { ControlPlane } from "./control/control-plane.ts";
@@ -20,39 +21,29 @@ import { eventDoors } from "./exposures/routes.ts";
 import { SharedTails } from "./exposures/shared-tails.ts";
 import { type FirstSecrets, prepareFirstStart } from "./first-start.ts";
 import { FlagUses } from "./flags/flag-uses.ts";
-import { StaleKeeper } from "./flags/stale-keeper.ts";
 import { greeting } from "./greeting.ts";
-import { History } from "./history/history.ts";
 import { ProblemError, renderProblem } from "./http/problem.ts";
 import { ImportLog } from "./imports/import-log.ts";
 import { Importer } from "./imports/importer.ts";
 import { importDoors } from "./imports/routes.ts";
 import { InstanceRegistry } from "./instances/registry.ts";
-import { GatheredLedger } from "./ledger/gathered-ledger.ts";
 import { meteredLog } from "./meters/log-meters.ts";
 import { meterParts } from "./meters/parts.ts";
 import { oidcProvider } from "./oidc/provider.ts";
 import { recordDoors } from "./record-doors.ts";
 import { releaseDoors } from "./release-doors.ts";
 import { ReleaseDesk } from "./releases/desk.ts";
-import { OutcomeKeeper } from "./releases/log/outcome-keeper.ts";
 import { messageNotice } from "./releases/messages.ts";
 import { PromisedRollbacks } from "./releases/promised-rollbacks.ts";
-import { Clerk } from "./requests/clerk.ts";
-import { LookKeeper } from "./results/look-keeper.ts";
-import { createResults } from "./results/service.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
+import { startRounds } from "./rounds.ts";
 import { closing, endApp, listen, type RunningServer } from "./running-server.ts";
-import { type Bus, LocalBus, postgresBus, redisBus } from "./store/bus/index.ts";
-import { type ChangeLog, MirroredChangeLog, openChangeLog, postgresChangeLog } from "./store/changes/index.ts";
+import type { ChangeLog } from "./store/changes/index.ts";
 import { leavingLeases, withLease } from "./store/changes/lease.ts";
 import { isAway, untilThere } from "./store/changes/until-there.ts";
 import { takeDataFolder } from "./store/data-folder.ts";
-import { type DeliveryStore, openDeliveryStore, postgresDeliveryStore } from "./store/deliveries/index.ts";
-import { type EventStore, openEventStore } from "./store/events/index.ts";
-import { postgresLedgerStore } from "./store/ledgers/index.ts";
+import { openEventStore } from "./store/events/index.ts";
 import { overlaid } from "./store/overlaid.ts";
-import { inheritedNamesIn, serverNameIn, settleInheritance } from "./store/server-name.ts";
 import { postgresSightingStore } from "./store/sightings/index.ts";
 import { openUseStore } from "./store/uses/index.ts";
 import { descriptorLimit, streamsWithin } from "./stream/descriptors.ts";
@@ -197,43 +188,12 @@ export async function startServer(config: Config): Promise<RunningServer> {
       onFault: (error) => app?.log.warn({ err: error }, "webhooks not told yet"),
     });
     closers.push(() => courier.close());
-    const looks = new LookKeeper({
-      control,
-      log,
-      results: createResults({ control, events: read, now: Date.now, deliveries }),
-      now: Date.now,
-      holder: randomUUID(),
-      onFault: (error, experiment) => app?.log.warn({ err: error, experiment }, "experiment not looked at yet"),
-    });
-    closers.push(() => looks.close());
-    const outcomes = new OutcomeKeeper({
-      control,
-      log,
-      events,
-      now: Date.now,
-      holder,
-      onFault: (error, release) => app?.log.warn({ err: error, release }, "outcomes of a release not written down yet"),
-    });
-    closers.push(() => outcomes.close());
-    const clerk = new Clerk({
-      control,
-      log,
-      history: new History(log),
-      compile: COMPILE_OPTIONS,
-      now: Date.now,
-      holder,
-      onFault: (error) => app?.log.warn({ err: error }, "requests not looked after yet"),
-    });
-    closers.push(() => clerk.close());
-    const stale = new StaleKeeper({
-      control,
-      log,
-      uses: flagUses,
-      now: Date.now,
-      holder,
-      onFault: (error) => app?.log.warn({ err: error }, "stale flags not looked for yet"),
-    });
-    closers.push(() => stale.close());
+    closers.push(
+      ...startRounds({
+        ...{ control, log, events, read, deliveries, uses: flagUses, holder },
+        warn: (about, message) => app?.log.warn(about, message),
+      }),
+    );
     meterParts(registry, { control, instances, events, intake, deliveries, tower: desk.tower, pulse, now: Date.now });
     let unready: string | undefined = "it is starting";
     app = await buildApp({
@@ -332,43 +292,4 @@ async function startOnce(
     if (isAway(error) && control.workspace.projects.size > 0) return undefined;
     throw error;
   }
-}
-
-/** PostgreSQL where several servers share it, with a mirror here to start from while it is away; else a file. */
-async function openLog({ databaseUrl }: Config, folder: string, onFault: (error: unknown) => void): Promise<ChangeLog> {
-  if (databaseUrl === undefined) return openChangeLog(join(folder, "changes.db"));
-  return new MirroredChangeLog(postgresChangeLog({ url: databaseUrl }), { file: join(folder, "changes.mirror.json"), onFault });
-}
-
-/** Servers that share a database and no event store tell each other what their ledgers say; absent elsewhere. */
-async function gatherLedgers(
-  { databaseUrl, clickHouse }: Config,
-  folder: string,
-  { control, events }: { readonly control: ControlPlane; readonly events: EventStore },
-  onFault: (error: unknown) => void,
-): Promise<GatheredLedger | undefined> {
-  if (databaseUrl === undefined || clickHouse !== undefined) return undefined;
-  const from = await inheritedNamesIn(folder);
-  return new GatheredLedger({
-    events,
-    store: postgresLedgerStore({ url: databaseUrl }),
-    server: await serverNameIn(folder),
-    ...(from.length === 0 ? {} : { inheritance: { from, settle: () => settleInheritance(folder) } }),
-    projects: () => new Map([...control.workspace.projects].map(([key, { environments }]) => [key, [...environments.keys()]])),
-    now: Date.now,
-    onFault,
-  });
-}
-
-/** Over Redis where there is one; else over the PostgreSQL that several servers share; else nobody is there to be told. */
-function openBus({ redis, databaseUrl }: Config, onFault: (error: unknown) => void): Bus {
-  if (redis !== undefined) return redisBus({ redis, onFault });
-  return databaseUrl === undefined ? new LocalBus().join() : postgresBus({ url: databaseUrl, onFault });
-}
-
-/** Beside the change log, so that any server that shares it can carry what is to be sent. */
-async function openDeliveries({ databaseUrl }: Config, folder: string): Promise<DeliveryStore> {
-  return databaseUrl === undefined
-    ? openDeliveryStore(join(folder, "deliveries.db"))
-    : postgresDeliveryStore({ url: databaseUrl });
 }
