@@ -135,7 +135,8 @@ class RedisBus implements Bus {
     if (this.#missed > BEATS_MISSED_MAX) {
       this.#missed = 0;
       this.#broke(new Error("Redis does not carry messages"));
-      for (const client of [this.#publisher, this.#subscriber]) client.disconnect(true);
+      // One that is being made has timeouts of its own; cut while it asks sentinels for the master it would never try again.
+      for (const client of [this.#publisher, this.#subscriber]) if (client.status === "ready") client.disconnect(true);
     }
     this.#say(BEAT, null);
   }

@@ -18,6 +18,9 @@ export type RedisClient = Redis | Cluster;
 /** How long Redis may take for anything until it counts as away. */
 const REDIS_TIMEOUT_MS = 500;
 
+/** One that hangs is passed over for the next. */
+const ASKING_SENTINELS = { sentinelCommandTimeout: 2 * REDIS_TIMEOUT_MS } as const;
+
 const RECONNECT_MS = { first: 50, max: 1_000 };
 
 /**
@@ -40,7 +43,14 @@ export function redisClient({ urls, sentinel }: RedisOptions): RedisClient {
   const [first = "redis://127.0.0.1:6379", ...more] = urls;
   if (sentinel !== undefined) {
     const sentinels = urls.map((url) => addressOf(new URL(url), 26_379));
-    return new Redis({ ...common, ...loginOf(new URL(first)), sentinels, name: sentinel, sentinelRetryStrategy: again });
+    return new Redis({
+      ...common,
+      ...loginOf(new URL(first)),
+      sentinels,
+      name: sentinel,
+      ...ASKING_SENTINELS,
+      sentinelRetryStrategy: again,
+    });
   }
   if (more.length === 0) return new Redis(first, common);
   const { retryStrategy: clusterRetryStrategy, ...redisOptions } = common;

@@ -78,6 +78,27 @@ withRedis("bus over Redis", (redis) => {
     expect(await replica.command("PUBSUB", "NUMSUB", "t-moved:bus")).toMatch(/:2\r\n$/);
   });
 
+  it("comes by its master through sentinels that answer later than it misses its beats", async () => {
+    const sentinel = await startRedis({ kind: "sentinel", masterPort: redis().port });
+    onTestFinished(() => sentinel.stop());
+    const way = await startFaultProxy(sentinel.port);
+    onTestFinished(() => way.close());
+    way.faults.latencyMs = 120;
+    const bus = await joined({ urls: [`redis://127.0.0.1:${way.port}`], sentinel: "main", prefix: "t-slow" });
+    onTestFinished(() => bus.close());
+    expect(await redis().command("PUBSUB", "NUMSUB", "t-slow:bus")).toMatch(/:1\r\n$/);
+  });
+
+  it("passes over a sentinel that hangs", async () => {
+    const [hung, well] = await Promise.all([1, 2].map(() => startRedis({ kind: "sentinel", masterPort: redis().port })));
+    if (hung === undefined || well === undefined) throw new Error("two were started");
+    onTestFinished(() => Promise.all([hung.stop(), well.stop()]).then(() => undefined));
+    hung.signal("SIGSTOP");
+    const bus = await joined({ urls: [hung.url, well.url], sentinel: "main", prefix: "t-hung" });
+    onTestFinished(() => bus.close());
+    expect(await redis().command("PUBSUB", "NUMSUB", "t-hung:bus")).toMatch(/:1\r\n$/);
+  });
+
   it("keeps installations with different prefixes apart", async () => {
     const { one, heard } = await pair();
     const { one: stranger } = await pair();
