@@ -51,7 +51,7 @@ export class Branches {
           directory,
           onBrief: () => branches.#takeKeys(),
           onRevision: () => branches.#noteOwn(branches.#branches.get(id)),
-          onFault: (detail) => options.onFault(detail, branches.#branches.get(id)?.followed.brief),
+          onFault: (detail) => options.onFault(detail, branches.#placeOf(id)),
         });
         branches.#branches.set(id, branch);
         branches.#takeKeys();
@@ -62,6 +62,12 @@ export class Branches {
       await branches.close();
       throw error;
     }
+  }
+
+  /** For the log: a brief holds hashes of keys besides. */
+  #placeOf(id: string): Place | undefined {
+    const { project, environment } = this.#branches.get(id)?.followed.brief ?? {};
+    return project === undefined || environment === undefined ? undefined : { project, environment };
   }
 
   /** Who may ask: the keys of all briefs. */

@@ -16,6 +16,7 @@ import {
   tempDir,
 } from "@belay/testkit";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { hashSecret } from "../access/secrets.ts";
 
 // Processes that start take their time on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
@@ -219,6 +220,24 @@ describe("where the upstream is away", () => {
     await expect.poll(() => client.revision, { timeout: 60_000 }).toBe(during);
     await expect.poll(() => meterOf("belay_relay_up")).toBe(1);
     expect(decided).toEqual([...decided].sort((a, b) => a - b));
+  });
+
+  it("fault 46: its log says what is wrong and in which environment, and no hash of a key", async () => {
+    const linesBefore = relay.output().split("\n").length;
+    await way.refuse();
+    const told = (): string | undefined =>
+      relay
+        .output()
+        .split("\n")
+        .slice(linesBefore - 1)
+        .find((line) => line.includes("cannot be reached"));
+    await expect.poll(told, { timeout: 20_000 }).toBeDefined();
+    await way.restore();
+    await expect.poll(() => meterOf("belay_relay_up"), { timeout: 20_000 }).toBe(1);
+    expect(JSON.parse(told() ?? "")).toMatchObject({ project: "default", environment: "production" });
+    const hashes = [...keys.values()].map(({ secret }) => hashSecret(secret));
+    expect(hashes).toHaveLength(4);
+    expect(hashes.filter((hash) => relay.output().includes(hash))).toEqual([]);
   });
 
   it("a relay that knows nothing yet says so, and is ready once it does", async () => {
