@@ -17,8 +17,9 @@ import {
   MetricUseSchema,
   pageSchema,
   ReasonSchema,
+  type Schema,
 } from "@belay/protocol/schemas";
-import type { FastifyPluginAsync } from "fastify";
+import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import { type Access, reaches } from "../access/access.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import { projectPrecondition, type TargetPrecondition } from "../control/target-precondition.ts";
@@ -46,35 +47,18 @@ interface MetricParams {
 
 const tags: readonly string[] = ["metrics"];
 
+const all = "/api/v1/projects/:project/metrics";
+const one: string = `${all}/:metric`;
+const params: Schema<MetricParams> = pathParams("project", "metric");
+
 /** How numbers are made from metric events: defined once per project, looked at before they are saved. */
-export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { access, control, events, now }) => {
-  const all = "/api/v1/projects/:project/metrics";
-  const one = `${all}/:metric`;
-  const params = pathParams("project", "metric");
+export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, doors) => {
+  definingRoutes(app, doors);
+  keepingRoutes(app, doors);
+};
 
-  /** @throws ProblemError where no event of the last days fits a selection: usually a name with a typo. */
-  async function assertSeen(project: string, measure: MeasureDraft | undefined, unseen: boolean | undefined): Promise<void> {
-    const fault = measure === undefined ? undefined : definitionFault({ measure, window: { toHours: 1 } });
-    if (measure === undefined || unseen === true || fault !== undefined) return;
-    const { from, selections } = await previewMetric(events, { project, measure }, now());
-    for (const [index, { field, needsValue }] of selectionsOf(measure).entries()) {
-      const found = selections[index];
-      if (found === undefined || (needsValue ? found.values : found.events) > 0) continue;
-      throw new ProblemError("metric_unseen", { field, since: from, reason: unseenReason(found), preview: { ...found } });
-    }
-  }
-
-  /** What an edit measures. A cap that was read off for one window is read off anew for another. */
-  async function editedMeasure(
-    { project, metric }: MetricParams,
-    draft: MeasureDraft | undefined,
-    window: MetricWindow | undefined,
-  ): Promise<Measure | undefined> {
-    const held = projectOf(control.workspace, project).metrics.get(metric)?.body;
-    const isMoved = held !== undefined && window !== undefined && !isDeepStrictEqual(window, held.window);
-    const measure = draft ?? (isMoved ? asDrafted(held.measure) : undefined);
-    return measure && (await withCap(events, { project, measure, window: window ?? held?.window ?? {} }, now()));
-  }
+function definingRoutes(app: FastifyInstance, doors: MetricDoors): void {
+  const { access, control, events, now } = doors;
 
   app.get<{ Params: { project: string }; Querystring: PageQuery }>(
     all,
@@ -109,7 +93,7 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
     },
     async (request, reply) => {
       const { params: of, body } = request;
-      await assertSeen(of.project, body.measure, body.unseen);
+      await assertSeen(doors, of.project, body.measure, body.unseen);
       const measure = await withCap(events, { project: of.project, measure: body.measure, window: body.window ?? {} }, now());
       return answerWrite(control, request, reply, {
         status: 201,
@@ -143,6 +127,11 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
       return previewMetric(events, { ...question, ...(environments === undefined ? {} : { environments }) }, now());
     },
   );
+}
+
+/** Of metrics that are there. */
+function keepingRoutes(app: FastifyInstance, doors: MetricDoors): void {
+  const { access, control } = doors;
 
   app.get<{ Params: MetricParams }>(
     one,
@@ -169,9 +158,9 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
     },
     async (request, reply) => {
       const { params: of, body } = request;
-      await assertSeen(of.project, body.measure, body.unseen);
+      await assertSeen(doors, of.project, body.measure, body.unseen);
       const { measure: draft, ...edit } = body;
-      const measure = await editedMeasure(of, draft, body.window);
+      const measure = await editedMeasure(doors, of, draft, body.window);
       return answerWrite(control, request, reply, {
         precondition: metricPrecondition(of),
         decide: (workspace) =>
@@ -223,7 +212,39 @@ export const metricRoutes: FastifyPluginAsync<MetricDoors> = async (app, { acces
       return pageByKey(`uses-of-${metric}`, uses, query);
     },
   );
-};
+}
+
+type Reading = Pick<MetricDoors, "events" | "now">;
+
+/** @throws ProblemError where no event of the last days fits a selection: usually a name with a typo. */
+async function assertSeen(
+  { events, now }: Reading,
+  project: string,
+  measure: MeasureDraft | undefined,
+  unseen: boolean | undefined,
+): Promise<void> {
+  const fault = measure === undefined ? undefined : definitionFault({ measure, window: { toHours: 1 } });
+  if (measure === undefined || unseen === true || fault !== undefined) return;
+  const { from, selections } = await previewMetric(events, { project, measure }, now());
+  for (const [index, { field, needsValue }] of selectionsOf(measure).entries()) {
+    const found = selections[index];
+    if (found === undefined || (needsValue ? found.values : found.events) > 0) continue;
+    throw new ProblemError("metric_unseen", { field, since: from, reason: unseenReason(found), preview: { ...found } });
+  }
+}
+
+/** What an edit measures. A cap that was read off for one window is read off anew for another. */
+async function editedMeasure(
+  { control, events, now }: Reading & Pick<MetricDoors, "control">,
+  { project, metric }: MetricParams,
+  draft: MeasureDraft | undefined,
+  window: MetricWindow | undefined,
+): Promise<Measure | undefined> {
+  const held = projectOf(control.workspace, project).metrics.get(metric)?.body;
+  const isMoved = held !== undefined && window !== undefined && !isDeepStrictEqual(window, held.window);
+  const measure = draft ?? (isMoved ? asDrafted(held.measure) : undefined);
+  return measure && (await withCap(events, { project, measure, window: window ?? held?.window ?? {} }, now()));
+}
 
 function unseenReason({ named, events }: MetricPreview["selections"][number]): string {
   if (named === 0) return "there is no event of that name";
