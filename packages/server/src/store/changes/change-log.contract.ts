@@ -46,6 +46,15 @@ export function changeLogContract(
       expect((await log.load()).documents).toHaveLength(2);
     });
 
+    it("keeps whatever a person can write as a reason or be called", async () => {
+      const [reason, name] = ["nul \u0000 in \ud800 it", "A\u0000da \ud800"];
+      expect(await log.commit(onShop(0, { reason, actor: { id: "a", name } }))).toEqual({ status: "committed", id: 1 });
+      const [change] = await log.changes({ project: "shop" }, 1);
+      expect([change?.reason, change?.actor.name]).toEqual(["nul \ufffd in \ufffd it", "A\ufffdda \ufffd"]);
+      expect(await log.changes({ project: "shop", targetKey: "a\u0000" }, 1)).toEqual([]);
+      expect((await log.load()).streams).toEqual([{ project: "shop", revision: 1 }]);
+    });
+
     it("keeps documents with the revision that wrote them, and removes them", async () => {
       await log.commit(commitOf([shop(0)], [document(undefined, "a", { n: 1 }), document(undefined, "b", "text")]));
       await log.commit(commitOf([shop(1)], [document(undefined, "a", { n: 2 })]));

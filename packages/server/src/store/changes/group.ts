@@ -9,7 +9,7 @@ import type {
   StreamRevision,
 } from "./change-log.ts";
 import { reached } from "./raise.ts";
-import { jsonText, place, type SqlRow, streamKey } from "./rows.ts";
+import { columnText, jsonText, place, type SqlRow, streamKey } from "./rows.ts";
 
 /** What commits that arrive together are decided on. */
 export interface Ground {
@@ -102,8 +102,8 @@ class GroupDraft {
       revision: reached(own),
       at: change.at,
       actor_id: change.actor.id,
-      actor_name: change.actor.name,
-      reason: change.reason ?? null,
+      actor_name: columnText(change.actor.name),
+      reason: change.reason === undefined ? null : columnText(change.reason),
       request_id: change.requestId,
       action: change.action,
       target_kind: change.target.kind,

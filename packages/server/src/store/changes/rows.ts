@@ -15,6 +15,12 @@ export const place = (stream: Stream): [string, string] => [stream.project ?? ""
 
 export const streamKey = (stream: Stream): string => place(stream).join("/");
 
+/**
+ * A text of people as a column holds it in every database: of NUL, at which some end a text and which others refuse with all that
+ * is committed beside it, and of halves of a character, only that something stood there is left.
+ */
+export const columnText = (text: string): string => Buffer.from(text).toString().replaceAll("\0", "\ufffd");
+
 /** JSON as text; `null` for what is absent. */
 export const jsonText = (value: Json | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
 
@@ -77,7 +83,7 @@ export function whereOf(filter: ChangeFilter): { text: string; values: SqlValue[
   const add = (term: string, ...of: (SqlValue | undefined)[]): void => {
     if (of.some((value) => value === undefined)) return;
     terms.push(term);
-    values.push(...(of as SqlValue[]));
+    values.push(...(of as SqlValue[]).map((value) => (typeof value === "string" ? columnText(value) : value)));
   };
   const raisedIn = "exists (select 1 from raises r where r.change_id = changes.id and r.environment in";
   add("project = ?", filter.project);

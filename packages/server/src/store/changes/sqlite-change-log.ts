@@ -21,7 +21,18 @@ import type {
 } from "./change-log.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { reached } from "./raise.ts";
-import { jsonText, place, streamKey, toChange, toDocument, toMark, toMarks, toStreamRevision, whereOf } from "./rows.ts";
+import {
+  columnText,
+  jsonText,
+  place,
+  streamKey,
+  toChange,
+  toDocument,
+  toMark,
+  toMarks,
+  toStreamRevision,
+  whereOf,
+} from "./rows.ts";
 
 /**
  * The embedded change log on one SQLite file. `synchronous=FULL` is what makes an acknowledged commit survive a power
@@ -101,8 +112,8 @@ class SqliteChangeLog implements ChangeLog {
         reached(own),
         change.at,
         change.actor.id,
-        change.actor.name,
-        change.reason ?? null,
+        columnText(change.actor.name),
+        change.reason === undefined ? null : columnText(change.reason),
         change.requestId,
         change.action,
         change.target.kind,
