@@ -39,7 +39,7 @@ export async function startRedis(role: RedisRole = { kind: "alone" }): Promise<R
   const command = programPath(PROGRAM);
   if (command === undefined) throw new Error(`There is no Redis: ${REDIS_HINT}.`);
   const folder = await tempDir("redis");
-  const port = await freePort();
+  const port = await portFor(role);
   const args = await argumentsOf(role, { port, folder: folder.path });
   const isReady = async (): Promise<boolean> => (await ask(port, ["PING"]).catch(() => "")) === "+PONG\r\n";
   const start = async (): Promise<EngineProcess> => {
@@ -65,6 +65,14 @@ export async function startRedis(role: RedisRole = { kind: "alone" }): Promise<R
 }
 
 const PROGRAM = "redis-server";
+
+/** A node of a cluster listens 10,000 above its port too: not where systems take the ports of outgoing connections from. */
+async function portFor({ kind }: RedisRole): Promise<number> {
+  for (;;) {
+    const port = await freePort();
+    if (kind !== "cluster" || port + 10_000 < 32_768) return port;
+  }
+}
 
 async function argumentsOf(role: RedisRole, { port, folder }: { port: number; folder: string }): Promise<string[]> {
   const place = ["--bind", "127.0.0.1", "--port", String(port), "--dir", folder];
