@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { adminOf, needPrograms, startServer } from "@belay/testkit";
-import { beforeAll, describe, expect, it } from "vitest";
+import { adminOf, needPrograms, startServer, tempDir } from "@belay/testkit";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -82,6 +83,39 @@ describe("the alerts", () => {
     needPrograms(context, "promtool");
     const { status, stdout } = spawnSync("promtool", ["check", "rules", RULES], { encoding: "utf8" });
     expect([status, stdout]).toEqual([0, expect.stringContaining("26 rules found")]);
+  });
+
+  it("say that nothing can be changed where the change log is away, and where it is another one than before", async (context) => {
+    needPrograms(context, "promtool");
+    const dir = await tempDir("alerts");
+    onTestFinished(dir.remove);
+    const file = join(dir.path, "tests.yaml");
+    const alertname = "BelayChangeLogAway";
+    const { labels, annotations } = rules.find(({ alert }) => alert === alertname) ?? expect.unreachable();
+    const fires = (instance: string): object => ({
+      exp_labels: { ...labels, job: "belay", instance },
+      exp_annotations: annotations,
+    });
+    const series = (meter: string, instance: string, values: string): object => ({
+      series: `${meter}{job="belay",instance="${instance}"}`,
+      values,
+    });
+    const test = {
+      interval: "15s",
+      input_series: [
+        ...[series("belay_change_log_up", "well", "1x20"), series("belay_change_log_known", "well", "1x20")],
+        ...[series("belay_change_log_up", "away", "1 1 0x18"), series("belay_change_log_known", "away", "1x20")],
+        ...[series("belay_change_log_up", "other", "1x20"), series("belay_change_log_known", "other", "1 1 0x18")],
+      ],
+      alert_rule_test: [
+        { eval_time: "45s", alertname, exp_alerts: [] },
+        { eval_time: "3m", alertname, exp_alerts: [fires("away"), fires("other")] },
+      ],
+    };
+    // JSON is YAML.
+    await writeFile(file, JSON.stringify({ rule_files: [RULES], evaluation_interval: "15s", tests: [test] }));
+    const { status, stdout, stderr } = spawnSync("promtool", ["test", "rules", file], { encoding: "utf8" });
+    expect([status, `${stdout}${stderr}`]).toEqual([0, expect.stringContaining("SUCCESS")]);
   });
 });
 

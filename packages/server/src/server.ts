@@ -22,7 +22,6 @@ import { SharedTails } from "./exposures/shared-tails.ts";
 import { type FirstSecrets, prepareFirstStart } from "./first-start.ts";
 import { FlagUses } from "./flags/flag-uses.ts";
 import { greeting } from "./greeting.ts";
-import { ProblemError, renderProblem } from "./http/problem.ts";
 import { ImportLog } from "./imports/import-log.ts";
 import { Importer } from "./imports/importer.ts";
 import { importDoors } from "./imports/routes.ts";
@@ -38,6 +37,7 @@ import { PromisedRollbacks } from "./releases/promised-rollbacks.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
 import { startRounds } from "./rounds.ts";
 import { closing, endApp, listen, type RunningServer } from "./running-server.ts";
+import { startFault } from "./start-fault.ts";
 import type { ChangeLog } from "./store/changes/index.ts";
 import { leavingLeases, withLease } from "./store/changes/lease.ts";
 import { isAway, untilThere } from "./store/changes/until-there.ts";
@@ -243,16 +243,8 @@ export async function startServer(config: Config): Promise<RunningServer> {
     return { url, greeting: greeting(url, folder.path, first), close };
   } catch (error) {
     await close().catch(() => undefined);
-    throw inWords(error);
+    throw startFault(error, config.dataDirectory);
   }
-}
-
-/** A refusal of a store, which is for the edge to render: here the terminal is the edge. */
-function inWords(error: unknown): unknown {
-  if (!(error instanceof ProblemError)) return error;
-  const { detail } = renderProblem(error.code, error.data, "start");
-  const start = isAway(error) ? " The data folder holds nothing to start from without it." : "";
-  return new Error(`${detail}${start}`, { cause: error });
 }
 
 /** What a tired person is to do is in the operations page, under these words. */

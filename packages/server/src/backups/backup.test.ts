@@ -1,10 +1,13 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, readdir, truncate, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { createClient } from "@belay/sdk-node";
-import { type ServerProcess, startServer, type TempDir, tempDir } from "@belay/testkit";
+import { freePort, type ServerProcess, startServer, type TempDir, tempDir } from "@belay/testkit";
 import { afterEach, beforeEach, expect, it, onTestFinished } from "vitest";
 import { fetchBackup } from "./fetch-backup.ts";
 import { readManifest } from "./manifest.ts";
@@ -140,6 +143,21 @@ it("a backup is not put over anything, and a cut or foreign file restores nothin
   await mkdir(target);
   await expect(fetchBackup({ url: server.url, token: "nobody" }, join(target, "b"))).rejects.toThrow("401");
   expect(await readdir(target)).toEqual([]);
+  const nowhere = `http://127.0.0.1:${await freePort()}`;
+  const unreached = fetchBackup({ url: nowhere, token: "any" }, join(target, "b"));
+  await expect(unreached).rejects.toThrow(`The server at ${nowhere} cannot be reached (ECONNREFUSED).`);
+});
+
+it("a backup that breaks off keeps nothing, and says so", async () => {
+  const halfway = createServer((_, answer) => {
+    answer.writeHead(200).write("half of it");
+    setTimeout(() => answer.destroy(), 50);
+  }).listen(0, "127.0.0.1");
+  await once(halfway, "listening");
+  onTestFinished(() => void halfway.close());
+  const url = `http://127.0.0.1:${(halfway.address() as AddressInfo).port}`;
+  await expect(fetchBackup({ url, token: "any" }, join(dir.path, "b"))).rejects.toThrow("broke before the backup was whole");
+  expect(await readdir(dir.path)).toEqual([]);
 });
 
 it("a list of contents that is none is refused", () => {

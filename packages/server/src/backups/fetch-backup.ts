@@ -12,7 +12,10 @@ export interface BackupSource {
 
 /** Asks a running server for a backup and keeps it in a file, whole or not at all. @throws Error in words. */
 export async function fetchBackup({ url, token }: BackupSource, file: string): Promise<void> {
-  const answer = await fetch(`${url}/api/v1/backup`, { headers: { authorization: `Bearer ${token}` } });
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(`${url}/api/v1/backup`, { headers }).catch((error: unknown) => {
+    throw new Error(`The server at ${url} cannot be reached (${reasonOf(error)}).`, { cause: error });
+  });
   if (!answer.ok || answer.body === null) throw new Error(`The server answered ${answer.status}: ${await answer.text()}`);
   const part = `${file}.part`;
   try {
@@ -20,6 +23,14 @@ export async function fetchBackup({ url, token }: BackupSource, file: string): P
     await rename(part, file);
   } catch (error) {
     await rm(part, { force: true });
-    throw error;
+    // What is wrong with the file names it; a connection only says that it is over.
+    if ("code" in (error as object)) throw error;
+    throw new Error("The connection broke before the backup was whole. Nothing was kept.", { cause: error });
   }
+}
+
+/** What fetch throws names its reason one level below. */
+function reasonOf(error: unknown): string {
+  const { cause } = error as { readonly cause?: { readonly code?: string } };
+  return cause?.code ?? String(error);
 }
