@@ -31,6 +31,8 @@ withPostgres("PostgreSQL brought back as it was, or another one in its place", (
     await expect.poll(() => applications.map(({ revision }) => revision), reach).toEqual([served, served]);
     await query(url, async (client, tables) => {
       await client.query("begin");
+      // Servers keep their leases and ledgers meanwhile: they wait, as they do for `pg_restore`.
+      await client.query(`lock table ${tables.join(", ")} in access exclusive mode`);
       for (const table of [...tables].reverse()) await client.query(`delete from ${table}`);
       for (const table of tables) await client.query(`insert into ${table} select * from kept.${table}`);
       await client.query("commit");
