@@ -118,7 +118,7 @@ export interface FlagCreation extends Reasoned {
   readonly by?: string;
 }
 
-/** Absent fields stay; `null` clears `owner` and `expectedLifetimeDays`, `{}` the `metadata`, which is replaced whole. Key, type and salts never change. */
+/** Absent fields stay; `null` clears `owner` and `expectedLifetimeDays`, `{}` the `metadata`, which is replaced whole. Key and type never change, salts only by a reshuffle. */
 export interface FlagEdit extends Reasoned {
   readonly variants?: { readonly [name: VariantName]: Json };
   readonly description?: string;
@@ -128,6 +128,14 @@ export interface FlagEdit extends Reasoned {
   readonly expectedLifetimeDays?: number | null;
   readonly clientSide?: boolean;
   readonly metadata?: FlagMetadata;
+}
+
+/** Draws anew who takes part in a flag (`share`), who gets what (`split`), or both, in all environments. */
+export interface ReshuffleDraft extends Reasoned {
+  /** Both when absent. */
+  readonly spaces?: readonly ("share" | "split")[];
+  /** Units of a running experiment may change arms: a new epoch of it begins. Refused otherwise. */
+  readonly newEpoch?: boolean;
 }
 
 /** How a flag decides in one environment; `targeting` can be edited and sent back as it is. */

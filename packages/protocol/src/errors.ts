@@ -449,7 +449,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     409,
     "Other salts here",
     "The flag `{key}` has other salts here: taking those sent would move its units.",
-    "Import under another key, or leave the flag out; salts never change.",
+    "Import under another key, or leave the flag out; an import changes no salt.",
   ),
   shared_definition: entry(
     409,

@@ -16,6 +16,7 @@ export type {
   Page,
   Project,
   ProjectCreation,
+  ReshuffleDraft,
   Role,
   RolloutDraft,
   RolloutResult,

@@ -1,11 +1,16 @@
 /** Who would move: the question asked before an edit. Shares are percentages of all units that can be placed. */
 
-import type { RolloutDraft, TargetingDraft } from "./api.ts";
+import type { FlagEdit, ReshuffleDraft, RolloutDraft, TargetingDraft } from "./api.ts";
 import type { Targeting } from "./flag.ts";
 import type { FlagKey, Revision, VariantName } from "./names.ts";
 
 /** An edit to look at before it is made. */
-export type PreviewRequest = { readonly targeting: TargetingDraft } | { readonly rollout: RolloutDraft };
+export type PreviewRequest =
+  | { readonly targeting: TargetingDraft }
+  | { readonly rollout: RolloutDraft }
+  /** Of what all environments share, its variants above all. */
+  | { readonly flag: FlagEdit }
+  | { readonly reshuffle: ReshuffleDraft };
 
 /** A percentage from 0 to 100 that lies between these; both are the same where it is known exactly. */
 export interface ShareBounds {

@@ -17,6 +17,7 @@ export type RequestOperation =
   | "promotion"
   | "release-start"
   | "flag"
+  | "reshuffle"
   | "archive"
   | "segment"
   | "holdout-end"

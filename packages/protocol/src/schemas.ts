@@ -30,6 +30,7 @@ export {
   FlagEditSchema,
   ProjectCreationSchema,
   ReasonSchema,
+  ReshuffleDraftSchema,
   RolloutDraftSchema,
   SdkKeyCreationSchema,
   SecretRotationSchema,

@@ -8,6 +8,7 @@ import type {
   FlagCreation,
   FlagEdit,
   ProjectCreation,
+  ReshuffleDraft,
   Role,
   RolloutDraft,
   RuleDraft,
@@ -141,6 +142,19 @@ export const TargetingDraftSchema: Schema<TargetingDraft> = Type.Object(
 
 export const RolloutDraftSchema: Schema<RolloutDraft> = Type.Object(
   { percentage: Percentage, variant: Type.Optional(KeySchema), newEpoch, reason },
+  closed,
+);
+
+export const ReshuffleDraftSchema: Schema<ReshuffleDraft> = Type.Object(
+  {
+    spaces: Type.Optional(
+      Type.Unsafe<readonly ("share" | "split")[]>(
+        Type.Array(Type.Union([Type.Literal("share"), Type.Literal("split")]), { minItems: 1, uniqueItems: true }),
+      ),
+    ),
+    newEpoch,
+    reason,
+  },
   closed,
 );
 

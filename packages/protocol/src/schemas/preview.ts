@@ -2,13 +2,18 @@ import { Type } from "@sinclair/typebox";
 import type { Promotion } from "../bundle.ts";
 import type { ArmFlow, Movement, Preview, PreviewRequest, RuleFlow, ShareBounds, VariantFlow } from "../preview.ts";
 import { TargetingSchema } from "./answers.ts";
-import { RolloutDraftSchema, TargetingDraftSchema } from "./api.ts";
+import { FlagEditSchema, ReshuffleDraftSchema, RolloutDraftSchema, TargetingDraftSchema } from "./api.ts";
 import { closed, percentage, text } from "./fields.ts";
 import { oneOf } from "./flag.ts";
 import type { Schema } from "./schema.ts";
 
 export const PreviewRequestSchema: Schema<PreviewRequest> = Type.Unsafe<PreviewRequest>(
-  Type.Union([Type.Object({ targeting: TargetingDraftSchema }, closed), Type.Object({ rollout: RolloutDraftSchema }, closed)]),
+  Type.Union([
+    Type.Object({ targeting: TargetingDraftSchema }, closed),
+    Type.Object({ rollout: RolloutDraftSchema }, closed),
+    Type.Object({ flag: FlagEditSchema }, closed),
+    Type.Object({ reshuffle: ReshuffleDraftSchema }, closed),
+  ]),
 );
 
 const BoundsSchema: Schema<ShareBounds> = Type.Object({ min: percentage, max: percentage }, closed);

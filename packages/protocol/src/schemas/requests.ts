@@ -30,6 +30,7 @@ const OPERATIONS: readonly RequestOperation[] = [
   "promotion",
   "release-start",
   "flag",
+  "reshuffle",
   "archive",
   "segment",
   "holdout-end",

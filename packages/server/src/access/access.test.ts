@@ -140,6 +140,7 @@ POST /api/v1/projects/{project}/experiments/{experiment}/stop editor
 POST /api/v1/projects/{project}/flags editor
 POST /api/v1/projects/{project}/flags/bulk editor
 POST /api/v1/projects/{project}/flags/{flag}/archive editor
+POST /api/v1/projects/{project}/flags/{flag}/reshuffle editor
 POST /api/v1/projects/{project}/flags/{flag}/restore editor
 POST /api/v1/projects/{project}/freeze operator
 POST /api/v1/projects/{project}/freeze/leave operator

@@ -29,11 +29,14 @@ export function outlook(workspace: Workspace, edit: Edit<unknown>, options: Comp
 }
 
 /**
- * What a decision would lead to, for whoever only looks: the workspace after it, nothing committed.
+ * What a decision would lead to, for whoever only looks: the workspace after it, nothing committed. A freeze, a release and
+ * approvals say who may make an edit and when; they keep nobody from looking at it, who may want to ask for just that.
  *
- * @throws ProblemError for what the command itself would be refused for.
+ * @throws ProblemError for what the command itself would be refused for at any time.
  */
 export function rehearse(workspace: Workspace, decision: Decision<unknown>, options: CompileOptions): Workspace {
   if (decision.kind === "refused") throw new ProblemError(decision.code, decision.data);
-  return decision.kind === "unchanged" ? workspace : consequence(workspace, decision, options);
+  const next = decision.kind === "unchanged" ? workspace : outlook(workspace, decision, options);
+  if ("code" in next) throw new ProblemError(next.code, next.data);
+  return next;
 }

@@ -38,16 +38,16 @@ export function armMoves(
   place: { readonly environment: EnvironmentState; readonly flag: FlagKey },
   { flag, targeting }: Subject,
   after: Targeting,
+  flagAfter: FlagDocument = flag,
 ): ArmMoves {
   const [was, is] = [on(targeting.body), on(after)];
   if (trackedThroughout(was, is).length === 0) return { moving: [], opened: [] };
   const live = definitionsOf(place.environment.snapshot);
-  const within = (own: Targeting): Definitions => {
-    const { type, variants, spaces } = flag;
+  const within = (own: Targeting, { type, variants, spaces }: FlagDocument): Definitions => {
     const decided: SnapshotFlag = { type, variants, spaces: { ...spaces }, ...own };
     return { ...live, flag: (key) => (key === place.flag ? decided : live.flag(key)) };
   };
-  const flows = movementBetween(within(was), within(is), place.flag, QUESTIONS_MAX).experiments;
+  const flows = movementBetween(within(was, flag), within(is, flagAfter), place.flag, QUESTIONS_MAX).experiments;
   const isOn = targeting.body.enabled && after.enabled;
   return { moving: isOn ? flows : [], opened: flows.map(({ experiment }) => experiment) };
 }

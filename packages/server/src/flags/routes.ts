@@ -1,10 +1,11 @@
-import type { Flag, FlagCreation, FlagEdit, StaleReasonCode } from "@belay/protocol";
+import type { Flag, FlagCreation, FlagEdit, ReshuffleDraft, StaleReasonCode } from "@belay/protocol";
 import {
   FlagCreationSchema,
   FlagEditSchema,
   FlagSchema,
   pageSchema,
   ReasonSchema,
+  ReshuffleDraftSchema,
   type Schema,
   StaleReasonCodeSchema,
 } from "@belay/protocol/schemas";
@@ -20,6 +21,7 @@ import { type PageQuery, pageFields, pathParams, projectOf } from "../http/param
 import { ProblemError } from "../http/problem.ts";
 import type { FlagDocument, Held, ProjectState } from "../state/workspace.ts";
 import { archiveFlag, createFlag, editFlag, flagNotFound } from "./domain.ts";
+import { reshuffleFlag } from "./reshuffle.ts";
 import { type FillRandom, newSpaces } from "./salts.ts";
 import { flagView } from "./views.ts";
 
@@ -146,6 +148,25 @@ export const flagRoutes: FastifyPluginAsync<FlagDoors> = async (app, { access, c
       answerWrite(control, request, reply, {
         precondition: flagPrecondition(request.params),
         decide: (workspace) => editFlag(projectOf(workspace, request.params.project), request.params.flag, request.body),
+      }),
+  );
+
+  app.post<{ Params: FlagParams; Body: ReshuffleDraft }>(
+    `${one}/reshuffle`,
+    {
+      onRequest: access.role("editor"),
+      schema: {
+        tags: ["flags"],
+        response: { 200: FlagSchema },
+        summary: "Draw anew who takes part in a flag and who gets what, in all environments; preview it first",
+        params: pathParams("project", "flag"),
+        body: ReshuffleDraftSchema,
+      },
+    },
+    async (request, reply) =>
+      answerWrite(control, request, reply, {
+        precondition: flagPrecondition(request.params),
+        decide: (workspace) => reshuffleFlag(projectOf(workspace, request.params.project), request.params.flag, request.body),
       }),
   );
 

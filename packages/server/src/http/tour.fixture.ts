@@ -49,6 +49,8 @@ async function edits(say: Say): Promise<void> {
     fallthrough: { variant: "off" },
   });
   await say("PUT", `${E}/flags/b/rollout`, { percentage: 12.5, variant: "z" });
+  await say("POST", `${E}/flags/b/preview`, { reshuffle: {} });
+  await say("POST", `${P}/flags/b/reshuffle`, { spaces: ["split"] });
   await say("PUT", `${E}/flags/b/enabled`, { enabled: false });
   await say("POST", `${E}/flags/bulk`, { action: "enable", flags: ["a", "b", "none"] });
   await explanations(say);

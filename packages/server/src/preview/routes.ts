@@ -6,6 +6,8 @@ import type { Access } from "../access/access.ts";
 import { rehearse } from "../control/consequence.ts";
 import type { ControlPlane } from "../control/control-plane.ts";
 import type { Decision } from "../control/decision.ts";
+import { editFlag } from "../flags/domain.ts";
+import { reshuffleFlag } from "../flags/reshuffle.ts";
 import { type Place, putTargeting, setRollout } from "../flags/targeting.ts";
 import { type PlaceParams, placeOf } from "../flags/targeting-routes.ts";
 import { pathParams } from "../http/params.ts";
@@ -61,9 +63,10 @@ export const previewRoutes: FastifyPluginAsync<PreviewDoors> = async (app, { acc
 
 /** The edit as it would be decided; that it moves units between arms is what is asked, and no reason to refuse. */
 function decisionOf(place: Place, body: PreviewRequest): Decision<unknown> {
-  return "rollout" in body
-    ? setRollout(place, { ...body.rollout, newEpoch: true })
-    : putTargeting(place, { ...body.targeting, newEpoch: true });
+  if ("rollout" in body) return setRollout(place, { ...body.rollout, newEpoch: true });
+  if ("targeting" in body) return putTargeting(place, { ...body.targeting, newEpoch: true });
+  if ("flag" in body) return editFlag(place.project, place.flag, body.flag);
+  return reshuffleFlag(place.project, place.flag, { ...body.reshuffle, newEpoch: true });
 }
 
 function leastDraft({ environment, flag }: Place, draft: TargetingDraft): TargetingDraft | undefined {

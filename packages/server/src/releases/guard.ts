@@ -5,7 +5,7 @@
  */
 import { isSame, type Refusal, refuse } from "../control/decision.ts";
 import { firstTargeting } from "../flags/domain.ts";
-import type { ProjectState, Workspace } from "../state/workspace.ts";
+import type { FlagDocument, ProjectState, Workspace } from "../state/workspace.ts";
 import type { DocumentWrite } from "../store/changes/index.ts";
 import { mayRaise } from "./exposure.ts";
 import { openWindow } from "./gather.ts";
@@ -47,14 +47,17 @@ function isOtherCondition(before: ProjectState, after: ProjectState, key: string
 }
 
 /**
- * Archiving takes a flag away; bringing it back, other values under its variants, or showing it to browsers that did not
- * know it, are something new.
+ * Archiving takes a flag away; bringing it back, other values under its variants, units drawn anew, or showing it to browsers
+ * that did not know it, are something new.
  */
 function raisesFlag(before: ProjectState, after: ProjectState, key: string): boolean {
   const [was, is] = [before.flags.get(key)?.body, after.flags.get(key)?.body];
   if (was === undefined || is === undefined || is.archived) return false;
-  return was.archived || (is.clientSide && !was.clientSide) || !isSame(was.variants, is.variants);
+  return was.archived || (is.clientSide && !was.clientSide) || !isSame(seenOf(was), seenOf(is));
 }
+
+/** What decides who sees what of a flag, beside its targetings. */
+const seenOf = ({ variants, spaces }: FlagDocument): object => ({ variants, spaces });
 
 /** The live release that moves a flag, unless the edit is its own. */
 function ownerOf(

@@ -66,6 +66,10 @@ const share = async (): Promise<number> => (await ask("GET", FLAG)).body.rollout
 describe("a release, drafted and started", () => {
   it("keeps its flag from the archive while it runs", async () => {
     await started();
+    expect((await ask("POST", `${P}/flags/checkout/reshuffle`, { newEpoch: true })).body).toMatchObject({
+      status: 409,
+      code: "release_owns_flag",
+    });
     expect((await ask("POST", `${P}/flags/checkout/archive`, {})).body).toMatchObject({
       status: 409,
       code: "in_use",

@@ -8,6 +8,7 @@ import type {
   Json,
   PromotionDraft,
   RequestOperation,
+  ReshuffleDraft,
   RestoreDraft,
   Role,
   RolloutDraft,
@@ -21,6 +22,7 @@ import {
   ImportRequestSchema,
   KeySchema,
   ReasonSchema,
+  ReshuffleDraftSchema,
   RestoreDraftSchema,
   RolloutDraftSchema,
   type Schema,
@@ -33,6 +35,7 @@ import { type Decision, refuse } from "../control/decision.ts";
 import { archiveFlags, switchFlags } from "../flags/bulk.ts";
 import { editFlag } from "../flags/domain.ts";
 import { planPromotion, promoteFlag } from "../flags/promotion.ts";
+import { reshuffleFlag } from "../flags/reshuffle.ts";
 import { putTargeting, setEnabled, setRollout } from "../flags/targeting.ts";
 import { restoreEnvironment } from "../history/domain.ts";
 import type { History, Moment, Past } from "../history/history.ts";
@@ -157,6 +160,13 @@ export const OPERATIONS: Readonly<Record<RequestOperation, Operation>> = {
     about: "flag",
     body: FlagEditSchema,
     decide: ({ project, key }, body) => editFlag(project, key, body),
+  }),
+  reshuffle: operation<ReshuffleDraft>({
+    role: "editor",
+    reach: "project",
+    about: "flag",
+    body: ReshuffleDraftSchema,
+    decide: ({ project, key }, body) => reshuffleFlag(project, key, body),
   }),
   archive: operation<BulkDraft<"archive" | "restore">>({
     role: "editor",
