@@ -54,6 +54,8 @@ export function bareApp(options: BareAppOptions): FastifyInstance {
     // Node looks for slow heads at this interval only; its default of 30 s would double the time they have.
     http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 10) },
     clientErrorHandler: (error, socket) => answerUnreadable(error, socket, requestTimeoutMs),
+    // What comes over an open connection while the server ends is answered like everything else, and the connection closed.
+    return503OnClosing: false,
     genReqId: requestIds(fillRandom),
     routerOptions: { maxParamLength: 512 },
     frameworkErrors: (error, request, reply) => void app.errorHandler(error as never, request, reply as never),

@@ -39,7 +39,7 @@ export class Front {
     this.#onAnswered = listener;
   }
 
-  /** From now on the framework answers everything: it tells clients that the server is closing. */
+  /** From now on the framework answers everything: it closes the connection with each answer. */
   close(): void {
     this.#isOpen = false;
   }
