@@ -65,6 +65,11 @@ withPostgres("a server restored from the backup of one that shares PostgreSQL", 
     const untilTold = (server: ServerProcess, sums: object, others: number): Promise<void> =>
       expect.poll(() => told(server), { timeout: 120_000, interval: 250 }).toEqual({ sums: [sums], others });
 
+    // The key was made at the first server; the other hears of it a moment later.
+    const knowsKey = async (): Promise<number> =>
+      (await fetch(`${other.url}/sdk/v1/snapshot`, { headers: { authorization: `Bearer ${secret}` } })).status;
+    await expect.poll(knowsKey).toBe(200);
+
     await expose(other, "there", 1, 50);
     await expose(first, "here", 1, 300);
     const backup = join(dir.path, "backup.tar.gz");
