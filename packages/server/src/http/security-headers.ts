@@ -2,11 +2,18 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyInstance } from "fastify";
 import helmet from "helmet";
 
-/** Every answer has the security headers, errors and preflights among them. */
+/**
+ * Every answer has the security headers, errors and preflights among them, but a 304: it brings no content, and who keeps the
+ * content keeps what it came with (RFC 9110, 15.4.5: a 304 says what a cache must know and nothing else).
+ */
 export function setSecurityHeaders(app: FastifyInstance): void {
   app.addHook("onRequest", (_, reply, done) => {
     reply.headers(SECURITY_HEADERS);
     done();
+  });
+  app.addHook("onSend", (_, reply, payload, done) => {
+    if (reply.statusCode === 304) for (const name of Object.keys(SECURITY_HEADERS)) reply.removeHeader(name);
+    done(null, payload);
   });
 }
 

@@ -34,6 +34,7 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
 function fromText(schema: TSchema, received: unknown): unknown {
   // Converting writes into what it is given.
   const texts: { readonly [name: string]: unknown } = { ...(received as object) };
+  if (Object.keys(texts).length === 0) return received;
   const converted = Value.Convert(schema, [...SHARED_SCHEMAS], received) as object;
   const isOther = ([name, value]: [string, unknown]): boolean => typeof value === "number" && String(value) !== texts[name];
   return Object.fromEntries(Object.entries(converted).map((field) => (isOther(field) ? [field[0], texts[field[0]]] : field)));

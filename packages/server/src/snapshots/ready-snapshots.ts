@@ -15,8 +15,9 @@ export const KEPT_BY_ITS_HOLDER: Readonly<Record<string, string>> = {
 
 export const JSON_TYPE = "application/json; charset=utf-8";
 
-/** What every answer to a snapshot's question has. */
-const STANDING = Object.entries({ ...SECURITY_HEADERS, ...OTHER_ORIGINS_ALLOWED, ...KEPT_BY_ITS_HOLDER }).flat();
+/** What a cache must know, and a page of another origin. */
+const UNCHANGED = Object.entries({ ...OTHER_ORIGINS_ALLOWED, ...KEPT_BY_ITS_HOLDER }).flat();
+const WHOLE = [...Object.entries(SECURITY_HEADERS).flat(), ...UNCHANGED];
 
 /** The same answers as the route's, for keys that may have them, once the route made the bytes of a revision. */
 export function readySnapshots(access: Pick<Access, "known">, feeds: FeedSource): ReadyDoor {
@@ -47,7 +48,7 @@ class ReadySnapshot {
     this.#feed = feed;
     this.revision = feed.revision;
     this.etag = etagOf(feed.revision);
-    this.unchanged = { status: 304, headers: [...STANDING, "etag", this.etag], body: undefined };
+    this.unchanged = { status: 304, headers: [...UNCHANGED, "etag", this.etag], body: undefined };
   }
 
   whole(encoding: Encoding): ReadyAnswer | undefined {
@@ -61,6 +62,6 @@ class ReadySnapshot {
 
   #headersOf(encoding: Encoding, { length }: Buffer): string[] {
     const coded = encoding === "identity" ? [] : ["content-encoding", encoding];
-    return [...STANDING, "etag", this.etag, ...coded, "content-type", JSON_TYPE, "content-length", String(length)];
+    return [...WHOLE, "etag", this.etag, ...coded, "content-type", JSON_TYPE, "content-length", String(length)];
   }
 }
