@@ -147,11 +147,7 @@ export const RolloutDraftSchema: Schema<RolloutDraft> = Type.Object(
 
 export const ReshuffleDraftSchema: Schema<ReshuffleDraft> = Type.Object(
   {
-    spaces: Type.Optional(
-      Type.Unsafe<readonly ("share" | "split")[]>(
-        Type.Array(Type.Union([Type.Literal("share"), Type.Literal("split")]), { minItems: 1, uniqueItems: true }),
-      ),
-    ),
+    spaces: Type.Optional(Type.Array(oneOf<"share" | "split">(["share", "split"]), { minItems: 1, uniqueItems: true })),
     newEpoch,
     reason,
   },

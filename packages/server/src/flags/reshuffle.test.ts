@@ -81,10 +81,12 @@ describe("a reshuffle", () => {
   });
 
   it("moves no unit of a running experiment between arms unless it opens a new epoch, in each environment", async () => {
-    const tracks = { experiment: "x" };
-    const { revision } = (await put({ fallthrough: { weights: { a: 50, b: 50 }, tracks } })).body;
-    const epochs = async (): Promise<unknown[]> =>
-      (await ask("GET", `${E}/flags/${key}`)).body.targeting.fallthrough.split.map(
+    const targeting = { enabled: true, rules: [], fallthrough: { weights: { a: 50, b: 50 }, tracks: { experiment: "x" } } };
+    const { revision } = (await put(targeting)).body;
+    const elsewhere = `${P}/environments/staging`;
+    const there = (await ask("PUT", `${elsewhere}/flags/${key}`, targeting)).body.revision;
+    const epochs = async (environment = E): Promise<unknown[]> =>
+      (await ask("GET", `${environment}/flags/${key}`)).body.targeting.fallthrough.split.map(
         (part: { tracks: { epoch: number } }) => part.tracks.epoch,
       );
     const refused = await reshuffle();
@@ -93,10 +95,18 @@ describe("a reshuffle", () => {
     expect((await preview({ reshuffle: {} })).body.experiments).toEqual([{ experiment: "x", moved: { min: 50, max: 50 } }]);
     // Nobody's arm depends on who takes part.
     expect((await reshuffle({ spaces: ["share"] })).status).toBe(200);
-    expect(await epochs()).toEqual([revision, revision]);
+    expect([await epochs(), await epochs(elsewhere)]).toEqual([
+      [revision, revision],
+      [there, there],
+    ]);
     expect((await reshuffle({ newEpoch: true })).status).toBe(200);
     const now = (await snapshot()).revision;
-    expect(await epochs()).toEqual([now, now]);
+    const nowThere = (await ask("GET", elsewhere)).body.revision;
+    expect([now, nowThere]).not.toEqual([revision, there]);
+    expect([await epochs(), await epochs(elsewhere)]).toEqual([
+      [now, now],
+      [nowThere, nowThere],
+    ]);
   });
 
   it("needs approval where raising exposure does, and can be asked for", async () => {
@@ -113,8 +123,11 @@ describe("a reshuffle", () => {
   });
 
   it("is refused for a flag that is archived or not there, and for other names", async () => {
-    expect((await reshuffle({ spaces: ["layer/x"] })).body).toMatchObject({ status: 422 });
-    expect((await reshuffle({ spaces: [] })).status).toBe(422);
+    expect((await reshuffle({ spaces: ["layer/x"] })).body).toMatchObject({
+      ...{ status: 422, code: "invalid_field", field: "spaces[0]", allowed: ["share", "split"] },
+      reason: "it is none of the values in `allowed`",
+    });
+    for (const spaces of [[], ["share", "share"]]) expect((await reshuffle({ spaces })).status).toBe(422);
     await ask("POST", `${P}/flags/${key}/archive`, {});
     expect((await reshuffle()).body).toMatchObject({ status: 409, code: "archived" });
     key = "nobody";
